@@ -1,0 +1,1 @@
+"""Multimodal annotation: tasks, providers, checks and instruction records."""

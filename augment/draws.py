@@ -1,0 +1,59 @@
+"""Distributions that parameters are drawn from, as they stand in a policy file.
+
+A draw is written as a one-key mapping, `{uniform: [0.01, 0.3]}`, or as a bare value, which is a constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from facedata.datasets.errors import UsageError
+from facedata.datasets.words import Words
+
+__all__ = ["Draw", "draw_value", "parse_draw"]
+
+Draw = Any
+"""A bare value, or a mapping of one key: `uniform`, `log_uniform`, `integer`, `normal` or `choice`."""
+
+_DRAWS: dict[str, tuple[int | None, Callable[..., Any]]] = {
+    "uniform": (2, lambda words, low, high: words.uniform(low, high)),
+    "log_uniform": (2, lambda words, low, high: words.log_uniform(low, high)),
+    "integer": (2, lambda words, low, high: words.integer(low, high)),
+    "normal": (2, lambda words, mean, deviation: words.normal(mean, deviation)),
+    "choice": (None, lambda words, *options: words.choice(options)),
+}
+
+
+def parse_draw(draw: Draw, where: str) -> Draw:
+    """Return `draw` when it is well formed, else raise UsageError naming `where`."""
+    if not isinstance(draw, dict):
+        return draw
+    if len(draw) != 1 or next(iter(draw)) not in _DRAWS:
+        raise UsageError(f"{where}: {draw!r} is not a distribution; use one of {', '.join(sorted(_DRAWS))}")
+    (name, arguments), (count, _) = next(iter(draw.items())), _DRAWS[next(iter(draw))]
+    numeric = count is not None
+    if not isinstance(arguments, list | tuple) or not arguments or (numeric and len(arguments) != count):
+        expected = f"[{'mean, deviation' if name == 'normal' else 'low, high'}]" if numeric else "a list"
+        raise UsageError(f"{where}: {name} takes {expected}, not {arguments!r}")
+    if numeric:
+        if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in arguments):
+            raise UsageError(f"{where}: {name} takes numbers, not {arguments!r}")
+        if name == "integer" and not all(isinstance(value, int) for value in arguments):
+            raise UsageError(f"{where}: integer takes whole numbers, not {arguments!r}")
+        low, high = arguments
+        if name == "log_uniform" and low <= 0:
+            raise UsageError(f"{where}: log_uniform needs low > 0, not {low}")
+        if name == "normal" and high < 0:
+            raise UsageError(f"{where}: normal needs deviation >= 0, not {high}")
+        if name != "normal" and low > high:
+            raise UsageError(f"{where}: {name} has low {low} above high {high}")
+    return draw
+
+
+def draw_value(draw: Draw, words: Words) -> Any:
+    """Return a value of a well-formed `draw`, taken from `words`."""
+    if not isinstance(draw, dict):
+        return draw
+    name, arguments = next(iter(draw.items()))
+    return _DRAWS[name][1](words, *arguments)

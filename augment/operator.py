@@ -1,0 +1,138 @@
+"""What an augmentation operator is: drawn parameters, then a pure function of pixels.
+
+An operator has two halves. `sample` draws every random choice and returns parameters; `apply` draws none, so
+the parameters in a row are enough to render the same picture again. A parameter is declared once, with its
+unit, its physical range and the distribution that it is drawn from by default.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from facedata.augment.draws import Draw, draw_value
+from facedata.datasets.errors import UsageError
+from facedata.datasets.words import Words
+
+__all__ = ["Applied", "Image", "Operator", "Parameters", "check_image", "quantity"]
+
+Image = NDArray[np.uint8]
+"""A picture: uint8, height x width x 3, RGB, sRGB-coded."""
+
+
+class Parameters(BaseModel):
+    """Parameters of one operator: frozen, JSON-ready; an unknown or non-finite value is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+P = TypeVar("P", bound=Parameters)
+
+
+def quantity(
+    description: str,
+    *,
+    unit: str,
+    draw: Draw,
+    low: float | None = None,
+    high: float | None = None,
+) -> Any:
+    """Declare a parameter: what it is, its unit, its physical range and its default distribution.
+
+    `unit` is an SI unit, `px`, `%`, `deg`, `1` for a ratio, or `name` for a choice by name. `low` and `high`
+    bound what is physically meaningful, both included; `draw` is the distribution of the reference policy.
+    """
+    return Field(description=description, ge=low, le=high, json_schema_extra={"unit": unit, "draw": draw})
+
+
+class Applied(NamedTuple):
+    """What `apply` returns: the picture, and exact truth about it.
+
+    `mask` is uint8, height x width, 255 where the attack medium shows, or None where no medium was rendered
+    (a capture operator) or where it covers the whole frame without exception (see `Operator.attack`).
+    """
+
+    image: Image
+    mask: NDArray[np.uint8] | None = None
+
+
+class Operator(ABC, Generic[P]):
+    """Base of all operators; a subclass is stateless, so that one instance serves every worker."""
+
+    name: ClassVar[str]
+    """Name in policies and rows: lower case words joined by `-`."""
+    version: ClassVar[int] = 1
+    """Raised whenever the same parameters give other pixels than before."""
+    attack: ClassVar[str | None] = None
+    """Attack species that the rendered medium makes, such as `replay/lcd`; None keeps the label."""
+    strength: ClassVar[str]
+    """Name of the parameter whose value `neutral` makes the operator the identity."""
+    neutral: ClassVar[float] = 0.0
+    parameters: type[P]
+    """The parameter model; fields are declared with `quantity`."""
+
+    @abstractmethod
+    def apply(self, image: Image, parameters: P) -> Applied:
+        """Return the picture after the operator; `image` is not written to."""
+
+    def sample(self, words: Words, given: Mapping[str, Draw] | None = None) -> P:
+        """Draw parameters from `words`, each from its own substream.
+
+        `given` replaces the default distribution of the parameters it names.
+        """
+        given = given or {}
+        values = {}
+        for name, draw in self.draws().items():
+            values[name] = draw_value(given.get(name, draw), words.named(name))
+        return self.parse({**{k: v for k, v in given.items() if k not in values}, **values})
+
+    def parse(self, values: Mapping[str, Any]) -> P:
+        """Return checked parameters, or raise UsageError naming the parameter, its unit and its range."""
+        try:
+            return self.parameters.model_validate(dict(values))
+        except ValidationError as error:
+            raise UsageError(self._explain(error)) from None
+
+    def is_identity(self, parameters: P) -> bool:
+        """Whether these parameters leave every pixel (and so the label) as it was."""
+        return bool(getattr(parameters, self.strength) == self.neutral)
+
+    @classmethod
+    def draws(cls) -> dict[str, Draw]:
+        """Return the default distribution of each parameter, by name."""
+        return {name: cls._extra(name)["draw"] for name in cls.parameters.model_fields}
+
+    @classmethod
+    def unit(cls, name: str) -> str:
+        """Return the unit of a parameter."""
+        return str(cls._extra(name)["unit"])
+
+    @classmethod
+    def _extra(cls, name: str) -> dict[str, Any]:
+        extra = cls.parameters.model_fields[name].json_schema_extra
+        if not isinstance(extra, dict):
+            raise TypeError(f"{cls.__name__}.{name} is not declared with quantity()")
+        return dict(extra)
+
+    def _explain(self, error: ValidationError) -> str:
+        problem = error.errors()[0]
+        name = str(problem["loc"][0]) if problem["loc"] else "?"
+        if problem["type"] == "extra_forbidden":
+            known = ", ".join(self.parameters.model_fields)
+            return f"{self.name}: no parameter {name!r}; it has {known}"
+        unit = self.unit(name) if name in self.parameters.model_fields else "?"
+        text = problem["msg"][0].lower() + problem["msg"][1:]
+        return f"{self.name}: {name} = {problem['input']!r} (unit {unit}): {text}"
+
+
+def check_image(image: NDArray[Any]) -> Image:
+    """Return `image` when it is uint8 RGB, else raise ValueError with what was expected and what came."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        came = f"{image.dtype} of shape {image.shape}"
+        raise ValueError(f"expected uint8 of shape (height, width, 3), got {came}")
+    return image

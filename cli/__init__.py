@@ -1,0 +1,1 @@
+"""The command line: one module a verb; arguments, messages and exit codes only."""

@@ -1,0 +1,1 @@
+"""Curation: reports, audits and FiftyOne sessions."""

@@ -1,0 +1,55 @@
+"""Every error a user can meet, in one tree.
+
+    FacedataError
+    ├── UsageError        an argument, a policy or a configuration that cannot work     exit 2
+    ├── SourceError       input that cannot be used at all (no such folder, empty list) exit 1
+    │   └── PictureError  one picture that cannot be read: it is quarantined, not fatal
+    ├── DatasetError      a dataset on disk that is damaged, half written or too new    exit 1
+    └── TargetError       an output that cannot be written (occupied, full, read-only)  exit 1
+
+A message names the thing, the place and the mend, in one line.
+"""
+
+from __future__ import annotations
+
+__all__ = ["DatasetError", "FacedataError", "PictureError", "SourceError", "TargetError", "UsageError"]
+
+
+class FacedataError(Exception):
+    """Base of all errors that facedata raises on purpose; `exit_code` is the command's exit status."""
+
+    exit_code = 1
+
+
+class UsageError(FacedataError):
+    """An argument, a policy or a configuration that cannot work."""
+
+    exit_code = 2
+
+
+class SourceError(FacedataError):
+    """Input that cannot be used at all."""
+
+
+class PictureError(SourceError):
+    """One picture that cannot be read.
+
+    `kind` is a short stable word (`empty`, `truncated`, `not-a-picture`, `too-large`, ...) that reports
+    count by; the message is for people.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+    def __reduce__(self) -> tuple[type[PictureError], tuple[str, str]]:
+        """Pickle with both arguments: the error crosses from a worker to the driver."""
+        return type(self), (self.kind, str(self))
+
+
+class DatasetError(FacedataError):
+    """A dataset on disk that is damaged, half written or of a newer schema."""
+
+
+class TargetError(FacedataError):
+    """An output that cannot be written."""

@@ -1,0 +1,91 @@
+"""Random choices from hash words, never from a global generator.
+
+A choice is keyed by what it is for (seed, sample, variant, stage, parameter), so it depends neither on the
+worker, nor on the order of a listing, nor on how many other choices were drawn before it. The words come from
+BLAKE2b and the map from word to float is our own, so parameters are the same on every machine, which NumPy
+does not promise of its streams.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import TypeVar
+
+__all__ = ["Words"]
+
+T = TypeVar("T")
+_BLOCK = 8  # words per digest: BLAKE2b gives 64 bytes at once
+_STANDARD_NORMAL = NormalDist()
+
+
+class Words:
+    """A stream of 64-bit words that is a pure function of its keys.
+
+    >>> a = Words.of(7, "sample", 0)
+    >>> b = Words.of(7, "sample", 0)
+    >>> a.uniform(0, 1) == b.uniform(0, 1)
+    True
+    >>> Words.of(7, "sample", 0).named("strength").integer(1, 6) in range(1, 7)
+    True
+    """
+
+    __slots__ = ("_buffer", "_key", "_next")
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._buffer: tuple[int, ...] = ()
+        self._next = 0
+
+    @classmethod
+    def of(cls, *keys: int | str) -> Words:
+        """Return the stream keyed by `keys`; integers and strings of the same spelling are different keys."""
+        digest = hashlib.blake2b(digest_size=32)
+        for key in keys:
+            text = f"{'i' if isinstance(key, int) else 's'}{key}".encode()
+            digest.update(len(text).to_bytes(4, "little") + text)  # lengths keep ("ab", "c") off ("a", "bc")
+        return cls(digest.digest())
+
+    def named(self, name: str) -> Words:
+        """Return the substream `name`; it does not depend on what was drawn from this one."""
+        return Words(hashlib.blake2b(name.encode(), key=self._key, digest_size=32).digest())
+
+    def word(self) -> int:
+        """Return the next word, uniform over 0 .. 2**64 - 1."""
+        place = self._next % _BLOCK
+        if place == 0:
+            counter = (self._next // _BLOCK).to_bytes(8, "little")
+            block = hashlib.blake2b(counter, key=self._key, digest_size=64).digest()
+            self._buffer = tuple(int.from_bytes(block[i : i + 8], "little") for i in range(0, 64, 8))
+        self._next += 1
+        return self._buffer[place]
+
+    def unit(self) -> float:
+        """Return a float uniform over [0, 1), a multiple of 2**-53."""
+        return (self.word() >> 11) * 2.0**-53
+
+    def uniform(self, low: float, high: float) -> float:
+        """Return a float uniform over [low, high)."""
+        return low + (high - low) * self.unit()
+
+    def log_uniform(self, low: float, high: float) -> float:
+        """Return a float whose logarithm is uniform over [log low, log high); both must be positive."""
+        return low * math.exp(self.unit() * math.log(high / low))
+
+    def normal(self, mean: float, deviation: float) -> float:
+        """Return a normal deviate, by the inverse of its distribution function."""
+        return mean + deviation * _STANDARD_NORMAL.inv_cdf((self.word() >> 11) * 2.0**-53 + 2.0**-54)
+
+    def integer(self, low: int, high: int) -> int:
+        """Return an integer uniform over low .. high, both included."""
+        return low + (self.word() * (high - low + 1) >> 64)
+
+    def chance(self, probability: float) -> bool:
+        """Return True with the given probability."""
+        return self.unit() < probability
+
+    def choice(self, options: Sequence[T]) -> T:
+        """Return one of `options`, each as likely as the others."""
+        return options[self.integer(0, len(options) - 1)]

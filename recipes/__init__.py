@@ -1,0 +1,1 @@
+"""Thin training recipes and their metrics."""

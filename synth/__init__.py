@@ -1,0 +1,1 @@
+"""Diffusion synthesis: spoofs from live faces, de-spoofing, training and sampling."""
