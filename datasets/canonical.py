@@ -1,0 +1,33 @@
+"""One spelling for every value, so that equal things have equal hashes.
+
+Canonical JSON here is: keys sorted, no spaces, UTF-8, no NaN or infinity, floats in Python's shortest
+round-trip form. Content hashes are SHA-256; identifiers are BLAKE2b-128.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+__all__ = ["canonical_json", "content_hash", "identifier"]
+
+
+def canonical_json(value: Any) -> str:
+    """Return the canonical JSON text of a value made of dicts, lists, strings, numbers, booleans and None.
+
+    >>> canonical_json({"b": 1.0, "a": [None, "é"]})
+    '{"a":[null,"é"],"b":1.0}'
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def content_hash(data: bytes) -> str:
+    """Return the SHA-256 of `data`, 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def identifier(*parts: Any) -> str:
+    """Return a 128-bit identifier, 32 hexadecimal digits, of the canonical JSON of `parts`."""
+    text = canonical_json(parts).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, digest_size=16).hexdigest()

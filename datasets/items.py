@@ -1,0 +1,152 @@
+"""One input picture, of whatever source, loaded the same way.
+
+An item is small and picklable: it crosses to a worker, which loads it there.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedata.datasets.canonical import content_hash, identifier
+from facedata.datasets.errors import PictureError
+from facedata.datasets.pictures import read_picture
+from facedata.datasets.sample import Sample, Source, ingested_id
+
+__all__ = ["FileItem", "Item", "Loaded", "place_of", "printable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A picture and its row: `data` are the bytes to store, `pixels()` the decoded uint8 RGB picture.
+
+    The sample's references (`image`, `layers`) are filled in when it is stored. `layers` holds the encoded
+    truth that comes with the picture, by name.
+    """
+
+    sample: Sample
+    data: bytes
+    suffix: str
+    pixels: Callable[[], NDArray[np.uint8]]
+    layers: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class Item(Protocol):
+    """An input picture before it is read."""
+
+    @property
+    def key(self) -> str:
+        """Hexadecimal key that decides the shard: it depends on the item alone."""
+        ...
+
+    @property
+    def place(self) -> str:
+        """Where it lies in the source, for messages and rows."""
+        ...
+
+    def stamp(self) -> str:
+        """Return what changes whenever the item's content may have changed."""
+        ...
+
+    def load(self, max_pixels: int) -> Loaded:
+        """Read and decode it, or raise PictureError."""
+        ...
+
+
+def place_of(path: str) -> str:
+    """Return a relative path as text that any file system's name survives in: bytes that are no UTF-8 are
+    written as `\\xNN`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace").replace(os.sep, "/")
+
+
+def printable(place: str) -> str:
+    """Return a place on one line: control characters, such as a newline in a file name, are escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in place)
+
+
+@dataclass(frozen=True, slots=True)
+class FileItem:
+    """A picture file. `values` are sample fields that the source declares for it (label, subject, ...)."""
+
+    root: str
+    path: str
+    values: Callable[[str], Mapping[str, Any]] | Mapping[str, Any] = field(default_factory=dict)
+    follow_links: bool = False
+    dataset: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Key of the shard: a hash of the place."""
+        return identifier("place", self.place)
+
+    @property
+    def place(self) -> str:
+        """Path relative to the source's root, with forward slashes."""
+        return place_of(self.path)
+
+    def stamp(self) -> str:
+        """Return size and modification time, or the reason why they cannot be had."""
+        try:
+            found = Path(self.root, self.path).stat()
+        except OSError as error:
+            return f"error {error.errno}"
+        return f"{found.st_size} {found.st_mtime_ns}"
+
+    def load(self, max_pixels: int) -> Loaded:
+        """Read the file; its id is a hash of its bytes and its place."""
+        name = printable(self.place)
+        data = self._read(name, max_bytes=8 * max_pixels)
+        picture = read_picture(data, name, max_pixels)
+        height, width = picture.pixels.shape[:2]
+        sha256 = content_hash(data)
+        values = dict(self.values(self.place) if callable(self.values) else self.values)
+        licence = values.pop("licence", None)
+        sample = Sample(
+            sample_id=ingested_id(sha256, self.place),
+            image="",
+            content_hash=sha256 if picture.conversion is None else content_hash(picture.data),
+            width=width,
+            height=height,
+            source=Source(
+                dataset=self.dataset,
+                file=self.place,
+                sha256=sha256,
+                conversion=picture.conversion,
+                licence=licence,
+            ),
+            **values,
+        )
+        if problems := sample.problems():
+            raise PictureError("bad-values", f"{name}: {'; '.join(problems)}; mend the list")
+        return Loaded(sample, picture.data, picture.suffix, lambda: picture.pixels)
+
+    def _read(self, name: str, max_bytes: int) -> bytes:
+        path = Path(self.root, self.path)
+        try:
+            if not self.follow_links and not path.resolve().is_relative_to(Path(self.root).resolve()):
+                raise PictureError(
+                    "link", f"{name}: a link to a place outside the folder; copy it in or pass --follow-links"
+                )
+            found = path.stat()
+            if not stat.S_ISREG(found.st_mode):  # reading a pipe or a device might never end
+                raise PictureError("not-a-file", f"{name}: not a regular file; remove it")
+            if found.st_size > max_bytes:
+                raise PictureError(
+                    "too-large",
+                    f"{name}: {found.st_size / 1e6:.0f} MB is more than any picture under the pixel limit; "
+                    "shrink it or raise --max-pixels",
+                )
+            return path.read_bytes()
+        except FileNotFoundError:
+            raise PictureError(
+                "missing", f"{name}: no such file; restore it or take it off the list"
+            ) from None
+        except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a loop of links
+            raise PictureError("unreadable", f"{name}: cannot be read ({error}); check its rights") from None

@@ -1,0 +1,153 @@
+"""dataset.json: what a dataset is, what it was made from and how; enough to make it again.
+
+Nothing here depends on the time, the machine's paths, the worker count or the order of work, so that the same
+run gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from facedata.datasets.errors import DatasetError
+from facedata.datasets.sample import Sample
+
+__all__ = [
+    "RECORD_NAME",
+    "SCHEMA_VERSION",
+    "Counts",
+    "Failure",
+    "Parent",
+    "Record",
+    "library_versions",
+    "read_record",
+    "write_text",
+]
+
+RECORD_NAME = "dataset.json"
+SCHEMA_VERSION = 1
+Layout = Literal["files", "shards"]
+
+# What pixels and encoded bytes depend on; the versions that made a dataset belong to its history.
+_LIBRARIES = ("facedata", "numpy", "opencv-python-headless", "pillow", "numba", "pyarrow")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Failure(_Model):
+    """A sample that was not made: where it came from, a short stable kind, and the reason for people."""
+
+    place: str
+    kind: str
+    reason: str
+
+
+class Parent(_Model):
+    """A dataset this one was made from."""
+
+    name: str
+    version: str
+
+
+class Counts(_Model):
+    """Rows by what they are; a null value counts under `unlabelled` or `none`."""
+
+    rows: int = 0
+    by_label: dict[str, int] = Field(default_factory=dict)
+    by_attack: dict[str, int] = Field(default_factory=dict)
+    by_domain: dict[str, int] = Field(default_factory=dict)
+    by_split: dict[str, int] = Field(default_factory=dict)
+    by_operator: dict[str, int] = Field(default_factory=dict)
+    subjects: int = 0
+
+    @classmethod
+    def of(cls, samples: Counter[tuple[str, str | None]], subjects: int) -> Counts:
+        """Return the counts from a tally of (column, value) pairs, as `tally` makes them."""
+        tables: dict[str, dict[str, int]] = {}
+        for (column, value), number in samples.items():
+            if value is not None or column in ("label", "split"):
+                name = value if value is not None else "unlabelled" if column == "label" else "none"
+                tables.setdefault(column, {})[name] = number
+        ordered = {f"by_{column}": dict(sorted(table.items())) for column, table in tables.items()}
+        ordered.pop("by_rows", None)
+        return cls.model_validate(
+            {"rows": samples[("rows", None)], "subjects": subjects, **ordered}, strict=True
+        )
+
+    @staticmethod
+    def tally(counter: Counter[tuple[str, str | None]], sample: Sample) -> None:
+        """Add one sample to a tally."""
+        counter[("rows", None)] += 1
+        for column in ("label", "attack", "domain", "split", "operator"):
+            counter[(column, getattr(sample, column))] += 1
+
+
+class Record(_Model):
+    """The content of dataset.json."""
+
+    schema_version: int = SCHEMA_VERSION
+    version: str
+    verb: str
+    parents: list[Parent] = Field(default_factory=list)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    seed: int | None = None
+    layout: Layout
+    libraries: dict[str, str] = Field(default_factory=dict)
+    counts: Counts
+    notes: list[str] = Field(default_factory=list)
+    failures: list[Failure] = Field(default_factory=list)
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that pixels and bytes depend on."""
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def read_record(root: Path) -> Record:
+    """Read `root`/dataset.json, or raise DatasetError saying what is wrong with it and what to do."""
+    path = root / RECORD_NAME
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise DatasetError(
+            f"{root} is not a facedata dataset: it has no {RECORD_NAME}; make one with `facedata ingest`"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read ({error}); restore it or make the dataset again") from None
+    found = values.get("schema_version") if isinstance(values, dict) else None
+    if isinstance(found, int) and found > SCHEMA_VERSION:
+        raise DatasetError(
+            f"{path} has schema version {found}, newer than {SCHEMA_VERSION}; upgrade facedata to read it"
+        )
+    try:
+        return Record.model_validate(values)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(map(str, problem["loc"])) or "top level"
+        raise DatasetError(
+            f"{path}: {place}: {problem['msg'].lower()}; restore it or make the dataset again"
+        ) from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` under a temporary name, flush it to disk, then rename: never half a file."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
