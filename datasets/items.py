@@ -61,8 +61,7 @@ class Item(Protocol):
 
 
 def place_of(path: str) -> str:
-    """Return a relative path as text that any file system's name survives in: bytes that are no UTF-8 are
-    written as `\\xNN`."""
+    """Return a relative path as text; bytes that are no UTF-8 become escapes, so any name survives."""
     return os.fsencode(path).decode("utf-8", "backslashreplace").replace(os.sep, "/")
 
 

@@ -1,0 +1,221 @@
+"""Policies: which operators, in which order, with parameters from which distributions.
+
+A policy file is YAML in one of two forms. `chains` lists chains of steps, one of which is drawn for each
+variant:
+
+    name: phone
+    chains:
+      - weight: 2
+        steps:
+          - operator: moire-pattern
+            parameters: {strength: {uniform: [0.1, 0.3]}}
+          - operator: low-resolution
+            probability: 0.5
+
+`sub_policies` is the form of the reference, FAS-Aug: see policies/fas-aug.yaml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from facedata.augment.draws import Draw, parse_draw
+from facedata.augment.operator import Operator, Parameters
+from facedata.augment.registry import find
+from facedata.datasets.errors import UsageError
+from facedata.datasets.words import Words
+
+__all__ = ["Policy", "Step", "load_policy", "stock_policies"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operator with its drawn parameters; `level` where a policy of levels drew it."""
+
+    operator: Operator[Any]
+    parameters: Parameters
+    level: int | None = None
+
+    @property
+    def acts(self) -> bool:
+        """Whether it changes the picture at all."""
+        return not self.operator.is_identity(self.parameters)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a row records: enough to apply the step again."""
+        found: dict[str, Any] = {"operator": self.operator.name, "version": self.operator.version}
+        if self.level is not None:
+            found["level"] = self.level
+        return {**found, "parameters": self.parameters.model_dump(mode="json")}
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ChainStep(_Model):
+    """A step of a chain: taken with `probability`, with `parameters` in place of the default draws."""
+
+    operator: str
+    probability: float = Field(1.0, ge=0, le=1)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class Chain(_Model):
+    """Steps in order; a chain is drawn as often as its weight says."""
+
+    weight: float = Field(1.0, gt=0)
+    steps: list[ChainStep] = Field(min_length=1)
+
+
+class SubPolicies(_Model):
+    """The reference's search space: magnitude = low + level / (levels - 1) * (high - low), level 0 no-op."""
+
+    domains: int = Field(3, ge=1)
+    choices: int = Field(5, ge=1)
+    steps: int = Field(2, ge=1)
+    levels: int = Field(10, ge=2)
+    operators: list[str] = Field(min_length=1)
+
+
+class Policy(_Model):
+    """A checked policy; `draw` gives the steps of one variant of one sample."""
+
+    name: str
+    description: str = ""
+    chains: list[Chain] | None = None
+    sub_policies: SubPolicies | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Policy:
+        if (self.chains is None) == (self.sub_policies is None):
+            raise ValueError("give either chains or sub_policies")
+        if self.chains is not None and not self.chains:
+            raise ValueError("chains is empty")
+        return self
+
+    def check(self, where: str) -> None:
+        """Raise UsageError where an operator, a parameter or a distribution cannot work."""
+        for number, chain in enumerate(self.chains or []):
+            for step in chain.steps:
+                operator = find(step.operator)
+                for name, draw in step.parameters.items():
+                    place = f"{where}: chains[{number}]: {step.operator}: {name}"
+                    parse_draw(draw, place)
+                    _check_bounds(operator, step.parameters, name, draw, place)
+        for name in self.sub_policies.operators if self.sub_policies else []:
+            _magnitude(find(name))
+
+    def draw(self, seed: int, sample_id: str, variant: int) -> tuple[dict[str, Any], list[Step]]:
+        """Return what the row records of the policy, and the steps of this variant, drawn from hash words."""
+        if self.sub_policies is not None:
+            return self._draw_levels(self.sub_policies, seed, sample_id, variant)
+        words = Words.of(seed, sample_id, variant, "chain")
+        chain = _weighted(self.chains or [], words.unit())
+        steps = []
+        for number, step in enumerate(chain.steps):
+            stage = Words.of(seed, sample_id, variant, number, step.operator)
+            if stage.named("probability").unit() < step.probability:
+                operator = find(step.operator)
+                steps.append(Step(operator, operator.sample(stage, step.parameters)))
+        return {"policy": self.name}, steps
+
+    def _draw_levels(
+        self, space: SubPolicies, seed: int, sample_id: str, variant: int
+    ) -> tuple[dict[str, Any], list[Step]]:
+        epoch, domain = divmod(variant, space.domains)
+        choice = Words.of(seed, sample_id, variant, "sub-policy").integer(0, space.choices - 1)
+        # The sub-policies belong to the domain and the epoch: all pictures share them.
+        shared = Words.of(seed, "sub-policies", domain, epoch, choice)
+        steps = []
+        for number in range(space.steps):
+            operator = find(shared.choice(space.operators))
+            level = shared.integer(0, space.levels - 1)
+            low, high = _magnitude(operator)
+            strength = low + level / (space.levels - 1) * (high - low) if level else operator.neutral
+            words = Words.of(seed, sample_id, variant, number, operator.name)
+            steps.append(Step(operator, operator.sample(words, {operator.strength: strength}), level))
+        return {"policy": self.name, "extra_domain": domain + 1, "epoch": epoch}, steps
+
+
+def _weighted(chains: list[Chain], unit: float) -> Chain:
+    place = unit * sum(chain.weight for chain in chains)
+    for chain in chains:
+        place -= chain.weight
+        if place < 0:
+            return chain
+    return chains[-1]
+
+
+def _magnitude(operator: Operator[Any]) -> tuple[float, float]:
+    draw = operator.draws()[operator.strength]
+    if not isinstance(draw, dict) or "uniform" not in draw:
+        raise UsageError(f"{operator.name} has no range of {operator.strength} to cut into levels")
+    low, high = draw["uniform"]
+    return float(low), float(high)
+
+
+def _check_bounds(
+    operator: Operator[Any], given: Mapping[str, Draw], name: str, draw: Draw, where: str
+) -> None:
+    """Try the ends of a distribution, so that a wrong range fails now and not at some sample later."""
+    kind, arguments = next(iter(draw.items())) if isinstance(draw, dict) else ("constant", [draw])
+    ends = [] if kind == "normal" else list(arguments)
+    words = Words.of("bounds")
+    others = {key: value for key, value in given.items() if key != name}
+    for end in ends:
+        try:
+            operator.sample(words, {**others, name: end})
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from None
+
+
+@cache
+def stock_policies() -> dict[str, str]:
+    """Return the names of the policies that come with facedata, each with its description."""
+    found = {}
+    for entry in sorted(resources.files("facedata.augment").joinpath("policies").iterdir(), key=str):
+        if entry.name.endswith(".yaml"):
+            values = yaml.safe_load(entry.read_text("utf-8"))
+            found[str(values["name"])] = str(values.get("description", ""))
+    return found
+
+
+def load_policy(name_or_path: str) -> Policy:
+    """Return a stock policy by name, or one of a YAML file by path; raise UsageError saying what is wrong."""
+    if name_or_path in stock_policies():
+        text = (
+            resources.files("facedata.augment")
+            .joinpath("policies", f"{name_or_path}.yaml")
+            .read_text("utf-8")
+        )
+    elif name_or_path.endswith((".yaml", ".yml")):
+        try:
+            text = Path(name_or_path).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"policy {name_or_path} cannot be read ({error}); check the path") from None
+    else:
+        raise UsageError(
+            f"no policy {name_or_path!r}; there are {', '.join(stock_policies())}, or give a .yaml file"
+        )
+    try:
+        policy = Policy.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        line = f":{place.line + 1}" if place else ""
+        problem = getattr(error, "problem", None) or error
+        raise UsageError(f"{name_or_path}{line}: not valid YAML: {problem}") from None
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(map(str, problem["loc"])) or "top level"
+        raise UsageError(f"{name_or_path}: {field}: {problem['msg'].lower()}") from None
+    policy.check(name_or_path)
+    return policy

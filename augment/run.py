@@ -1,0 +1,47 @@
+"""`facedata augment`: from live faces to a labelled, versioned dataset of attacks and captures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from facedata.augment.policy import load_policy
+from facedata.augment.task import Augment, LabelEffect
+from facedata.datasets.engine import Options, Result, run
+from facedata.datasets.inputs import Reading, open_input, refuse_overlap
+from facedata.datasets.pictures import Encoding
+
+__all__ = ["DEFAULT_POLICY", "augment"]
+
+DEFAULT_POLICY = "fas-aug"
+
+
+def augment(
+    source: Path,
+    target: Path,
+    *,
+    policy: str = DEFAULT_POLICY,
+    variants: int = 4,
+    seed: int = 0,
+    label_effect: LabelEffect = "flip",
+    keep_originals: bool = True,
+    encoding: Encoding | None = None,
+    reading: Reading | None = None,
+    options: Options | None = None,
+) -> Result:
+    """Make `variants` of each picture of `source`, a folder, a list or a dataset, into the dataset `target`.
+
+    The same source, policy, variants, label effect, encoding and seed give the same version, whatever the
+    engine, the number of workers, the layout and the order of the listing.
+    """
+    reading = reading or Reading()
+    refuse_overlap(source, target)
+    task = Augment(
+        load_policy(policy),
+        variants,
+        seed,
+        label_effect,
+        keep_originals,
+        encoding or Encoding(),
+        {"input": source.resolve().name, **reading.settings()},
+    )
+    return run("augment", task, open_input(source, reading), target, seed, options or Options())

@@ -1,0 +1,63 @@
+"""The `facedata` command. Importing this is cheap: what a verb needs is imported inside the verb."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from facedata import __version__
+from facedata.cli import augment, info, ingest, report, validate
+from facedata.datasets.errors import FacedataError
+
+__all__ = ["app", "run"]
+
+
+class _Verbs(TyperGroup):
+    """The verbs; an error made for people is printed in one line, with its exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FacedataError as error:
+            typer.echo(f"facedata: {error}", err=True)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            typer.echo("facedata: stopped; what is finished is kept, go on with --resume", err=True)
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=_Verbs,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Face datasets with physics, truth and a history.",
+    epilog="Start with: facedata ingest demo -o faces, then facedata augment faces -o attacks.",
+)
+app.command("ingest")(ingest.ingest)
+app.command("augment")(augment.augment)
+app.command("info")(info.info)
+app.command("validate")(validate.validate)
+app.command("report")(report.report)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"facedata {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Face datasets with physics, truth and a history."""
+
+
+def run() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,109 @@
+"""Arguments that several verbs share, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from facedata.datasets.engine import Options
+    from facedata.datasets.inputs import Reading
+
+
+class Layout(StrEnum):
+    """Where bytes lie."""
+
+    files = "files"
+    shards = "shards"
+
+
+class Engine(StrEnum):
+    """Who does the work."""
+
+    auto = "auto"
+    serial = "serial"
+    process = "process"
+
+
+class Label(StrEnum):
+    """What a picture shows."""
+
+    live = "live"
+    spoof = "spoof"
+
+
+Output = Annotated[Path, typer.Option("--output", "-o", help="The dataset to write, a folder.")]
+LayoutOption = Annotated[
+    Layout,
+    typer.Option(help="A file a picture (for people), or Parquet shards (for DVC, the hub, millions)."),
+]
+EngineOption = Annotated[
+    Engine,
+    typer.Option(help="auto takes worker processes where there is enough work. All give the same bytes."),
+]
+Workers = Annotated[int, typer.Option(min=0, help="Worker processes; 0 takes one for each core.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the dataset that the output holds.")]
+CacheDir = Annotated[
+    Path | None, typer.Option("--cache", help="Folder of pictures made before [default: .facedata/cache].")
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no copies of what was made.")]
+MaxMegapixels = Annotated[
+    float, typer.Option("--max-pixels", min=0.0001, help="Largest picture that is read, in megapixels.")
+]
+LabelOption = Annotated[
+    Label | None, typer.Option(help="Label of pictures of which their folder or list says nothing.")
+]
+LabelMap = Annotated[
+    str | None, typer.Option(help="What the source's words mean: live=1,spoof=0.", metavar="live=WORD,...")
+]
+Name = Annotated[str | None, typer.Option(help="Name of the source dataset, kept in every row.")]
+Domain = Annotated[str | None, typer.Option(help="Domain (capture setting or dataset) of every row.")]
+Split = Annotated[str | None, typer.Option(help="Split of every row: train, val, test, ...")]
+FollowLinks = Annotated[bool, typer.Option("--follow-links", help="Read links that lead out of the folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+
+
+def reading(
+    label: Label | None,
+    label_map: str | None,
+    name: str | None,
+    domain: str | None,
+    split: str | None,
+    follow_links: bool,
+) -> Reading:
+    """Return how to read an input that is no dataset."""
+    from facedata.datasets.inputs import Reading
+
+    return Reading(label.value if label else None, label_map, name, domain, split, follow_links)
+
+
+def options(
+    *,
+    layout: Layout,
+    engine: Engine,
+    workers: int,
+    resume: bool,
+    overwrite: bool,
+    cache: Path | None,
+    no_cache: bool,
+    max_megapixels: float,
+) -> Options:
+    """Return the engine's options."""
+    from facedata.datasets.engine import Options
+
+    if engine is Engine.serial:
+        workers = 1
+    return Options(
+        layout=layout.value,
+        engine=engine.value,
+        workers=workers or len(os.sched_getaffinity(0)),
+        resume=resume,
+        overwrite=overwrite,
+        cache=None if no_cache else cache or Path(os.environ.get("FACEDATA_CACHE", ".facedata/cache")),
+        max_pixels=int(max_megapixels * 1e6),
+    )

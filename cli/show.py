@@ -1,0 +1,123 @@
+"""What the verbs print: progress on standard error, results on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from facedata.datasets.engine import Result
+    from facedata.datasets.record import Record
+
+_MOST_FAILURES = 20
+PARTLY = 3
+"""Exit code of a run that left some samples out."""
+
+
+@contextmanager
+def progress(verb: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar with rate and time left on standard error, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.1f}/s" if task.speed else "")
+
+    console = Console(stderr=True)
+    bar = Progress(
+        "{task.description}",
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+    with bar:
+        number = bar.add_task(verb, total=None)
+        yield lambda done, total: bar.update(number, completed=done, total=total)
+
+
+def as_json(value: Any) -> None:
+    """Print one JSON object on standard output."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def counted(table: Mapping[str, int]) -> str:
+    """Return `live 24, spoof 78`."""
+    return ", ".join(f"{name} {number}" for name, number in table.items()) or "none"
+
+
+def summary(record: Record, root: Path) -> dict[str, Any]:
+    """Return what `--json` says of a dataset."""
+    return {
+        "path": str(root),
+        "version": record.version,
+        "rows": record.counts.rows,
+        **{name: table for name, table in record.counts.model_dump().items() if name.startswith("by_")},
+        "subjects": record.counts.subjects,
+        "parents": [parent.model_dump() for parent in record.parents],
+        "verb": record.verb,
+        "seed": record.seed,
+        "layout": record.layout,
+        "notes": record.notes,
+        "failures": [failure.model_dump() for failure in record.failures],
+    }
+
+
+def finish(result: Result, started: float, *, json_wanted: bool) -> None:
+    """Report a run and leave with its exit code: 0, or 3 where some samples could not be made."""
+    record = result.record
+    if json_wanted:
+        counts = {"made": result.made, "cached": result.cached, "left_out": result.left_out}
+        as_json({**summary(record, result.root), **counts})
+    else:
+        _tell(result, time.monotonic() - started)
+    _failures(record)
+    if record.failures:
+        raise typer.Exit(PARTLY)
+
+
+def _tell(result: Result, seconds: float) -> None:
+    record, root = result.record, result.root
+    if result.complete_before:
+        typer.echo(f"{root} is complete already")
+    else:
+        made = result.made + result.cached
+        originals = record.counts.rows - made
+        parts = [f"made {made} variants ({result.cached} from the cache)"] if made else []
+        parts += [f"kept {originals} originals"] if originals else []
+        typer.echo(f"{' and '.join(parts)} in {seconds:.1f} s")
+    typer.echo(f"version  {record.version}")
+    typer.echo(f"labels   {counted(record.counts.by_label)}")
+    if record.counts.by_attack:
+        typer.echo(f"attacks  {counted(record.counts.by_attack)}")
+    for note in record.notes:
+        typer.echo(f"note     {note}")
+    typer.echo(f"dataset  {root}")
+    typer.echo(f"sheet    {root / 'preview.png'}")
+
+
+def _failures(record: Record) -> None:
+    for failure in record.failures[:_MOST_FAILURES]:
+        typer.echo(f"not made: {failure.reason}", err=True)
+    if (more := len(record.failures) - _MOST_FAILURES) > 0:
+        typer.echo(f"not made: {more} more; all are in dataset.json", err=True)
+    if record.failures:
+        sys.stderr.flush()

@@ -1,0 +1,131 @@
+"""From finished parts to a dataset: rows sorted and hashed, pictures in place, record, card and sheet."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from facedata.datasets.dataset import SAMPLES_NAME
+from facedata.datasets.record import Counts, Failure
+from facedata.datasets.sample import SCHEMA, Sample
+from facedata.datasets.shard import PART_NAME, PART_ROWS
+
+__all__ = ["Assembled", "VersionHash", "assemble"]
+
+_SORT_ROWS = 65_536  # rows sorted in memory at once
+_BATCH = 1024
+
+
+class VersionHash:
+    """The version id: a SHA-256 over the row hashes in the order of the sample ids."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256(b"facedata dataset 1")
+
+    def add(self, row_hash: str) -> None:
+        """Add the next row's hash."""
+        self._digest.update(bytes.fromhex(row_hash))
+
+    def result(self) -> str:
+        """Return 32 hexadecimal digits."""
+        return self._digest.hexdigest()[:32]
+
+
+@dataclass
+class Assembled:
+    """What the parts came to."""
+
+    version: str = ""
+    counts: Counts = field(default_factory=Counts)
+    failures: list[Failure] = field(default_factory=list)
+    made: int = 0
+    cached: int = 0
+    left_out: int = 0
+
+
+def assemble(parts: Iterable[Path], root: Path) -> Assembled:
+    """Move the pictures of `parts` into `root` and write its samples.parquet.
+
+    It may be interrupted at any point and called again: files that were moved already stay where they are.
+    """
+    parts = sorted(parts)
+    result = Assembled()
+    for part in parts:
+        summary = json.loads((part / PART_NAME).read_text("utf-8"))
+        result.made += summary["made"]
+        result.cached += summary["cached"]
+        result.left_out += summary["left_out"]
+        result.failures += [Failure.model_validate(failure) for failure in summary["failures"]]
+        _move_files(part, root)
+    _write_rows(parts, root, result)
+    result.failures.sort(key=lambda failure: (failure.place, failure.kind))
+    return result
+
+
+def _move_files(part: Path, root: Path) -> None:
+    made: set[Path] = set()
+    for kind in ("images", "layers", "shards"):
+        for file in sorted((part / kind).rglob("*")):
+            if file.is_file():
+                target = root / file.relative_to(part)
+                if target.parent not in made:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    made.add(target.parent)
+                file.replace(target)
+
+
+def _write_rows(parts: list[Path], root: Path, result: Assembled) -> None:
+    version, tally, subjects, last = VersionHash(), Counter[tuple[str, str | None]](), set[str](), ""
+    temporary = root / f".{SAMPLES_NAME}.tmp"
+    with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as file:
+        for table in _sorted_rows(parts):
+            kept = []
+            for row in table.to_pylist():
+                row_hash = row.pop("row_hash")
+                if row["sample_id"] == last:
+                    reason = f"two samples have the id {last}; the second is left out: remove the copy"
+                    result.failures.append(Failure(place=row["image"], kind="duplicate-id", reason=reason))
+                    continue
+                last = row["sample_id"]
+                version.add(row_hash)
+                sample = Sample.from_row(row)
+                Counts.tally(tally, sample)
+                if sample.subject is not None:
+                    subjects.add(sample.subject)
+                kept.append(row)
+            if kept:
+                file.write_table(pa.Table.from_pylist(kept, schema=SCHEMA))
+    temporary.replace(root / SAMPLES_NAME)
+    result.version = version.result()
+    result.counts = Counts.of(tally, len(subjects))
+
+
+def _sorted_rows(parts: list[Path]) -> Iterator[pa.Table]:
+    """Yield the rows of all parts in the order of their ids, in tables of bounded size.
+
+    Ids are hashes, so they spread evenly: the rows are read once per range of ids, each range small enough to
+    be sorted in memory.
+    """
+    total = sum(pq.read_metadata(part / PART_ROWS).num_rows for part in parts)
+    ranges = 1
+    while total / ranges > _SORT_ROWS:
+        ranges *= 2
+    for number in range(ranges):
+        low, high = (format((number + i) * 2**128 // ranges, "032x") for i in (0, 1))
+        upper = pc.field("sample_id") < high if number + 1 < ranges else pc.scalar(True)
+        tables = [
+            pq.read_table(part / PART_ROWS, filters=(pc.field("sample_id") >= low) & upper) for part in parts
+        ]
+        tables = [table for table in tables if table.num_rows]
+        if tables:
+            ordered = pa.concat_tables(tables).sort_by("sample_id")
+            for start in range(0, ordered.num_rows, _BATCH):
+                yield ordered.slice(start, _BATCH)

@@ -1,0 +1,78 @@
+"""A dataset on disk, opened for reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from facedata.datasets.errors import DatasetError
+from facedata.datasets.record import RECORD_NAME, Record, read_record
+from facedata.datasets.sample import SCHEMA, Sample
+from facedata.datasets.storage import read_reference
+
+__all__ = ["SAMPLES_NAME", "Dataset", "is_dataset"]
+
+SAMPLES_NAME = "samples.parquet"
+_BATCH = 1024
+
+
+def is_dataset(path: Path) -> bool:
+    """Whether `path` is a folder that holds a dataset record."""
+    return (path / RECORD_NAME).is_file()
+
+
+class Dataset:
+    """A dataset that was written whole: its record, its rows and its pictures.
+
+    Rows are streamed, so a million of them take no more memory than a thousand.
+    """
+
+    def __init__(self, root: Path, record: Record) -> None:
+        self.root = root
+        self.record = record
+
+    @classmethod
+    def open(cls, path: str | Path) -> Dataset:
+        """Open the dataset at `path`, or raise DatasetError naming what is wrong and the mend."""
+        root = Path(path)
+        if not root.is_dir():
+            raise DatasetError(f"{root} is no folder; give the folder of a dataset")
+        return cls(root, read_record(root))
+
+    @property
+    def version(self) -> str:
+        """The version id, a hash of the rows and of the pictures they refer to."""
+        return self.record.version
+
+    def __len__(self) -> int:
+        return self.record.counts.rows
+
+    def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Yield the rows as Arrow tables of up to 1024, sorted by sample id, of `columns` or all."""
+        path = self.root / SAMPLES_NAME
+        try:
+            with pq.ParquetFile(path) as file:
+                if missing := set(SCHEMA.names) - set(file.schema_arrow.names):
+                    raise DatasetError(f"{path} lacks the columns {sorted(missing)}; make the dataset again")
+                for batch in file.iter_batches(_BATCH, columns=list(columns or SCHEMA.names)):
+                    yield pa.Table.from_batches([batch])
+        except FileNotFoundError:
+            raise DatasetError(f"{path} is missing; restore it or make the dataset again") from None
+        except (OSError, pa.ArrowException) as error:
+            raise DatasetError(f"{path} cannot be read ({error}); restore it or make it again") from None
+
+    def rows(self, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the rows as dictionaries, sorted by sample id."""
+        for table in self.tables(columns):
+            yield from table.to_pylist()
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (Sample.from_row(row) for row in self.rows())
+
+    def read(self, reference: str) -> bytes:
+        """Return the encoded bytes of a picture or a layer."""
+        return read_reference(self.root, reference)

@@ -1,0 +1,95 @@
+"""The rendered demo faces as a source: live pictures of which everything is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from facedata.datasets.canonical import content_hash, identifier
+from facedata.datasets.demo import AUS, demo_face, demo_place
+from facedata.datasets.items import Item, Loaded
+from facedata.datasets.pictures import Encoding, encode_layer
+from facedata.datasets.record import Failure, Parent
+from facedata.datasets.sample import Sample, Source, ingested_id
+from facedata.datasets.sources import by_prefix
+
+__all__ = ["DemoItem", "DemoSource"]
+
+_LICENCE = "Apache-2.0 (rendered by facedata)"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoItem:
+    """Picture number `picture` of person number `person`."""
+
+    person: int
+    picture: int
+    size: int
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """A hash of the place."""
+        return identifier("place", self.place)
+
+    @property
+    def place(self) -> str:
+        """Person, expression and domain, readable."""
+        return demo_place(self.person, self.picture, self.seed)
+
+    def stamp(self) -> str:
+        """Return size and seed: they decide the picture."""
+        return f"{self.size} {self.seed}"
+
+    def load(self, max_pixels: int) -> Loaded:
+        """Render it. The label is live: it stands for a face before the camera."""
+        del max_pixels
+        face = demo_face(self.person, self.picture, self.size, self.seed)
+        data = Encoding("jpeg", 95).encode(face.image)
+        layer = encode_layer(face.regions)
+        sha256 = content_hash(data)
+        sample = Sample(
+            sample_id=ingested_id(sha256, self.place),
+            image="",
+            content_hash=sha256,
+            width=self.size,
+            height=self.size,
+            label="live",
+            subject=f"person-{self.person:03d}",
+            domain=face.shot.domain,
+            box=tuple(round(value, 2) for value in face.box),
+            landmarks=tuple((round(float(x), 2), round(float(y), 2)) for x, y in face.landmarks),
+            expression=face.shot.expression,
+            au={au: level for au, level in sorted(face.shot.aus.items()) if level > 0},
+            au_domain=AUS,
+            attributes=face.describe(),
+            source=Source(dataset="facedata-demo", file=self.place, sha256=sha256, licence=_LICENCE),
+        )
+        return Loaded(sample, data, "jpg", lambda: face.image, {"regions": layer})
+
+
+@dataclass(frozen=True)
+class DemoSource:
+    """`pictures` of each of `identities` persons."""
+
+    identities: int
+    pictures: int
+    size: int
+    seed: int
+    notes: Sequence[str] = ()
+    failures: Sequence[Failure] = ()
+    parents: Sequence[Parent] = ()
+
+    @property
+    def count(self) -> int:
+        """Number of pictures."""
+        return self.identities * self.pictures
+
+    def shards(self, size: int) -> Iterator[tuple[str, Sequence[Item]]]:
+        """Yield (prefix, items) by the prefix of the keys."""
+        everyone = [
+            DemoItem(person, picture, self.size, self.seed)
+            for person in range(self.identities)
+            for picture in range(self.pictures)
+        ]
+        return by_prefix(everyone, size)

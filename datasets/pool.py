@@ -1,0 +1,133 @@
+"""Engines: how shards are handed out. Each yields a result per shard, in any order.
+
+The process engine survives the death of a worker: the pool is built anew, the shards that were in hand are
+tried picture by picture in a pool of one, and the picture that kills it is quarantined.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait as wait_for_sentinel
+from pathlib import Path
+
+from facedata.datasets.errors import UsageError
+from facedata.datasets.items import printable
+from facedata.datasets.shard import ShardSpec, do_shard
+
+__all__ = ["ENGINES", "run_shards"]
+
+ENGINES = ("serial", "process")
+_WINDOW = 2  # shards in hand per worker: enough that none waits, few enough that memory stays flat
+_PROBE = ".probe"
+
+
+def run_shards(
+    specs: Iterable[ShardSpec], engine: str, workers: int, preload: tuple[str, ...]
+) -> Iterator[str]:
+    """Yield the path of each finished part."""
+    if engine not in ENGINES:
+        raise UsageError(f"engine {engine!r} is not one of {', '.join(ENGINES)}")
+    if workers < 1:
+        raise UsageError(f"workers {workers} is not a positive number")
+    if engine == "serial":
+        return map(do_shard, specs)
+    return _ProcessEngine(workers, preload).run(specs)
+
+
+class _ProcessEngine:
+    def __init__(self, workers: int, preload: tuple[str, ...]) -> None:
+        self.workers = workers
+        self.preload = preload
+        # fork after another library has started threads hangs; forkserver forks from a clean, warm process.
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload([__name__, *preload])
+
+    def run(self, specs: Iterable[ShardSpec]) -> Iterator[str]:
+        waiting = iter(specs)
+        while True:
+            in_hand: dict[Future[str], ShardSpec] = {}
+            pool = self._pool(self.workers)
+            try:
+                yield from self._drain(pool, waiting, in_hand)
+                pool.shutdown()
+                return
+            except BrokenProcessPool:
+                pool.shutdown(wait=True, cancel_futures=True)
+            except BaseException:
+                # Ctrl-C or a full disk: shards already begun are finished and kept, the rest is dropped.
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+            finished = [future for future in in_hand if future.done() and not future.exception()]
+            yield from (future.result() for future in finished)
+            for future, spec in in_hand.items():
+                if future not in finished:
+                    yield from self._retry(spec)
+
+    def _drain(
+        self, pool: ProcessPoolExecutor, waiting: Iterator[ShardSpec], in_hand: dict[Future[str], ShardSpec]
+    ) -> Iterator[str]:
+        """Keep a bounded window of shards in the pool until there are none left."""
+        while True:
+            while len(in_hand) < _WINDOW * self.workers and (spec := next(waiting, None)) is not None:
+                try:
+                    in_hand[pool.submit(do_shard, spec)] = spec
+                except BrokenProcessPool:
+                    in_hand[Future()] = spec  # never done: the caller retries it with the others
+                    raise
+            if not in_hand:
+                return
+            done, _ = wait(in_hand, return_when=FIRST_COMPLETED)
+            for future in done:
+                result = future.result()  # raises before the shard is dropped, so that it can be retried
+                del in_hand[future]
+                yield result
+
+    def _retry(self, spec: ShardSpec) -> Iterator[str]:
+        """Find the pictures of a shard that kill a worker, then make the shard without them."""
+        quarantined = dict(spec.quarantined)
+        probes = Path(spec.parts, _PROBE)
+        for number, item in enumerate(spec.items):
+            probe = dataclasses.replace(
+                spec, name=f"{spec.name}-{number}", items=(item,), parts=str(probes), quarantined={}
+            )
+            with self._pool(1) as pool:
+                try:
+                    pool.submit(do_shard, probe).result()
+                except BrokenProcessPool:
+                    quarantined[item.place] = (
+                        f"{printable(item.place)}: a worker died on this picture (a crash in a library, or "
+                        "too little memory); remove it, or run with --engine serial to see the crash"
+                    )
+        shutil.rmtree(probes, ignore_errors=True)
+        with self._pool(1) as pool:
+            yield pool.submit(do_shard, dataclasses.replace(spec, quarantined=quarantined)).result()
+
+    def _pool(self, workers: int) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(workers, self.context, initializer=_start_worker, initargs=(self.preload,))
+
+
+def _start_worker(preload: tuple[str, ...]) -> None:
+    """Prepare a worker: it leaves Ctrl-C to its parent, and dies with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import cv2
+
+    cv2.setNumThreads(0)  # one worker a core: OpenCV's own threads would only fight over them
+    for module in preload:
+        importlib.import_module(module)
+    if (parent := multiprocessing.parent_process()) is not None:
+        threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _die_with(sentinel: int) -> None:
+    """End this worker once its parent is gone: after a `kill -9` it would wait for work for ever."""
+    wait_for_sentinel([sentinel])
+    os._exit(1)

@@ -1,0 +1,206 @@
+"""One shard of work: some items in, one finished folder out.
+
+`do_shard` is a pure function of its specification that every engine calls, in this process, in a worker or on
+another machine, so all of them give the same bytes. It works in a folder of its own and renames it when it is
+whole: what stands under a part's name is finished.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from facedata.datasets.cache import Cache, cache_key
+from facedata.datasets.canonical import content_hash
+from facedata.datasets.errors import FacedataError, PictureError, TargetError
+from facedata.datasets.items import Item, Loaded, printable
+from facedata.datasets.pictures import encode_layer, picture_size
+from facedata.datasets.record import Failure, write_text
+from facedata.datasets.sample import SCHEMA, Layer, Sample
+from facedata.datasets.storage import Writer, open_writer, slug
+from facedata.datasets.task import Planned, Task
+
+__all__ = ["PART_NAME", "PART_ROWS", "PART_SCHEMA", "ShardSpec", "do_shard"]
+
+PART_NAME = "part.json"
+PART_ROWS = "rows.parquet"
+PART_SCHEMA = SCHEMA.append(pa.field("row_hash", pa.string()))
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_TARGET_ERRORS = _FULL | {errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSpec:
+    """Everything that `do_shard` needs, picklable; pixels stay on disk."""
+
+    name: str
+    items: tuple[Item, ...]
+    task: Task
+    parts: str
+    layout: str
+    cache: str | None
+    max_pixels: int
+    quarantined: Mapping[str, str] = field(default_factory=dict)
+    """Places whose picture killed a worker, with the reason."""
+
+
+def do_shard(spec: ShardSpec) -> str:
+    """Make the shard's samples and return the path of its finished folder.
+
+    A picture that cannot be read, or an operator that fails on it, becomes a failure of the part; a target
+    that cannot be written ends the run with TargetError.
+    """
+    final = Path(spec.parts, spec.name)
+    work = Path(spec.parts, f".{spec.name}.{os.getpid()}")
+    try:
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        _Part(spec, work).make()
+        try:
+            work.rename(final)
+        except OSError:
+            if not final.is_dir():
+                raise
+            shutil.rmtree(work)  # an earlier run's worker that outlived it was first: same bytes
+    except OSError as error:
+        if error.errno in _TARGET_ERRORS:
+            mend = "free some space" if error.errno in _FULL else "check its rights"
+            raise TargetError(
+                f"cannot write to {error.filename or work}: {error.strerror}; {mend} and go on with --resume"
+            ) from None
+        raise
+    return str(final)
+
+
+class _Part:
+    """The state of one shard in the making."""
+
+    def __init__(self, spec: ShardSpec, work: Path) -> None:
+        self.spec = spec
+        self.work = work
+        self.cache = None if spec.cache is None else Cache(Path(spec.cache))
+        self.writer: Writer = open_writer(spec.layout, work)
+        self.rows: list[Sample] = []
+        self.failures: list[Failure] = []
+        self.made = self.cached = self.left_out = 0
+
+    def make(self) -> None:
+        """Make every item's samples, then write the rows and the part's summary."""
+        for item in self.spec.items:
+            if reason := self.spec.quarantined.get(item.place):
+                self._fail(item.place, "killed-worker", reason)
+                continue
+            try:
+                loaded = item.load(self.spec.max_pixels)
+            except PictureError as error:
+                self._fail(item.place, error.kind, str(error))
+                continue
+            except OSError:
+                raise
+            except Exception as error:  # noqa: BLE001 - one odd picture must not end a run over a million
+                self._fail(item.place, "internal", f"{printable(item.place)}: {error!r}; please report it")
+                continue
+            self._make_item(item, loaded)
+        references = self.writer.close()
+        samples = [_resolved(sample, references) for sample in self.rows]
+        rows = [{**sample.to_row(), "row_hash": sample.row_hash()} for sample in samples]
+        rows.sort(key=lambda row: row["sample_id"])
+        pq.write_table(pa.Table.from_pylist(rows, schema=PART_SCHEMA), self.work / PART_ROWS)
+        summary = {
+            "items": len(self.spec.items),
+            "made": self.made,
+            "cached": self.cached,
+            "left_out": self.left_out,
+            "failures": [failure.model_dump() for failure in self.failures],
+        }
+        write_text(self.work / PART_NAME, json.dumps(summary), flush=False)
+
+    def _make_item(self, item: Item, loaded: Loaded) -> None:
+        task = self.spec.task
+        if task.keeps_originals:
+            self._store(loaded.sample, loaded.data, loaded.suffix, loaded.layers)
+        planned = task.plan(loaded.sample)
+        self.left_out += task.variants - len(planned)
+        for plan in planned:
+            try:
+                self._make_one(loaded, plan)
+            except OSError:
+                raise
+            except FacedataError as error:
+                self._fail(f"{item.place} variant {plan.sample.variant}", "not-made", str(error))
+            except Exception as error:  # noqa: BLE001 - see above; the row names what to report
+                place = f"{item.place} variant {plan.sample.variant}"
+                reason = f"{printable(place)}: {plan.sample.operator}: {error!r}; please report it"
+                self._fail(place, "internal", reason)
+
+    def _make_one(self, loaded: Loaded, plan: Planned) -> None:
+        task = self.spec.task
+        key = cache_key(loaded.sample, plan)
+        data = self.cache.get(key) if self.cache else None
+        if data is not None:
+            width, height = picture_size(data)
+            sample = plan.sample.replace(width=width, height=height, content_hash=content_hash(data))
+            self._store(sample, data, task.encoding.suffix, {})
+            self.cached += 1
+            return
+        rendered = task.render(plan, loaded.pixels())
+        data = task.encoding.encode(rendered.pixels)
+        height, width = rendered.pixels.shape[:2]
+        sample = plan.sample.replace(width=width, height=height, content_hash=content_hash(data))
+        if self.cache and not rendered.layers:
+            self.cache.put(key, data)
+        self._store(sample, data, task.encoding.suffix, _encoded(rendered.layers))
+        self.made += 1
+
+    def _store(self, sample: Sample, data: bytes, suffix: str, layers: Mapping[str, bytes]) -> None:
+        stem = _stem(sample)
+        reference = self.writer.put(data, f"images/{sample.label or 'unlabelled'}/{stem}.{suffix}")
+        kept = [
+            Layer(
+                name=name,
+                ref=self.writer.put(layer, f"layers/{slug(name)}/{stem}.png"),
+                content_hash=content_hash(layer),
+            )
+            for name, layer in sorted(layers.items())
+        ]
+        self.rows.append(sample.replace(image=reference, layers=tuple(kept)))
+
+    def _fail(self, place: str, kind: str, reason: str) -> None:
+        self.failures.append(Failure(place=place, kind=kind, reason=reason))
+
+
+def _encoded(layers: Mapping[str, NDArray[np.uint8]]) -> dict[str, bytes]:
+    return {name: encode_layer(layer) for name, layer in layers.items()}
+
+
+def _stem(sample: Sample) -> str:
+    """Return a readable, unique file name stem: the source's name, what was done, and the sample's id."""
+    source = sample.source.file if sample.source and sample.source.file else "picture"
+    words = [slug(Path(source).stem)]
+    if sample.parent_id is not None:
+        words += [f"v{sample.variant}", slug(sample.operator or "made", 60)]
+    return "-".join([*words, sample.sample_id[:12]])
+
+
+def _resolved(sample: Sample, references: Mapping[str, str]) -> Sample:
+    """Put final references in place of the writer's tickets."""
+    if not references:
+        return sample
+    changes: dict[str, Any] = {"image": references[sample.image]}
+    if sample.layers:
+        changes["layers"] = tuple(
+            Layer(name=layer.name, ref=references[layer.ref], content_hash=layer.content_hash)
+            for layer in sample.layers
+        )
+    return sample.replace(**changes)

@@ -1,0 +1,200 @@
+"""Where input pictures come from: a folder, a list, or a dataset."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from facedata.datasets.canonical import content_hash
+from facedata.datasets.dataset import Dataset
+from facedata.datasets.errors import DatasetError, PictureError, SourceError
+from facedata.datasets.items import FileItem, Item, Loaded, place_of, printable
+from facedata.datasets.labels import FolderLabels
+from facedata.datasets.pictures import SUFFIXES, read_picture
+from facedata.datasets.record import Failure, Parent
+from facedata.datasets.sample import Sample
+from facedata.datasets.storage import read_reference
+
+__all__ = ["DatasetSource", "FileSource", "by_prefix", "folder_source"]
+
+
+def _shard_bits(count: int, size: int) -> int:
+    """Return how many leading bits of a key cut `count` items into groups of `size` to twice `size`."""
+    return max(0, (count // size).bit_length() - 1)
+
+
+def by_prefix(items: Sequence[Item], size: int) -> Iterator[tuple[str, Sequence[Item]]]:
+    """Yield (prefix, items) groups of about `size`, by the leading bits of the items' keys."""
+    bits = _shard_bits(len(items), size)
+    keyed = sorted((item.key, number) for number, item in enumerate(items))
+    for prefix, group in groupby(keyed, key=lambda pair: _prefix(pair[0], bits)):
+        yield prefix, [items[number] for _, number in group]
+
+
+def _prefix(key: str, bits: int) -> str:
+    return format(int(key[:8], 16) >> (32 - bits), f"0{(bits + 3) // 4}x") if bits else "0"
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """Picture files, listed. The listing's order plays no part: items are taken by their keys."""
+
+    items: Sequence[FileItem]
+    notes: Sequence[str] = ()
+    failures: Sequence[Failure] = ()
+    parents: Sequence[Parent] = ()
+
+    @property
+    def count(self) -> int:
+        """Number of files."""
+        return len(self.items)
+
+    def shards(self, size: int) -> Iterator[tuple[str, Sequence[Item]]]:
+        """Yield (prefix, items) by the prefix of the keys."""
+        return by_prefix(self.items, size)
+
+
+def folder_source(
+    root: Path, labels: FolderLabels, *, name: str | None = None, follow_links: bool = False
+) -> FileSource:
+    """List the pictures under `root`, at any depth, by their file name endings.
+
+    Hidden files and files of other endings are counted in the notes; folders that cannot be read and links
+    that lead out are failures. Raises SourceError where there is no such folder or no picture in it.
+    """
+    if not root.is_dir():
+        raise SourceError(f"{root} is no folder; give a folder of pictures, a CSV list or a dataset")
+    listing = _Listing(root, follow_links)
+    listing.walk()
+    if not listing.found:
+        reason = f"; {listing.failures[0].reason}" if listing.failures else ""
+        raise SourceError(f"{root} holds no pictures ({', '.join(sorted(SUFFIXES))}){reason}")
+    items = [FileItem(str(root), path, labels, follow_links, name) for path in sorted(listing.found)]
+    notes = labels.notes(item.place for item in items)
+    if other := sorted(listing.other):
+        shown = ", ".join(printable(place_of(path)) for path in other[:3]) + (", ..." if other[3:] else "")
+        notes.append(f"{len(other)} files are no pictures by name and were passed over: {shown}")
+    return FileSource(items, notes, sorted(listing.failures, key=lambda failure: failure.place))
+
+
+class _Listing:
+    """The files under a folder: pictures, others, and what could not be listed."""
+
+    def __init__(self, root: Path, follow_links: bool) -> None:
+        self.root = root
+        self.follow_links = follow_links
+        self.found: list[str] = []
+        self.other: list[str] = []
+        self.failures: list[Failure] = []
+
+    def walk(self) -> None:
+        for folder, names, files in os.walk(
+            self.root, onerror=self._unreadable, followlinks=self.follow_links
+        ):
+            if self.follow_links and _loops(folder, self.root):
+                names.clear()
+                continue
+            names[:] = [name for name in names if not name.startswith(".")]
+            if not self.follow_links:
+                for name in names:
+                    if Path(folder, name).is_symlink():
+                        self._fail(Path(folder, name), "link", "a link is not followed; pass --follow-links")
+            for file in files:
+                path = os.path.relpath(Path(folder, file), self.root)
+                picture = Path(file).suffix.lower() in SUFFIXES and not file.startswith(".")
+                (self.found if picture else self.other).append(path)
+
+    def _unreadable(self, error: OSError) -> None:
+        self._fail(Path(error.filename), "unreadable", f"cannot be read ({error.strerror}); check its rights")
+
+    def _fail(self, path: Path, kind: str, reason: str) -> None:
+        place = place_of(os.path.relpath(path, self.root))
+        self.failures.append(Failure(place=place, kind=kind, reason=f"{printable(place)}: {reason}"))
+
+
+def _loops(folder: str, root: Path) -> bool:
+    """Whether following links has come back to a folder that this one lies in."""
+    real = os.path.realpath(folder)
+    above = Path(folder).parent
+    while above != root.parent and above != above.parent:
+        if os.path.realpath(above) == real:
+            return True
+        above = above.parent
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class RowItem:
+    """A sample of a dataset."""
+
+    root: str
+    version: str
+    sample: Sample
+
+    @property
+    def key(self) -> str:
+        """The sample's id."""
+        return self.sample.sample_id
+
+    @property
+    def place(self) -> str:
+        """The sample's id."""
+        return self.sample.sample_id
+
+    def stamp(self) -> str:
+        """Return the dataset's version, which covers every row and picture."""
+        return self.version
+
+    def load(self, max_pixels: int) -> Loaded:
+        """Read the picture and its layers, and check that they are those of the row."""
+        data = self._read(self.sample.image, self.sample.content_hash)
+        layers = {layer.name: self._read(layer.ref, layer.content_hash) for layer in self.sample.layers}
+        name = self.sample.sample_id
+        suffix = _suffix(data)
+        return Loaded(self.sample, data, suffix, lambda: read_picture(data, name, max_pixels).pixels, layers)
+
+    def _read(self, reference: str, expected: str) -> bytes:
+        try:
+            data = read_reference(Path(self.root), reference)
+        except DatasetError as error:
+            raise PictureError("missing", str(error)) from None
+        if content_hash(data) != expected:
+            raise PictureError(
+                "changed", f"{self.sample.sample_id}: {reference} is not the picture of its row; restore it"
+            )
+        return data
+
+
+def _suffix(data: bytes) -> str:
+    if data.startswith(b"\x89PNG"):
+        return "png"
+    return "webp" if data[8:12] == b"WEBP" else "jpg"
+
+
+@dataclass(frozen=True)
+class DatasetSource:
+    """The samples of a dataset, streamed."""
+
+    dataset: Dataset
+    notes: Sequence[str] = ()
+    failures: Sequence[Failure] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return len(self.dataset)
+
+    @property
+    def parents(self) -> Sequence[Parent]:
+        """The dataset itself."""
+        return (Parent(name=self.dataset.root.resolve().name, version=self.dataset.version),)
+
+    def shards(self, size: int) -> Iterator[tuple[str, Sequence[Item]]]:
+        """Yield (prefix, items): rows are sorted by id, so a prefix is a run of rows."""
+        bits = _shard_bits(self.count, size)
+        root, version = str(self.dataset.root.resolve()), self.dataset.version
+        for prefix, group in groupby(self.dataset, key=lambda sample: _prefix(sample.sample_id, bits)):
+            yield prefix, [RowItem(root, version, sample) for sample in group]

@@ -1,0 +1,185 @@
+"""Where encoded bytes lie: a file each (`files`), or rows of Parquet shards (`shards`).
+
+A reference is a path relative to the dataset's root, `images/live/ada-1f0c.jpg`, or a row of a shard,
+`shards/5e884898.parquet#17`. Shards are immutable and named by their content.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from facedata.datasets.canonical import content_hash, identifier
+from facedata.datasets.errors import DatasetError, UsageError
+
+__all__ = ["LAYOUTS", "Writer", "open_writer", "read_reference", "shard_name", "slug"]
+
+LAYOUTS = ("files", "shards")
+SHARD_BYTES = 64 << 20
+"""A shard is closed once it holds this many bytes of pictures: 64 MiB, a size that hubs and DVC move well."""
+_GROUP_BYTES = 1 << 20  # a random read decodes one row group
+
+_SHARD_SCHEMA = pa.schema([("content_hash", pa.string()), ("bytes", pa.binary())])
+
+
+def slug(text: str, length: int = 40) -> str:
+    """Return a readable file name stem of ASCII letters, digits, `-` and `_`."""
+    plain = re.sub(r"[^A-Za-z0-9_]+", "-", text).strip("-")
+    return plain[:length].strip("-") or "picture"
+
+
+class Writer(ABC):
+    """Stores encoded bytes under a folder; a reference is known once `close` was called."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @abstractmethod
+    def put(self, data: bytes, name: str) -> str:
+        """Store `data` and return a reference or a ticket; `name` is a path that a person could read."""
+
+    @abstractmethod
+    def close(self) -> dict[str, str]:
+        """Finish, and return what each ticket became; a reference that `put` returned may be absent."""
+
+
+class FilesWriter(Writer):
+    """One file a picture, under the name that was asked for."""
+
+    def put(self, data: bytes, name: str) -> str:
+        """Write the file and return its name, which is its reference."""
+        path = self.root / name
+        try:
+            file = path.open("xb")
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("xb")
+        with file:
+            file.write(data)
+        return name
+
+    def close(self) -> dict[str, str]:
+        """Return nothing: every reference was final."""
+        return {}
+
+
+class ShardsWriter(Writer):
+    """Parquet shards of bounded size, written row group by row group, so memory stays flat."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._references: dict[str, str] = {}
+        self._pending: list[tuple[str, str, bytes]] = []
+        self._written: list[tuple[str, str]] = []
+        self._bytes = self._group = 0
+        self._file: pq.ParquetWriter | None = None
+
+    def put(self, data: bytes, name: str) -> str:
+        """Add the bytes to the open shard and return a ticket, which is the name."""
+        self._pending.append((name, content_hash(data), data))
+        self._bytes += len(data)
+        self._group += len(data)
+        if self._group >= _GROUP_BYTES:
+            self._flush()
+        if self._bytes >= SHARD_BYTES:
+            self._finish()
+        return name
+
+    def close(self) -> dict[str, str]:
+        """Finish the last shard and return the reference of every ticket."""
+        self._finish()
+        return self._references
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        if self._file is None:
+            (self.root / "shards").mkdir(parents=True, exist_ok=True)
+            # Pictures are compressed already: a second pass over them costs time and saves nothing.
+            self._file = pq.ParquetWriter(
+                self.root / "shards" / "open", _SHARD_SCHEMA, compression="none", use_dictionary=False
+            )
+        table = pa.table(
+            {
+                "content_hash": [hashed for _, hashed, _ in self._pending],
+                "bytes": [data for _, _, data in self._pending],
+            },
+            schema=_SHARD_SCHEMA,
+        )
+        self._file.write_table(table, row_group_size=len(self._pending))
+        self._written += [(ticket, hashed) for ticket, hashed, _ in self._pending]
+        self._pending, self._group = [], 0
+
+    def _finish(self) -> None:
+        self._flush()
+        if self._file is None:
+            return
+        self._file.close()
+        name = shard_name([hashed for _, hashed in self._written])
+        (self.root / "shards" / "open").replace(self.root / name)
+        for row, (ticket, _) in enumerate(self._written):
+            self._references[ticket] = f"{name}#{row}"
+        self._file, self._written, self._bytes = None, [], 0
+
+
+def shard_name(content_hashes: list[str]) -> str:
+    """Return a shard's path from the content hashes of its rows, in order."""
+    return f"shards/{identifier('shard', content_hashes)}.parquet"
+
+
+def open_writer(layout: str, root: Path) -> Writer:
+    """Return the writer of a layout."""
+    if layout not in LAYOUTS:
+        raise UsageError(f"layout {layout!r} is not one of {', '.join(LAYOUTS)}")
+    return FilesWriter(root) if layout == "files" else ShardsWriter(root)
+
+
+def read_reference(root: Path, reference: str) -> bytes:
+    """Return the bytes that a reference points to, or raise DatasetError; it never reads outside `root`."""
+    name, _, row = reference.partition("#")
+    pure = PurePosixPath(name)
+    if not name or pure.is_absolute() or ".." in pure.parts:
+        raise DatasetError(f"reference {reference!r} points outside the dataset; make the dataset again")
+    path = root / name
+    try:
+        if not row:
+            return path.read_bytes()
+        return _read_shard_row(path, int(row))
+    except FileNotFoundError:
+        raise DatasetError(f"{path} is missing; restore it or make the dataset again") from None
+    except (OSError, ValueError, IndexError, pa.ArrowException) as error:
+        raise DatasetError(
+            f"{reference} in {root} cannot be read ({error}); restore the file or make it again"
+        ) from None
+
+
+@lru_cache(maxsize=4)
+def _open_shard(path: Path, stamp: tuple[int, int]) -> tuple[pq.ParquetFile, list[int]]:
+    del stamp  # part of the key only: a file that was replaced is opened anew
+    file = pq.ParquetFile(path)
+    ends, total = [], 0
+    for group in range(file.num_row_groups):
+        total += file.metadata.row_group(group).num_rows
+        ends.append(total)
+    return file, ends
+
+
+@lru_cache(maxsize=2)
+def _row_group(path: Path, stamp: tuple[int, int], group: int) -> pa.Table:
+    return _open_shard(path, stamp)[0].read_row_group(group, columns=["bytes"])
+
+
+def _read_shard_row(path: Path, row: int) -> bytes:
+    found = path.stat()
+    stamp = (found.st_size, found.st_mtime_ns)
+    _, ends = _open_shard(path, stamp)
+    if not 0 <= row < (ends[-1] if ends else 0):
+        raise IndexError(f"the shard has {ends[-1] if ends else 0} rows, no row {row}")
+    group = next(i for i, end in enumerate(ends) if row < end)
+    start = ends[group - 1] if group else 0
+    return bytes(_row_group(path, stamp, group)["bytes"][row - start].as_py())

@@ -1,0 +1,96 @@
+"""What the engine is asked to make from each input picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedata.datasets.pictures import Encoding
+from facedata.datasets.sample import Sample
+
+__all__ = ["Ingest", "Planned", "Rendered", "Task"]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A sample that is about to be made: all of its row but the content hash and the references.
+
+    `recipe` is what `render` needs. `key` covers all that decides the picture but the parent's content:
+    operators with versions, parameters, encoding; a picture in the cache under it is not rendered again.
+    """
+
+    sample: Sample
+    key: str
+    recipe: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Pixels that were made, uint8 RGB, and truth layers, uint8 height x width, by name."""
+
+    pixels: NDArray[np.uint8]
+    layers: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+
+
+class Task(Protocol):
+    """A picklable, stateless description of the work; two equal ones give the same bytes."""
+
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """Modules that a worker imports before it takes work, and that warm themselves up."""
+        ...
+
+    @property
+    def encoding(self) -> Encoding:
+        """How pictures that are made are written."""
+        ...
+
+    @property
+    def keeps_originals(self) -> bool:
+        """Whether the input pictures become rows too."""
+        ...
+
+    @property
+    def variants(self) -> int:
+        """How many samples are planned for one input picture at most."""
+        ...
+
+    def settings(self) -> dict[str, Any]:
+        """Return everything that the result depends on, JSON-ready: it goes into the record."""
+        ...
+
+    def plan(self, parent: Sample) -> Sequence[Planned]:
+        """Return what is to be made from one picture: cheap, without its pixels."""
+        ...
+
+    def render(self, planned: Planned, pixels: NDArray[np.uint8]) -> Rendered:
+        """Make one of them; `pixels` are the parent's, not to be written to."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """The task that keeps the input pictures and makes nothing from them."""
+
+    described: Mapping[str, Any] = field(default_factory=dict)
+    preload: tuple[str, ...] = ()
+    encoding: Encoding = field(default_factory=Encoding)
+    keeps_originals: bool = True
+    variants: int = 0
+
+    def settings(self) -> dict[str, Any]:
+        """Return how the source was read."""
+        return dict(self.described)
+
+    def plan(self, parent: Sample) -> Sequence[Planned]:
+        """Plan nothing."""
+        del parent
+        return ()
+
+    def render(self, planned: Planned, pixels: NDArray[np.uint8]) -> Rendered:
+        """Never called: nothing is planned."""
+        raise NotImplementedError
