@@ -1,0 +1,35 @@
+"""How the pixel kernels are compiled, and the form in which pictures reach them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from facedata.augment.operator import Image, check_image
+
+__all__ = ["kernel", "prepared"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def kernel(function: F) -> F:
+    """Compile `function` at its first call, one thread, cached on disk, without holding the GIL.
+
+    Kernels compute in integers wherever pixels are made, so that their output is the same on every machine:
+    no `fastmath`, no `parallel`.
+    """
+    return cast(F, njit(cache=True, nogil=True)(function))
+
+
+def prepared(image: NDArray[Any]) -> Image:
+    """Return `image` (uint8, height x width x 3) checked, C-contiguous and of a writeable array.
+
+    A read-only or strided array would be another type to the compiler, and cost a compilation each; a copy
+    costs microseconds. Kernels never write to it.
+    """
+    ready = np.ascontiguousarray(check_image(image))
+    return ready if ready.flags.writeable else ready.copy()

@@ -1,0 +1,1 @@
+"""The operators, one file each; `facedata.augment.registry` lists them by name."""

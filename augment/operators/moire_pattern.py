@@ -1,0 +1,194 @@
+"""Moire between the pixel lattice of a display and the Bayer lattice of the camera that films it."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import ClassVar, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facedata.augment.kernels import kernel, prepared
+from facedata.augment.light import CODED, LINEAR
+from facedata.augment.operator import Applied, Image, Operator, Parameters, quantity
+from facedata.datasets.words import Words
+
+__all__ = ["MoirePattern", "MoirePatternParameters", "display_map"]
+
+Floats = NDArray[np.float64]
+
+_APERTURE: Final = (0.28, 0.85)
+"""Lit part of a subpixel's stripe: width in pitches of a pixel, height in pitches (LCD datasheets .25-.32, .8-.95)."""
+_HALF_FIELD: Final = 0.25
+"""Tangent of half the angle of view across the shorter side: 0.2 m of screen at 0.4 m."""
+_STEPS: Final = 256
+_UNIT: Final = 80
+"""Level of mean light in the 8-bit field; the brightest phase of the lattice is under 3.2 times the mean."""
+
+
+class MoirePatternParameters(Parameters):
+    """Display, pose and camera; `strength` says how much of the lattice the rest of the capture leaves."""
+
+    strength: float = quantity(
+        "share of the lattice's contrast on the sensor that denoising and scaling leave",
+        unit="1",
+        low=0,
+        high=1,
+        draw={"uniform": [0.01, 0.3]},
+    )
+    pitch: float = quantity(
+        "sensor pixels per display pixel at the centre; below 1.2 a lattice is hardly seen",
+        unit="px",
+        low=0.6,
+        high=6,
+        draw={"uniform": [1.6, 2.6]},
+    )
+    sensor: int = quantity(
+        "sensor pixels across the shorter side of the picture", unit="px", low=64, high=2048, draw={"choice": [256, 384, 512]}
+    )
+    optics: float = quantity(
+        "standard deviation of the lens's point spread on the sensor", unit="px", low=0.1, high=3, draw={"uniform": [0.25, 0.5]}
+    )
+    rotation: float = quantity(
+        "rotation of the display before the camera", unit="deg", low=-180, high=180, draw={"uniform": [-10.0, 10.0]}
+    )
+    tilt_x: float = quantity(
+        "turn of the display about its vertical axis", unit="deg", low=-60, high=60, draw={"uniform": [-12.0, 12.0]}
+    )
+    tilt_y: float = quantity(
+        "turn of the display about its horizontal axis", unit="deg", low=-60, high=60, draw={"uniform": [-12.0, 12.0]}
+    )
+    distortion: float = quantity(
+        "radial distortion k1 of the lens, at half the shorter side", unit="1", low=-0.1, high=0.1, draw={"uniform": [-0.02, 0.02]}
+    )
+    pattern_seed: int = quantity(
+        "place of the display's lattice under the sensor's", unit="1", low=0, high=2**31 - 1, draw={"integer": [0, 2**31 - 1]}
+    )
+
+
+class MoirePattern(Operator[MoirePatternParameters]):
+    """Multiply linear light by the display's lattice as a Bayer sensor samples it.
+
+    The lattice of red, green and blue stripes is blurred by lens and photosite, sampled where the sensor has a
+    filter of that colour, and demosaiced; that field, brought to the picture's size, modulates the picture. So
+    bands are where the optics put them: a channel's alias has the wave vector J^T n - m, with n a harmonic of
+    the display, J its Jacobian in display pixels per sensor pixel and m a point of the reciprocal lattice of
+    that channel's filters (halves for red and blue). Perspective and lens distortion vary J and bend the bands.
+    Mean light is kept, as exposure and white balance do.
+    """
+
+    name = "moire-pattern"
+    attack: ClassVar[str | None] = "replay/lcd"
+    strength: ClassVar[str] = "strength"
+    parameters = MoirePatternParameters
+
+    def apply(self, image: Image, parameters: MoirePatternParameters) -> Applied:
+        """Return the picture, uint8 height x width x 3, as filmed from the display."""
+        image = prepared(image)
+        if parameters.strength == 0:
+            return Applied(image.copy())
+        height, width, _ = image.shape
+        short = min(height, width)
+        rows, columns = (min(8 * parameters.sensor, round(parameters.sensor * n / short)) for n in (height, width))
+        words = Words.of(parameters.pattern_seed, "lattice")
+        across, down = lattice(parameters.pitch, parameters.optics)
+        transform = display_map(parameters) * _STEPS
+        # far from zero, so that the fraction of a phase never meets the sign
+        start = np.array([words.unit(), words.unit()]) * _STEPS + 2.0**30
+        mosaic = sample(rows, columns, transform, start, parameters.distortion, parameters.sensor / 2, across, down)
+        field = cv2.cvtColor(mosaic, cv2.COLOR_BayerRGGB2RGB)
+        if (rows, columns) != (height, width):
+            shrinks = rows > height
+            field = cv2.resize(field, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        means = np.maximum(np.array(cv2.mean(field)[:3]), 1e-3)
+        gain = 1 - parameters.strength + parameters.strength * np.arange(256)[None, :] / means[:, None]
+        return Applied(modulate(image, field, np.rint(gain * 65536).astype(np.int64), LINEAR, CODED))
+
+
+def display_map(parameters: MoirePatternParameters) -> Floats:
+    """Return the homography (3 x 3) from sensor px about the centre to display px, numerators over denominator.
+
+    A pinhole looks at a plane turned by `rotation`, then `tilt_y`, then `tilt_x`; at the centre one sensor px is
+    1 / pitch display px along the direction that the tilt does not stretch.
+    """
+    focal = parameters.sensor / 2 / _HALF_FIELD
+    turn, about_y, about_x = (math.radians(a) for a in (parameters.rotation, parameters.tilt_x, parameters.tilt_y))
+    spin = np.array([[math.cos(turn), math.sin(turn), 0], [-math.sin(turn), math.cos(turn), 0], [0, 0, 1]])
+    yaw = np.array([[math.cos(about_y), 0, math.sin(about_y)], [0, 1, 0], [-math.sin(about_y), 0, math.cos(about_y)]])
+    nod = np.array([[1, 0, 0], [0, math.cos(about_x), -math.sin(about_x)], [0, math.sin(about_x), math.cos(about_x)]])
+    right, below, normal = (yaw @ nod @ spin).T
+    # the ray (x, y, focal) meets the plane through (0, 0, 1) at normal_z / (normal . ray) of its length
+    ray = np.array([1.0, 1.0, focal])
+    numerators = [(normal[2] * axis - axis[2] * normal) * ray for axis in (right, below)]
+    homography: Floats = np.stack([*numerators, normal * ray / focal])
+    homography[:2] /= parameters.pitch * normal[2]
+    return homography
+
+
+@lru_cache(maxsize=64)
+def lattice(pitch: float, optics: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the light of a white display over one pixel pitch: along a row and along a column.
+
+    int64 x 256 each, Q12 with mean 1; the light at (u, v) is their product. Fourier series of a rectangular
+    aperture, times the transfer of a Gaussian lens (`optics` px) and of a square photosite at `pitch` px.
+    """
+    order = np.arange(1, 33)
+    frequency = order / pitch
+    transfer = np.exp(-2 * (np.pi * optics * frequency) ** 2) * np.sinc(frequency)
+    phase = np.cos(2 * np.pi * np.outer(np.arange(_STEPS) / _STEPS, order))
+    profiles = [1 + phase @ (2 * np.sinc(order * aperture) * transfer) for aperture in _APERTURE]
+    across, down = (np.rint(np.maximum(p, 0) * 4096).astype(np.int64) for p in profiles)
+    return across, down
+
+
+@kernel
+def sample(
+    rows: int,
+    columns: int,
+    transform: Floats,
+    start: Floats,
+    distortion: float,
+    half: float,
+    across: NDArray[np.int64],
+    down: NDArray[np.int64],
+) -> NDArray[np.uint8]:
+    """Return the mosaic (RGGB, uint8 rows x columns, 80 is mean light) that a white display leaves on the sensor.
+
+    `transform` maps sensor px about the centre to 1/256 display px, `start` is added to both. Red stripes stand
+    a third of a pixel left of green ones, blue ones a third right.
+    """
+    out = np.empty((rows, columns), np.uint8)
+    for i in range(rows):
+        y = i - (rows - 1) / 2
+        for j in range(columns):
+            x = j - (columns - 1) / 2
+            bend = 1 + distortion * (x * x + y * y) / (half * half)
+            x_bent, y_bent = x * bend, y * bend
+            depth = 1 / (transform[2, 0] / 256 * x_bent + transform[2, 1] / 256 * y_bent + transform[2, 2] / 256)
+            u = (transform[0, 0] * x_bent + transform[0, 1] * y_bent) * depth + start[0]
+            v = (transform[1, 0] * x_bent + transform[1, 1] * y_bent) * depth + start[1]
+            stripe = np.int64(u) + 85 * (1 - (i & 1) - (j & 1))
+            light = (across[stripe & 255] * down[np.int64(v) & 255] * 80 + (1 << 23)) >> 24
+            out[i, j] = min(light, 255)
+    return out
+
+
+@kernel
+def modulate(
+    image: Image,
+    field: NDArray[np.uint8],
+    gain: NDArray[np.int64],
+    linear: NDArray[np.uint16],
+    coded: NDArray[np.uint8],
+) -> Image:
+    """Return the picture times `gain[channel, field]` (Q16) in linear light, clipped at white."""
+    out = np.empty_like(image)
+    height, width, _ = image.shape
+    for y in range(height):
+        for x in range(width):
+            for channel in range(3):
+                light = (np.int64(linear[image[y, x, channel]]) * gain[channel, field[y, x, channel]]) >> 16
+                out[y, x, channel] = coded[min(light, 65535) >> 2]
+    return out

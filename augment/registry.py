@@ -1,0 +1,68 @@
+"""All operators, by name."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Final
+
+import numpy as np
+
+from facedata.augment.operator import Operator
+from facedata.augment.operators.bn_halftone import BlueNoiseHalftone
+from facedata.augment.operators.color_distortion import ColorDistortion
+from facedata.augment.operators.color_diversity import ColorDiversity
+from facedata.augment.operators.hand_trembling import HandTrembling
+from facedata.augment.operators.low_resolution import LowResolution
+from facedata.augment.operators.moire_pattern import MoirePattern
+from facedata.augment.operators.reflection import Reflection
+from facedata.augment.operators.sfc_halftone import ClusteredHalftone
+from facedata.datasets.errors import UsageError
+from facedata.datasets.words import Words
+
+__all__ = ["OPERATORS", "find", "magnitude", "warm"]
+
+_ALL: Final[tuple[Operator[Any], ...]] = (
+    # the eight operations of FAS-Aug (arXiv 2409.03501)
+    ColorDiversity(),
+    ColorDistortion(),
+    Reflection(),
+    BlueNoiseHalftone(),
+    MoirePattern(),
+    ClusteredHalftone(),
+    HandTrembling(),
+    LowResolution(),
+)
+
+OPERATORS: Final[dict[str, Operator[Any]]] = {operator.name: operator for operator in _ALL}
+"""One stateless instance of each operator, by name."""
+
+
+def find(name: str) -> Operator[Any]:
+    """Return the operator `name`, or raise UsageError naming the closest match."""
+    if name in OPERATORS:
+        return OPERATORS[name]
+    close = difflib.get_close_matches(name.lower().replace("_", "-"), OPERATORS, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(OPERATORS))}"
+    raise UsageError(f"no operator {name!r}; {hint}")
+
+
+def magnitude(operator: Operator[Any]) -> tuple[float, float]:
+    """Return (low, high) of the default uniform draw of the strength parameter.
+
+    A policy of ten levels (arXiv 2409.03501) sets it to low + level / 9 * (high - low), and takes the identity
+    for level 0.
+    """
+    draw = operator.draws()[operator.strength]
+    if not isinstance(draw, dict) or set(draw) != {"uniform"}:
+        raise TypeError(f"{operator.name}: {operator.strength} has no uniform default, so it has no levels")
+    low, high = draw["uniform"]
+    return float(low), float(high)
+
+
+def warm() -> None:
+    """Run each operator once on a tiny picture, so that kernels are compiled or loaded; a worker's first act."""
+    image = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
+    for operator in _ALL:
+        # the least size at which no operator fades to nothing
+        given = {"print_width": 5.0} if "print_width" in operator.draws() else {}
+        operator.apply(image, operator.sample(Words.of(0, operator.name), given))

@@ -1,0 +1,123 @@
+"""Procedural radiance: what a glass surface in front of the face may mirror."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facedata.augment.colour import D65, PROFILES, adaptation
+from facedata.datasets.words import Words
+
+__all__ = ["environment", "planckian"]
+
+Floats = NDArray[np.float32]
+
+_CELLS: Final = 96
+"""Cells along the shorter side of an environment: a mirrored room is never in focus on a face."""
+_LONGEST: Final = 4 * _CELLS
+
+
+def planckian(kelvin: float) -> NDArray[np.float64]:
+    """Return linear sRGB (R, G, B; luminance 1; negative values clipped) of a black body at 1667-25000 K.
+
+    Chromaticity by the cubic splines of Kim et al. (US patent 7024034, 2002).
+    """
+    t = 1000 / kelvin
+    if kelvin <= 4000:
+        x = -0.2661239 * t**3 - 0.2343589 * t**2 + 0.8776956 * t + 0.179910
+    else:
+        x = -3.0258469 * t**3 + 2.1070379 * t**2 + 0.2226347 * t + 0.240390
+    if kelvin <= 2222:
+        y = -1.1063814 * x**3 - 1.34811020 * x**2 + 2.18555832 * x - 0.20219683
+    elif kelvin <= 4000:
+        y = -0.9549476 * x**3 - 1.37418593 * x**2 + 2.09137015 * x - 0.16748867
+    else:
+        y = 3.0817580 * x**3 - 5.87338670 * x**2 + 3.75112997 * x - 0.37001483
+    xyz = np.array([x / y, 1.0, (1 - x - y) / y])
+    to_d50 = adaptation(D65, np.array([0.9642, 1.0, 0.8249]))
+    rgb: NDArray[np.float64] = np.linalg.solve(PROFILES["srgb"].to_pcs(), to_d50 @ xyz)
+    return np.maximum(rgb, 0.0)
+
+
+def environment(height: int, width: int, seed: int, kelvin: float, blur: float) -> NDArray[np.uint16]:
+    """Return radiance mirrored by a flat glass, for a picture of `height` x `width` px.
+
+    Result: uint16, h x w x 3, linear sRGB, brightest channel 65535, the shorter side 96 cells: enlarge it to the
+    picture. `seed` chooses the room: windows, lamps, a horizon and the dark shape of whoever holds the camera.
+    `kelvin` is the colour temperature of the lamps (the camera is balanced for daylight, 6500 K); `blur` is the
+    standard deviation of gloss and defocus, in % of the shorter side.
+    """
+    words = Words.of(seed, "environment")
+    short = min(height, width)
+    h = min(_LONGEST, round(_CELLS * height / short))
+    w = min(_LONGEST, round(_CELLS * width / short))
+    lamp, sky = planckian(kelvin), planckian(words.uniform(5500, 9000))
+    room = np.empty((h, w, 3), np.float32)
+    room[:] = (lamp * words.uniform(0.04, 0.16)) * _walls(h, words)[:, None, None]
+    for _ in range(words.integer(1, 2)):
+        _window(room, words, sky)
+    for _ in range(words.integer(0, 3)):
+        _lamp(room, words, lamp)
+    if words.chance(0.5):
+        _onlooker(room, words)
+    sigma = max(0.6, blur * _CELLS / 100)
+    soft = cv2.GaussianBlur(room, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    return np.rint(soft * (65535 / float(soft.max()))).astype(np.uint16)
+
+
+def _walls(h: int, words: Words) -> Floats:
+    """Return brightness by row: ceiling, wall, floor, with soft joints."""
+    y = np.linspace(0, 1, h, dtype=np.float32)
+    ceiling, horizon = words.uniform(0.05, 0.3), words.uniform(0.6, 0.9)
+    above = np.float32(1 + words.uniform(0.3, 1.5)) / (1 + np.exp((y - ceiling) * 25))
+    floor: Floats = np.float32(1.0) - np.float32(words.uniform(0.3, 0.8)) / (1 + np.exp((horizon - y) * 25))
+    return above + floor
+
+
+def _window(room: Floats, words: Words, sky: NDArray[np.float64]) -> None:
+    """Draw a window in perspective: a quadrilateral of sky, brighter above, with glazing bars."""
+    h, w, _ = room.shape
+    size = min(h, w)
+    wide, tall = size * words.uniform(0.18, 0.42), size * words.uniform(0.3, 0.65)
+    left, top = w * words.uniform(-0.1, 0.75), h * words.uniform(-0.1, 0.4)
+    slope = words.uniform(-0.25, 0.25)
+    columns, rows = words.integer(1, 3), words.integer(1, 3)
+    bar = words.uniform(0.03, 0.08)
+    level = words.uniform(0.5, 1.0)
+    for i in range(columns):
+        for j in range(rows):
+            u = np.array([i + bar, i + 1 - bar, i + 1 - bar, i + bar]) / columns
+            v = np.array([j + bar, j + bar, j + 1 - bar, j + 1 - bar]) / rows
+            corner_y = top + tall * (v + slope * (u - 0.5) * (0.5 - v) * 2)
+            pane = np.stack([left + wide * u, corner_y], axis=1)
+            # the sky pales towards the ground, where roofs and trees begin
+            shade = level * (1.0 - 0.5 * (j + 0.5) / rows)
+            cv2.fillConvexPoly(room, np.rint(pane * 16).astype(np.int32), (sky * shade).tolist(), shift=4)
+
+
+def _lamp(room: Floats, words: Words, lamp: NDArray[np.float64]) -> None:
+    """Draw a lamp: a disc or a tube, as bright as the brightest sky or brighter."""
+    h, w, _ = room.shape
+    size = min(h, w)
+    centre = round(w * words.unit()), round(h * words.uniform(0, 0.6))
+    tube = words.chance(0.4)
+    axes = (0.12, 0.012) if tube else (0.045, 0.045)
+    scale = size * words.uniform(0.6, 1.5)
+    reach = max(1, round(axes[0] * scale)), max(1, round(axes[1] * scale))
+    colour = (lamp * words.uniform(0.8, 2.0)).tolist()
+    cv2.ellipse(room, centre, reach, words.uniform(-20, 20), 0, 360, colour, -1)
+
+
+def _onlooker(room: Floats, words: Words) -> None:
+    """Draw head and shoulders of the person with the camera, who hides the room behind."""
+    h, w, _ = room.shape
+    size = min(h, w)
+    x, y = w * words.uniform(0.3, 0.7), h * words.uniform(0.45, 0.65)
+    dark = (room.reshape(-1, 3).min(axis=0) * 0.3).tolist()
+    head = round(size * 0.1), round(size * 0.14)
+    cv2.ellipse(room, (round(x), round(y)), head, 0, 0, 360, dark, -1)
+    shoulders = round(size * 0.26), round(size * 0.3)
+    cv2.ellipse(room, (round(x), round(y + size * 0.42)), shoulders, 0, 0, 360, dark, -1)
