@@ -30,7 +30,9 @@ def _places() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 NODE, FRACTION = _places()
 """int64 x 256 each: the node below a code, and how far the code is above it, in 1/256 of a step."""
 
-STEPPED: NDArray[np.uint16] = np.rint(srgb_decode(np.minimum(np.arange(4096) / 4080, 1)) * 65535).astype(np.uint16)
+STEPPED: NDArray[np.uint16] = np.rint(srgb_decode(np.minimum(np.arange(4096) / 4080, 1)) * 65535).astype(
+    np.uint16
+)
 """uint16 x 4096: linear light of the table's 12-bit sRGB values, where 4080 (255 * 16) is white."""
 
 

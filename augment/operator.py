@@ -113,6 +113,28 @@ class Operator(ABC, Generic[P]):
         return str(cls._extra(name)["unit"])
 
     @classmethod
+    def range(cls, name: str) -> str:
+        """Return the physical range of a parameter, for people; `any` where it has none."""
+        bounds = {type(bound).__name__: bound for bound in cls.parameters.model_fields[name].metadata}
+        low = getattr(bounds.get("Ge"), "ge", None)
+        high = getattr(bounds.get("Le"), "le", None)
+        if low is None and high is None:
+            return "any"
+        return f"{'' if low is None else f'{low:g}'} .. {'' if high is None else f'{high:g}'}".strip()
+
+    @classmethod
+    def drawn(cls, name: str) -> str:
+        """Return the default distribution of a parameter, for people."""
+        draw = cls.draws()[name]
+        if not isinstance(draw, dict):
+            return f"{draw}"
+        kind, arguments = next(iter(draw.items()))
+        if kind == "choice":
+            return "one of " + ", ".join(map(str, arguments))
+        spread = " +- " if kind == "normal" else " .. "
+        return f"{kind.replace('_', '-')} {spread.join(f'{value:g}' for value in arguments)}"
+
+    @classmethod
     def _extra(cls, name: str) -> dict[str, Any]:
         extra = cls.parameters.model_fields[name].json_schema_extra
         if not isinstance(extra, dict):

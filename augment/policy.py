@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from facedata.augment.draws import Draw, parse_draw
 from facedata.augment.operator import Operator, Parameters
-from facedata.augment.registry import find
+from facedata.augment.registry import find, magnitude
 from facedata.datasets.errors import UsageError
 from facedata.datasets.words import Words
 
@@ -112,7 +112,7 @@ class Policy(_Model):
                     parse_draw(draw, place)
                     _check_bounds(operator, step.parameters, name, draw, place)
         for name in self.sub_policies.operators if self.sub_policies else []:
-            _magnitude(find(name))
+            magnitude(find(name))
 
     def draw(self, seed: int, sample_id: str, variant: int) -> tuple[dict[str, Any], list[Step]]:
         """Return what the row records of the policy, and the steps of this variant, drawn from hash words."""
@@ -139,7 +139,7 @@ class Policy(_Model):
         for number in range(space.steps):
             operator = find(shared.choice(space.operators))
             level = shared.integer(0, space.levels - 1)
-            low, high = _magnitude(operator)
+            low, high = magnitude(operator)
             strength = low + level / (space.levels - 1) * (high - low) if level else operator.neutral
             words = Words.of(seed, sample_id, variant, number, operator.name)
             steps.append(Step(operator, operator.sample(words, {operator.strength: strength}), level))
@@ -153,14 +153,6 @@ def _weighted(chains: list[Chain], unit: float) -> Chain:
         if place < 0:
             return chain
     return chains[-1]
-
-
-def _magnitude(operator: Operator[Any]) -> tuple[float, float]:
-    draw = operator.draws()[operator.strength]
-    if not isinstance(draw, dict) or "uniform" not in draw:
-        raise UsageError(f"{operator.name} has no range of {operator.strength} to cut into levels")
-    low, high = draw["uniform"]
-    return float(low), float(high)
 
 
 def _check_bounds(

@@ -74,7 +74,9 @@ class Condition:
         primaries = self.primaries()
         paper, solid = primaries[0, channel], primaries[1 << ink, channel]
         reflected = (paper * (1 - grown) + solid * grown) ** (1 / self.n)
-        effective: Floats = (paper ** (1 / self.n) - reflected) / (paper ** (1 / self.n) - solid ** (1 / self.n))
+        effective: Floats = (paper ** (1 / self.n) - reflected) / (
+            paper ** (1 / self.n) - solid ** (1 / self.n)
+        )
         return effective
 
     def xyz(self, inks: Floats) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from facedata.augment.policy import load_policy
 from facedata.augment.task import Augment, LabelEffect
@@ -10,7 +11,7 @@ from facedata.datasets.engine import Options, Result, run
 from facedata.datasets.inputs import Reading, open_input, refuse_overlap
 from facedata.datasets.pictures import Encoding
 
-__all__ = ["DEFAULT_POLICY", "augment"]
+__all__ = ["DEFAULT_POLICY", "augment", "plan"]
 
 DEFAULT_POLICY = "fas-aug"
 
@@ -45,3 +46,16 @@ def augment(
         {"input": source.resolve().name, **reading.settings()},
     )
     return run("augment", task, open_input(source, reading), target, seed, options or Options())
+
+
+def plan(source: Path, *, policy: str, variants: int, reading: Reading | None = None) -> dict[str, Any]:
+    """Return what `augment` would make at most, without reading a picture: inputs, samples, policy, notes."""
+    checked = load_policy(policy)
+    found = open_input(source, reading or Reading())
+    return {
+        "policy": checked.name,
+        "inputs": found.count,
+        "samples": found.count * variants,
+        "notes": list(found.notes),
+        "failures": [failure.model_dump() for failure in found.failures],
+    }

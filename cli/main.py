@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -59,5 +61,11 @@ def _main(
 
 
 def run() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; a fault of facedata's own is one line too, unless the trace is asked for."""
+    try:
+        app()
+    except Exception as error:
+        if os.environ.get("FACEDATA_TRACEBACK"):
+            raise
+        typer.echo(f"facedata: internal error: {error!r}; FACEDATA_TRACEBACK=1 shows where", err=True)
+        sys.exit(1)

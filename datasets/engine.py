@@ -232,7 +232,6 @@ class _Run:
             assembled.made,
             assembled.cached,
             assembled.left_out,
-            failures=record.failures,
         )
 
     def _record(self, assembled: Assembled) -> Record:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facedata.datasets.demo_source import DemoSource
 from facedata.datasets.engine import ItemSource, Options, Result, run
 from facedata.datasets.errors import UsageError
 from facedata.datasets.inputs import Reading, open_input, refuse_overlap
@@ -29,6 +28,8 @@ def ingest_demo(
     target: Path, options: Options, *, identities: int = 12, pictures: int = 4, size: int = 256, seed: int = 0
 ) -> Result:
     """Make a dataset of rendered faces: `pictures` of each of `identities` persons, `size` pixels square."""
+    from facedata.datasets.demo_source import DemoSource  # the renderer compiles kernels: only where needed
+
     source = DemoSource(identities, pictures, size, seed)
     task = Ingest(
         {"kind": "demo", "identities": identities, "pictures": pictures, "size": size},

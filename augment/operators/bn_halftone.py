@@ -29,7 +29,9 @@ class BlueNoiseHalftoneParameters(Parameters):
         high=1,
         draw={"uniform": [0.01, 0.4]},
     )
-    dot: float = quantity("pitch of the dots on paper", unit="um", low=10, high=500, draw={"uniform": [85, 170]})
+    dot: float = quantity(
+        "pitch of the dots on paper", unit="um", low=10, high=500, draw={"uniform": [85, 170]}
+    )
     print_width: float = quantity(
         "length of print that the shorter side of the picture shows",
         unit="mm",
@@ -38,7 +40,11 @@ class BlueNoiseHalftoneParameters(Parameters):
         draw={"uniform": [15, 35]},
     )
     black: float = quantity(
-        "share of the common grey of the inks that is printed in black", unit="1", low=0, high=1, draw={"uniform": [0.2, 0.8]}
+        "share of the common grey of the inks that is printed in black",
+        unit="1",
+        low=0,
+        high=1,
+        draw={"uniform": [0.2, 0.8]},
     )
     pattern_seed: int = quantity(
         "place of the mask on the paper", unit="1", low=0, high=2**31 - 1, draw={"integer": [0, 2**31 - 1]}

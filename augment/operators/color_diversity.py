@@ -20,7 +20,9 @@ class ColorDiversityParameters(Parameters):
     """Which two encodings are confused, and how much of the shift is left."""
 
     source: ProfileName = quantity(
-        "encoding that the picture's numbers are taken for", unit="name", draw={"choice": list(get_args(ProfileName))}
+        "encoding that the picture's numbers are taken for",
+        unit="name",
+        draw={"choice": list(get_args(ProfileName))},
     )
     target: ProfileName = quantity(
         "encoding that the numbers are rewritten for, and that the viewer does not know of",
@@ -28,7 +30,11 @@ class ColorDiversityParameters(Parameters):
         draw={"choice": list(get_args(ProfileName))},
     )
     strength: float = quantity(
-        "share of the colour shift, mixed in linear light", unit="1", low=0, high=1, draw={"uniform": [0.1, 1.0]}
+        "share of the colour shift, mixed in linear light",
+        unit="1",
+        low=0,
+        high=1,
+        draw={"uniform": [0.1, 1.0]},
     )
 
 

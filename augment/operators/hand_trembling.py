@@ -75,7 +75,12 @@ def trace(length: float, direction: float) -> tuple[NDArray[np.int64], NDArray[n
     area = np.zeros((side, side))
     column, row = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
     right, low = x - column, y - row
-    for i, j, share in ((0, 0, (1 - low) * (1 - right)), (0, 1, (1 - low) * right), (1, 0, low * (1 - right)), (1, 1, low * right)):
+    for i, j, share in (
+        (0, 0, (1 - low) * (1 - right)),
+        (0, 1, (1 - low) * right),
+        (1, 0, low * (1 - right)),
+        (1, 1, low * right),
+    ):
         np.add.at(area, (row + i + reach, column + j + reach), share)
     weights = np.rint(area / count * 32768).astype(np.int64)
     weights[reach, reach] += 32768 - weights.sum()

@@ -46,25 +46,53 @@ class MoirePatternParameters(Parameters):
         draw={"uniform": [1.6, 2.6]},
     )
     sensor: int = quantity(
-        "sensor pixels across the shorter side of the picture", unit="px", low=64, high=2048, draw={"choice": [256, 384, 512]}
+        "sensor pixels across the shorter side of the picture",
+        unit="px",
+        low=64,
+        high=2048,
+        draw={"choice": [256, 384, 512]},
     )
     optics: float = quantity(
-        "standard deviation of the lens's point spread on the sensor", unit="px", low=0.1, high=3, draw={"uniform": [0.25, 0.5]}
+        "standard deviation of the lens's point spread on the sensor",
+        unit="px",
+        low=0.1,
+        high=3,
+        draw={"uniform": [0.25, 0.5]},
     )
     rotation: float = quantity(
-        "rotation of the display before the camera", unit="deg", low=-180, high=180, draw={"uniform": [-10.0, 10.0]}
+        "rotation of the display before the camera",
+        unit="deg",
+        low=-180,
+        high=180,
+        draw={"uniform": [-10.0, 10.0]},
     )
     tilt_x: float = quantity(
-        "turn of the display about its vertical axis", unit="deg", low=-60, high=60, draw={"uniform": [-12.0, 12.0]}
+        "turn of the display about its vertical axis",
+        unit="deg",
+        low=-60,
+        high=60,
+        draw={"uniform": [-12.0, 12.0]},
     )
     tilt_y: float = quantity(
-        "turn of the display about its horizontal axis", unit="deg", low=-60, high=60, draw={"uniform": [-12.0, 12.0]}
+        "turn of the display about its horizontal axis",
+        unit="deg",
+        low=-60,
+        high=60,
+        draw={"uniform": [-12.0, 12.0]},
     )
     distortion: float = quantity(
-        "radial distortion k1 of the lens, at half the shorter side", unit="1", low=-0.1, high=0.1, draw={"uniform": [-0.02, 0.02]}
+        "radial distortion k1 of the lens, at half the shorter side",
+        unit="1",
+        low=-0.1,
+        high=0.1,
+        draw={"uniform": [-0.02, 0.02]},
     )
     pattern_seed: int = quantity(
-        "place of the display's lattice under the sensor's", unit="1", low=0, high=2**31 - 1, draw={"integer": [0, 2**31 - 1]}
+        "place of the display's lattice under the sensor's",
+        unit="1",
+        low=0,
+        high=2**31 - 1,
+        draw={"integer": [0, 2**31 - 1]},
     )
 
 
@@ -91,17 +119,23 @@ class MoirePattern(Operator[MoirePatternParameters]):
             return Applied(image.copy())
         height, width, _ = image.shape
         short = min(height, width)
-        rows, columns = (min(8 * parameters.sensor, round(parameters.sensor * n / short)) for n in (height, width))
+        rows, columns = (
+            min(8 * parameters.sensor, round(parameters.sensor * n / short)) for n in (height, width)
+        )
         words = Words.of(parameters.pattern_seed, "lattice")
         across, down = lattice(parameters.pitch, parameters.optics)
         transform = display_map(parameters) * _STEPS
         # far from zero, so that the fraction of a phase never meets the sign
         start = np.array([words.unit(), words.unit()]) * _STEPS + 2.0**30
-        mosaic = sample(rows, columns, transform, start, parameters.distortion, parameters.sensor / 2, across, down)
+        mosaic = sample(
+            rows, columns, transform, start, parameters.distortion, parameters.sensor / 2, across, down
+        )
         field = cv2.cvtColor(mosaic, cv2.COLOR_BayerRGGB2RGB)
         if (rows, columns) != (height, width):
             shrinks = rows > height
-            field = cv2.resize(field, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+            field = cv2.resize(
+                field, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+            )
         means = np.maximum(np.array(cv2.mean(field)[:3]), 1e-3)
         gain = 1 - parameters.strength + parameters.strength * np.arange(256)[None, :] / means[:, None]
         return Applied(modulate(image, field, np.rint(gain * 65536).astype(np.int64), LINEAR, CODED))
@@ -114,10 +148,16 @@ def display_map(parameters: MoirePatternParameters) -> Floats:
     1 / pitch display px along the direction that the tilt does not stretch.
     """
     focal = parameters.sensor / 2 / _HALF_FIELD
-    turn, about_y, about_x = (math.radians(a) for a in (parameters.rotation, parameters.tilt_x, parameters.tilt_y))
+    turn, about_y, about_x = (
+        math.radians(a) for a in (parameters.rotation, parameters.tilt_x, parameters.tilt_y)
+    )
     spin = np.array([[math.cos(turn), math.sin(turn), 0], [-math.sin(turn), math.cos(turn), 0], [0, 0, 1]])
-    yaw = np.array([[math.cos(about_y), 0, math.sin(about_y)], [0, 1, 0], [-math.sin(about_y), 0, math.cos(about_y)]])
-    nod = np.array([[1, 0, 0], [0, math.cos(about_x), -math.sin(about_x)], [0, math.sin(about_x), math.cos(about_x)]])
+    yaw = np.array(
+        [[math.cos(about_y), 0, math.sin(about_y)], [0, 1, 0], [-math.sin(about_y), 0, math.cos(about_y)]]
+    )
+    nod = np.array(
+        [[1, 0, 0], [0, math.cos(about_x), -math.sin(about_x)], [0, math.sin(about_x), math.cos(about_x)]]
+    )
     right, below, normal = (yaw @ nod @ spin).T
     # the ray (x, y, focal) meets the plane through (0, 0, 1) at normal_z / (normal . ray) of its length
     ray = np.array([1.0, 1.0, focal])
@@ -166,7 +206,9 @@ def sample(
             x = j - (columns - 1) / 2
             bend = 1 + distortion * (x * x + y * y) / (half * half)
             x_bent, y_bent = x * bend, y * bend
-            depth = 1 / (transform[2, 0] / 256 * x_bent + transform[2, 1] / 256 * y_bent + transform[2, 2] / 256)
+            depth = 1 / (
+                transform[2, 0] / 256 * x_bent + transform[2, 1] / 256 * y_bent + transform[2, 2] / 256
+            )
             u = (transform[0, 0] * x_bent + transform[0, 1] * y_bent) * depth + start[0]
             v = (transform[1, 0] * x_bent + transform[1, 1] * y_bent) * depth + start[1]
             stripe = np.int64(u) + 85 * (1 - (i & 1) - (j & 1))

@@ -37,7 +37,9 @@ class ClusteredHalftoneParameters(Parameters):
         high=1,
         draw={"uniform": [0.01, 0.2]},
     )
-    ruling: float = quantity("screen ruling, lines an inch", unit="lpi", low=30, high=400, draw={"uniform": [85, 175]})
+    ruling: float = quantity(
+        "screen ruling, lines an inch", unit="lpi", low=30, high=400, draw={"uniform": [85, 175]}
+    )
     print_width: float = quantity(
         "length of print that the shorter side of the picture shows",
         unit="mm",
@@ -46,13 +48,25 @@ class ClusteredHalftoneParameters(Parameters):
         draw={"uniform": [15, 40]},
     )
     rotation: float = quantity(
-        "rotation of the print before the camera", unit="deg", low=-180, high=180, draw={"uniform": [-10.0, 10.0]}
+        "rotation of the print before the camera",
+        unit="deg",
+        low=-180,
+        high=180,
+        draw={"uniform": [-10.0, 10.0]},
     )
     black: float = quantity(
-        "share of the common grey of the inks that is printed in black", unit="1", low=0, high=1, draw={"uniform": [0.3, 0.9]}
+        "share of the common grey of the inks that is printed in black",
+        unit="1",
+        low=0,
+        high=1,
+        draw={"uniform": [0.3, 0.9]},
     )
     pattern_seed: int = quantity(
-        "place of the four screens on the paper", unit="1", low=0, high=2**31 - 1, draw={"integer": [0, 2**31 - 1]}
+        "place of the four screens on the paper",
+        unit="1",
+        low=0,
+        high=2**31 - 1,
+        draw={"integer": [0, 2**31 - 1]},
     )
 
 
@@ -82,7 +96,9 @@ class ClusteredHalftone(Operator[ClusteredHalftoneParameters]):
             return Applied(image.copy())
         axes = _axes(period, parameters.rotation, parameters.pattern_seed)
         black = round(parameters.black * ONE)
-        return Applied(screens(image, cell_table(min(step, 5 * _OCTAVE)), axes, RECIPROCAL, black, share, LINEAR, CODED))
+        return Applied(
+            screens(image, cell_table(min(step, 5 * _OCTAVE)), axes, RECIPROCAL, black, share, LINEAR, CODED)
+        )
 
 
 RECIPROCAL: NDArray[np.int64] = np.rint(65536 * 65535 / (65535 - 256 * np.arange(256))).astype(np.int64)
