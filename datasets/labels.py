@@ -92,7 +92,7 @@ class FolderLabels:
             stated = ", ".join(f"{label} {number}" for label, number in sorted(counts.items()))
             notes.append(f"labels read from {origin}: {stated}")
         if unlabelled:
-            notes.append(f"{unlabelled} pictures carry no label; pass --label live if they are bona fide")
+            notes.append(f"without a label: {unlabelled}; pass --label live if they are bona fide")
         return notes
 
     def _meaning(self, folder: str) -> dict[str, str]:

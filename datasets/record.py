@@ -58,7 +58,7 @@ class Parent(_Model):
 
 
 class Counts(_Model):
-    """Rows by what they are; a null value counts under `unlabelled` or `none`."""
+    """Rows by what they are; a null label counts as `unlabelled`, and each operator of a chain for itself."""
 
     rows: int = 0
     by_label: dict[str, int] = Field(default_factory=dict)
@@ -86,8 +86,10 @@ class Counts(_Model):
     def tally(counter: Counter[tuple[str, str | None]], sample: Sample) -> None:
         """Add one sample to a tally."""
         counter[("rows", None)] += 1
-        for column in ("label", "attack", "domain", "split", "operator"):
+        for column in ("label", "attack", "domain", "split"):
             counter[(column, getattr(sample, column))] += 1
+        for operator in (sample.operator or "").split("+"):
+            counter[("operator", operator or None)] += 1
 
 
 class Record(_Model):

@@ -87,7 +87,12 @@ def _exhibits(samples: dict[str, Sample]) -> list[tuple[Sample, Sample, str]]:
             # Strong and little disturbed by the other steps: a level is a policy's step of strength.
             others = sum(float(s.get("level") or 0) for s in steps) - float(step.get("level") or 0)
             rank = (float(step.get("level") or 0) - others / 2, float(number), -len(steps))
-            if sample.parent_id in samples and rank > best.get(step["operator"], ((-1e9,), sample))[0]:
+            acts = step["operator"] in (sample.operator or "").split("+")
+            if (
+                acts
+                and sample.parent_id in samples
+                and rank > best.get(step["operator"], ((-1e9,), sample))[0]
+            ):
                 best[step["operator"]] = (rank, sample)
     return [
         (samples[made.parent_id or ""], made, name)

@@ -76,7 +76,7 @@ def folder_source(
     notes = labels.notes(item.place for item in items)
     if other := sorted(listing.other):
         shown = ", ".join(printable(place_of(path)) for path in other[:3]) + (", ..." if other[3:] else "")
-        notes.append(f"{len(other)} files are no pictures by name and were passed over: {shown}")
+        notes.append(f"passed over, no picture by name: {len(other)} ({shown})")
     return FileSource(items, notes, sorted(listing.failures, key=lambda failure: failure.place))
 
 

@@ -1,0 +1,49 @@
+# `make demo` needs Python 3.11 or newer and nothing else; `make test` installs everything.
+
+PYTHON ?= python3
+VENV   ?= .venv
+FACES  ?=
+OUT    ?= out
+VARIANTS ?= 6
+SEED   ?= 7
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := pyproject.toml constraints.txt
+
+.PHONY: demo test lint clean
+
+# FACES=path/to/folder takes the place of the rendered faces.
+demo: $(VENV)/.base
+ifeq ($(strip $(FACES)),)
+	$(BIN)/facedata ingest demo -o $(OUT)/faces --identities 8 --pictures 3 --seed $(SEED) --overwrite
+	$(BIN)/facedata augment $(OUT)/faces -o $(OUT)/demo --variants $(VARIANTS) --seed $(SEED) --overwrite
+else
+	$(BIN)/facedata augment "$(FACES)" -o $(OUT)/demo --variants $(VARIANTS) --seed $(SEED) --overwrite
+endif
+	$(BIN)/facedata report $(OUT)/demo
+	@echo
+	@echo "contact sheet  $(OUT)/demo/preview.png"
+	@echo "report         $(OUT)/demo.report.html"
+
+test: $(VENV)/.all lint
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/.all
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: $(SOURCES) | $(VENV)/bin/python
+	$(PIP) install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.all: $(SOURCES) | $(VENV)/bin/python
+	$(PIP) install --quiet -c constraints.txt -e ".[all,dev]"
+	@touch $@ $(VENV)/.base
+
+clean:
+	rm -rf $(VENV) $(OUT) .facedata .mypy_cache .ruff_cache .pytest_cache .hypothesis build src/*.egg-info
