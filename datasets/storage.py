@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facedata.datasets.canonical import content_hash, identifier
-from facedata.datasets.errors import DatasetError, UsageError
+from facedata.datasets.errors import DatasetError
 
 __all__ = ["LAYOUTS", "Writer", "open_writer", "read_reference", "shard_name", "slug"]
 
@@ -134,8 +134,6 @@ def shard_name(content_hashes: list[str]) -> str:
 
 def open_writer(layout: str, root: Path) -> Writer:
     """Return the writer of a layout."""
-    if layout not in LAYOUTS:
-        raise UsageError(f"layout {layout!r} is not one of {', '.join(LAYOUTS)}")
     return FilesWriter(root) if layout == "files" else ShardsWriter(root)
 
 

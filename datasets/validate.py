@@ -162,11 +162,8 @@ class _Check:
             split, first = seen.setdefault(key, (sample.split, sample.sample_id))
             if split != sample.split:
                 name = f"subject {key!r}" if what == "subject" else "the same picture"
-                self._find(
-                    "split-leak",
-                    f"{name} stands in split {split!r} ({first}) and in {sample.split!r} ({sample.sample_id})",
-                    sample.sample_id,
-                )
+                places = f"{split!r} ({first}) and {sample.split!r} ({sample.sample_id})"
+                self._find("split-leak", f"{name} stands in the splits {places}", sample.sample_id)
 
     def _lineage(self) -> None:
         outside = {parent for parent in self.parents.values() if parent and parent not in self.parents}

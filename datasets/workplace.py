@@ -1,0 +1,141 @@
+"""Where a dataset is written until it is whole: `.NAME.partial` beside the target.
+
+    .NAME.partial/plan        which parts this run consists of
+    .NAME.partial/parts/      finished shards, and shards in the making under hidden names
+    .NAME.partial/dataset/    the dataset being put together; renamed to the target as the last act
+
+A run that was stopped at any point leaves either this folder, which a later run goes on from, or the whole
+dataset: never half of one under the target's name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from facedata.datasets.canonical import canonical_json
+from facedata.datasets.dataset import is_dataset
+from facedata.datasets.errors import TargetError
+from facedata.datasets.record import RECORD_NAME, Record, read_record, write_text
+
+__all__ = ["Workplace"]
+
+
+class Workplace:
+    """The target and the folder beside it."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = Path(os.path.abspath(target))  # noqa: PTH100 - resolve() would follow a link
+        self.work = self.target.with_name(f".{self.target.name}.partial")
+        self.parts = self.work / "parts"
+        self.tree = self.work / "dataset"
+        self._plan = self.work / "plan"
+        self._lock = self.target.with_name(f".{self.target.name}.lock")
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the target for this process; the lock goes with the process, however it ends."""
+        with _readable_errors(self.target.parent):
+            self.target.parent.mkdir(parents=True, exist_ok=True)
+            file = self._lock.open("a+")
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                holder = file.read() or "another run"
+                raise TargetError(
+                    f"{holder} is writing to {self.target} already; wait for it, or choose another -o"
+                ) from None
+            file.truncate(0)
+            file.write(f"process {os.getpid()}")
+            file.flush()
+            try:
+                with _readable_errors(self.target.parent):
+                    yield
+            finally:
+                self._lock.unlink(missing_ok=True)
+
+    def check(self, *, resume: bool, overwrite: bool, same: Callable[[Record], bool]) -> Record | None:
+        """Return the record of a target that is finished and `same`; raise TargetError where it is occupied."""
+        if self.target.is_symlink() and not self.target.exists():
+            raise TargetError(f"{self.target} is a link to nothing; remove it or choose another -o")
+        if self.target.exists():
+            record = self._check_target(resume=resume, overwrite=overwrite, same=same)
+            if record is not None:
+                shutil.rmtree(self.work, ignore_errors=True)
+                return record
+        if self.work.exists() and not resume:
+            if not overwrite:
+                raise TargetError(
+                    f"{self.target} was begun before and not finished; go on with --resume, or start again "
+                    "with --overwrite"
+                )
+            shutil.rmtree(self.work)
+        self.parts.mkdir(parents=True, exist_ok=True)
+        return None
+
+    def _check_target(
+        self, *, resume: bool, overwrite: bool, same: Callable[[Record], bool]
+    ) -> Record | None:
+        if not self.target.is_dir():
+            raise TargetError(f"{self.target} is a file; choose another -o")
+        if not is_dataset(self.target):
+            if any(self.target.iterdir()):
+                raise TargetError(
+                    f"{self.target} is a folder with other things in it; choose another -o or empty it"
+                )
+            return None
+        if overwrite:
+            return None
+        record = read_record(self.target)
+        if resume and same(record):
+            return record
+        raise TargetError(
+            f"{self.target} already holds dataset {record.version}; choose another -o, or replace it with "
+            "--overwrite"
+        )
+
+    def prepare(self, expected: Iterable[str]) -> None:
+        """Keep the finished parts that are among `expected`; remove what belongs to another run."""
+        names = set(expected)
+        plan = canonical_json(sorted(names))
+        if not self._plan.is_file() or self._plan.read_text("utf-8") != plan:
+            shutil.rmtree(self.tree, ignore_errors=True)  # pictures in place may be of parts that are no more
+            write_text(self._plan, plan)
+        for child in self.parts.iterdir():
+            if child.name not in names:
+                shutil.rmtree(child)
+        self.tree.mkdir(exist_ok=True)
+
+    def finished(self) -> Record | None:
+        """Return the record of a dataset that is whole and only waits to be renamed."""
+        return read_record(self.tree) if (self.tree / RECORD_NAME).is_file() else None
+
+    def publish(self) -> None:
+        """Rename the finished dataset to the target; one that stood there goes once the new one stands."""
+        old = self.work / "old"
+        if self.target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            self.target.rename(old)
+        self.tree.rename(self.target)
+        shutil.rmtree(self.work)
+
+
+@contextlib.contextmanager
+def _readable_errors(folder: Path) -> Iterator[None]:
+    """Say in one line what keeps the target from being written."""
+    try:
+        yield
+    except OSError as error:
+        mend = "free some space and go on with --resume"
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            mend = "check the rights of the folder, or choose another -o"
+        raise TargetError(
+            f"cannot write to {error.filename or folder}: {error.strerror or error}; {mend}"
+        ) from None
