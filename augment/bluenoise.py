@@ -20,8 +20,8 @@ _SIGMA: Final = 1.5
 
 
 @cache
-def blue_noise() -> NDArray[np.uint16]:
-    """Return the mask: uint16, 128 x 128, thresholds 2, 6, 10 ... 65534, each once.
+def blue_noise() -> NDArray[np.int64]:
+    """Return the mask: int64, 128 x 128, ranks 0 .. 16383, each once; a cell is dotted where rank < tone.
 
     Thresholding a constant tone leaves dots with no power at low frequencies. All arithmetic is in integers
     and ties go to the first place, so every machine computes the same mask; it is made once per process.
@@ -29,9 +29,7 @@ def blue_noise() -> NDArray[np.uint16]:
     offsets = np.arange(-_REACH, _REACH + 1)
     distance = offsets[:, None] ** 2 + offsets[None, :] ** 2
     weights = np.rint(np.exp(-distance / (2 * _SIGMA**2)) * 2**20).astype(np.int64)
-    ranks = void_and_cluster(MASK_SIDE, weights)
-    step = 65536 // MASK_SIDE**2
-    return (ranks * step + step // 2).astype(np.uint16)
+    return void_and_cluster(MASK_SIDE, weights)
 
 
 @kernel

@@ -70,19 +70,11 @@ def apply_lut(
             r, g, b = image[y, x, 0], image[y, x, 1], image[y, x, 2]
             fr, fg, fb = fraction[r], fraction[g], fraction[b]
             base = (node[r] * 33 + node[g]) * 33 + node[b]
-            if fr >= fg:
-                if fg >= fb:
-                    first, second, high, middle, low = 1089, 1122, fr, fg, fb
-                elif fr >= fb:
-                    first, second, high, middle, low = 1089, 1090, fr, fb, fg
-                else:
-                    first, second, high, middle, low = 1, 1090, fb, fr, fg
-            elif fr >= fb:
-                first, second, high, middle, low = 33, 1122, fg, fr, fb
-            elif fg >= fb:
-                first, second, high, middle, low = 33, 34, fg, fb, fr
-            else:
-                first, second, high, middle, low = 1, 34, fb, fg, fr
+            high, low = max(fr, fg, fb), min(fr, fg, fb)
+            middle = fr + fg + fb - high - low
+            # selects, not branches: faces jump between tetrahedra too often to be predicted
+            first = 1089 if fr == high else (33 if fg == high else 1)
+            second = 34 if fr == low else (1090 if fg == low else 1122)
             total = (
                 table[base] * (256 - high)
                 + table[base + first] * (high - middle)

@@ -46,7 +46,7 @@ class MoirePatternParameters(Parameters):
         draw={"uniform": [1.6, 2.6]},
     )
     sensor: int = quantity(
-        "sensor pixels across the shorter side of the picture", unit="px", low=64, high=2048, draw={"choice": [256, 384, 512]}
+        "sensor pixels across the shorter side of the picture", unit="px", low=64, high=2048, draw={"choice": [256, 512]}
     )
     optics: float = quantity(
         "standard deviation of the lens's point spread on the sensor", unit="px", low=0.1, high=3, draw={"uniform": [0.25, 0.5]}
@@ -95,13 +95,12 @@ class MoirePattern(Operator[MoirePatternParameters]):
         words = Words.of(parameters.pattern_seed, "lattice")
         across, down = lattice(parameters.pitch, parameters.optics)
         transform = display_map(parameters) * _STEPS
-        # far from zero, so that the fraction of a phase never meets the sign
-        start = np.array([words.unit(), words.unit()]) * _STEPS + 2.0**30
+        start = np.array([words.unit(), words.unit()]) * _STEPS
         mosaic = sample(rows, columns, transform, start, parameters.distortion, parameters.sensor / 2, across, down)
         field = cv2.cvtColor(mosaic, cv2.COLOR_BayerRGGB2RGB)
         if (rows, columns) != (height, width):
-            shrinks = rows > height
-            field = cv2.resize(field, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+            scaler = cv2.INTER_AREA if rows >= 2 * height else cv2.INTER_LINEAR
+            field = cv2.resize(field, (width, height), interpolation=scaler)
         means = np.maximum(np.array(cv2.mean(field)[:3]), 1e-3)
         gain = 1 - parameters.strength + parameters.strength * np.arange(256)[None, :] / means[:, None]
         return Applied(modulate(image, field, np.rint(gain * 65536).astype(np.int64), LINEAR, CODED))
@@ -157,21 +156,29 @@ def sample(
     """Return the mosaic (RGGB, uint8 rows x columns, 80 is mean light) that a white display leaves on the sensor.
 
     `transform` maps sensor px about the centre to 1/256 display px, `start` is added to both. Red stripes stand
-    a third of a pixel left of green ones, blue ones a third right.
+    a third of a pixel left of green ones, blue ones a third right. The phase is exact at every 16th px of a row
+    and linear between them, which errs by less than 0.02 display px at the steepest default tilt.
     """
     out = np.empty((rows, columns), np.uint8)
     for i in range(rows):
         y = i - (rows - 1) / 2
-        for j in range(columns):
-            x = j - (columns - 1) / 2
+        u, v = np.int64(0), np.int64(0)
+        for end in range(0, columns + 16, 16):
+            x = end - (columns - 1) / 2
             bend = 1 + distortion * (x * x + y * y) / (half * half)
             x_bent, y_bent = x * bend, y * bend
-            depth = 1 / (transform[2, 0] / 256 * x_bent + transform[2, 1] / 256 * y_bent + transform[2, 2] / 256)
-            u = (transform[0, 0] * x_bent + transform[0, 1] * y_bent) * depth + start[0]
-            v = (transform[1, 0] * x_bent + transform[1, 1] * y_bent) * depth + start[1]
-            stripe = np.int64(u) + 85 * (1 - (i & 1) - (j & 1))
-            light = (across[stripe & 255] * down[np.int64(v) & 255] * 80 + (1 << 23)) >> 24
-            out[i, j] = min(light, 255)
+            depth = 65536 * 256 / (transform[2, 0] * x_bent + transform[2, 1] * y_bent + transform[2, 2])
+            next_u = np.int64((transform[0, 0] * x_bent + transform[0, 1] * y_bent) * depth + start[0] * 65536)
+            next_v = np.int64((transform[1, 0] * x_bent + transform[1, 1] * y_bent) * depth + start[1] * 65536)
+            if end:
+                step_u, step_v = (next_u - u) >> 4, (next_v - v) >> 4
+                for j in range(end - 16, min(end, columns)):
+                    stripe = (u >> 16) + 85 * (1 - (i & 1) - (j & 1))
+                    light = (across[stripe & 255] * down[(v >> 16) & 255] * 80 + (1 << 23)) >> 24
+                    out[i, j] = min(light, 255)
+                    u += step_u
+                    v += step_v
+            u, v = next_u, next_v
     return out
 
 

@@ -43,7 +43,7 @@ class ClusteredHalftoneParameters(Parameters):
         unit="mm",
         low=5,
         high=1000,
-        draw={"uniform": [15, 40]},
+        draw={"uniform": [8, 18]},
     )
     rotation: float = quantity(
         "rotation of the print before the camera", unit="deg", low=-180, high=180, draw={"uniform": [-10.0, 10.0]}
@@ -121,7 +121,7 @@ def cell_table(step: int) -> NDArray[np.int16]:
     wave = np.fft.fftfreq(_SIDE, 1 / _SIDE)
     frequency = np.hypot(wave[:, None], wave[None, :]) * 2 ** (-step / _OCTAVE)
     passed = np.exp(-2 * (np.pi * _OPTICS * frequency) ** 2) * np.sinc(frequency)
-    passed *= 0.5 + 0.5 * np.cos(np.pi * np.clip((frequency - 0.3) / 0.2, 0, 1))
+    passed *= 0.5 + 0.5 * np.cos(np.pi * np.clip((frequency - 0.4) / 0.1, 0, 1))
     passed[0, 0] = 0
     seen = np.fft.ifft2(np.fft.fft2(pattern) * passed).real
     return np.rint(seen * 32767).astype(np.int16)
