@@ -61,14 +61,15 @@ def _toggle(
 def void_and_cluster(side: int, weights: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return ranks 0 .. side**2 - 1 (int64, side x side) of a void-and-cluster dither array.
 
-    `weights` is the integer Gaussian that a dot spreads over its neighbours. The starting pattern fills a tenth
-    of the cells from a linear congruential generator, then dots move from clusters to voids until none would.
+    `weights` is the integer Gaussian that a dot spreads over its neighbours. The starting pattern fills a
+    tenth of the cells from a linear congruential generator, then dots move from clusters to voids until none
+    would.
     """
     count = side * side
     ranks = np.zeros((side, side), np.int64)
     energy = np.zeros((side, side), np.int64)
     taken = np.zeros((side, side), np.uint8)
-    state, placed = np.int64(1), 0
+    state, placed = 1, 0
     while placed < count // 10:
         state = (state * 1103515245 + 12345) & 0x7FFFFFFF
         y, x = (state >> 16) % side, (state >> 8) % side

@@ -12,7 +12,17 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["D50", "D65", "PROFILES", "Curve", "Profile", "ProfileName", "adaptation", "lab_to_xyz", "xyz_to_lab"]
+__all__ = [
+    "D50",
+    "D65",
+    "PROFILES",
+    "Curve",
+    "Profile",
+    "ProfileName",
+    "adaptation",
+    "lab_to_xyz",
+    "xyz_to_lab",
+]
 
 Floats = NDArray[np.float64]
 
@@ -75,8 +85,7 @@ D65: Final[Floats] = _xyz(0.3127, 0.3290)
 def adaptation(source: Floats, target: Floats) -> Floats:
     """Return the 3 x 3 linear Bradford adaptation from white `source` to white `target` (XYZ)."""
     gains = (_BRADFORD @ target) / (_BRADFORD @ source)
-    matrix: Floats = np.linalg.solve(_BRADFORD, gains[:, None] * _BRADFORD)
-    return matrix
+    return np.asarray(np.linalg.solve(_BRADFORD, gains[:, None] * _BRADFORD), np.float64)
 
 
 def lab_to_xyz(lab: Floats) -> Floats:
@@ -124,21 +133,31 @@ PROFILES: Final[dict[str, Profile]] = {
     ),
     # ITU-R BT.2020-2, inverse of its camera curve (table 4)
     "rec-2020": Profile(
-        (0.708, 0.292), (0.170, 0.797), (0.131, 0.046), _D65_XY, Curve(1 / 0.45, 1 / 1.0993, 0.0993 / 1.0993, 1 / 4.5, 0.08145)
+        (0.708, 0.292),
+        (0.170, 0.797),
+        (0.131, 0.046),
+        _D65_XY,
+        Curve(1 / 0.45, 1 / 1.0993, 0.0993 / 1.0993, 1 / 4.5, 0.08145),
     ),
     # Trinitron phosphors and the 1.8 of early Macintosh displays (Lindbloom, RGB working space information)
     "apple-rgb": Profile((0.625, 0.34), (0.28, 0.595), (0.155, 0.07), _D65_XY, Curve(1.8)),
     # Radius PressView / ColorMatch (Lindbloom)
     "colormatch-rgb": Profile((0.63, 0.34), (0.295, 0.605), (0.15, 0.075), _D50_XY, Curve(1.8)),
     # Adobe Wide Gamut RGB: spectral primaries 700, 525 and 450 nm
-    "wide-gamut-rgb": Profile((0.7347, 0.2653), (0.1152, 0.8264), (0.1566, 0.0177), _D50_XY, Curve(563 / 256)),
+    "wide-gamut-rgb": Profile(
+        (0.7347, 0.2653), (0.1152, 0.8264), (0.1566, 0.0177), _D50_XY, Curve(563 / 256)
+    ),
     # SMPTE RP 145 primaries; display gamma 2.2 (Lindbloom)
     "smpte-c": Profile((0.63, 0.34), (0.31, 0.595), (0.155, 0.07), _D65_XY, Curve(2.2)),
     # EBU Tech. 3213 primaries; display gamma 2.2 as working spaces have it (ITU-R BT.470 assumes 2.8)
     "pal-secam": Profile((0.64, 0.33), (0.29, 0.60), (0.15, 0.06), _D65_XY, Curve(2.2)),
     # ECI (2007), ISO 22028-4: NTSC primaries, D50, the L* curve of CIE 15
     "eci-rgb-v2": Profile(
-        (0.67, 0.33), (0.21, 0.71), (0.14, 0.08), _D50_XY, Curve(3.0, 1 / 1.16, 0.16 / 1.16, 2700 / 24389, 0.08)
+        (0.67, 0.33),
+        (0.21, 0.71),
+        (0.14, 0.08),
+        _D50_XY,
+        Curve(3.0, 1 / 1.16, 0.16 / 1.16, 2700 / 24389, 0.08),
     ),
 }
 """The eleven profiles by name, with the standard that each is built from."""

@@ -30,15 +30,17 @@ def _places() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 NODE, FRACTION = _places()
 """int64 x 256 each: the node below a code, and how far the code is above it, in 1/256 of a step."""
 
-STEPPED: NDArray[np.uint16] = np.rint(srgb_decode(np.minimum(np.arange(4096) / 4080, 1)) * 65535).astype(np.uint16)
+STEPPED: NDArray[np.uint16] = np.rint(srgb_decode(np.minimum(np.arange(4096) / 4080, 1)) * 65535).astype(
+    np.uint16
+)
 """uint16 x 4096: linear light of the table's 12-bit sRGB values, where 4080 (255 * 16) is white."""
 
 
 def bake(transform: Callable[[Floats], Floats]) -> NDArray[np.int64]:
     """Return the table of `transform`, which maps sRGB values 0-1 (N x 3) to sRGB values 0-1 (N x 3).
 
-    A node is one 64-bit word of three lanes of 21 bits, each holding 255 * 16 levels: the weighted sum of four
-    nodes (weights add up to 256) is then three sums at once, and no lane spills into its neighbour.
+    A node is one 64-bit word of three lanes of 21 bits, each holding 255 * 16 levels: the weighted sum of
+    four nodes (weights add up to 256) is then three sums at once, and no lane spills into its neighbour.
     """
     axis = np.arange(SIDE) / (SIDE - 1)
     grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
@@ -59,8 +61,8 @@ def apply_lut(
 ) -> Image:
     """Return (1 - share) * image + share * table(image), mixed in linear light; share is Q15.
 
-    Tetrahedral interpolation: the cube around a colour is cut along its grey diagonal into six tetrahedra, and
-    the colour lies on a path that climbs the axes in the order of their fractions (Kasson et al. 1995).
+    Tetrahedral interpolation: the cube around a colour is cut along its grey diagonal into six tetrahedra,
+    and the colour lies on a path that climbs the axes in the order of their fractions (Kasson et al. 1995).
     """
     out = np.empty_like(image)
     height, width, _ = image.shape

@@ -35,7 +35,9 @@ class BlueNoiseHalftoneParameters(Parameters):
         high=1,
         draw={"uniform": [0.01, 0.4]},
     )
-    dot: float = quantity("pitch of the dots on paper", unit="um", low=10, high=500, draw={"uniform": [85, 170]})
+    dot: float = quantity(
+        "pitch of the dots on paper", unit="um", low=10, high=500, draw={"uniform": [85, 170]}
+    )
     print_width: float = quantity(
         "length of print that the shorter side of the picture shows",
         unit="mm",
@@ -44,7 +46,11 @@ class BlueNoiseHalftoneParameters(Parameters):
         draw={"uniform": [15, 35]},
     )
     black: float = quantity(
-        "share of the common grey of the inks that is printed in black", unit="1", low=0, high=1, draw={"uniform": [0.2, 0.8]}
+        "share of the common grey of the inks that is printed in black",
+        unit="1",
+        low=0,
+        high=1,
+        draw={"uniform": [0.2, 0.8]},
     )
     pattern_seed: int = quantity(
         "place of the mask on the paper", unit="1", low=0, high=2**31 - 1, draw={"integer": [0, 2**31 - 1]}
@@ -54,11 +60,11 @@ class BlueNoiseHalftoneParameters(Parameters):
 class BlueNoiseHalftone(Operator[BlueNoiseHalftoneParameters]):
     """Threshold each ink's tone by a void-and-cluster mask and mix the dots with the picture in linear light.
 
-    Each of C, M, Y and K either is at a place or is not. Inks block their own channel down to 6 % of the light
-    (density 1.2), so a channel is lit where neither its ink nor black is, and tones darker than the ink are
-    solid. The dots' mean is the picture's linear light: tone is kept at every strength. A dot covers
-    `dot / print_width` of the shorter side and runs into its neighbours over half its pitch; dots smaller than
-    a pixel lose contrast in proportion, as their average over the pixel does.
+    Each of C, M, Y and K either is at a place or is not. Inks block their own channel down to 6 % of the
+    light (density 1.2), so a channel is lit where neither its ink nor black is, and tones darker than the ink
+    are solid. The dots' mean is the picture's linear light: tone is kept at every strength. A dot covers `dot
+    / print_width` of the shorter side and runs into its neighbours over half its pitch; dots smaller than a
+    pixel lose contrast in proportion, as their average over the pixel does.
     """
 
     name = "bn-halftone"
@@ -82,7 +88,9 @@ class BlueNoiseHalftone(Operator[BlueNoiseHalftoneParameters]):
         return Applied(dots(image, _packed(), rows, columns, lit, RECIPROCAL, black, shades))
 
 
-RECIPROCAL: NDArray[np.int64] = (2**30 // np.maximum(_TONES - 64 * np.arange(257), 1)) * (np.arange(257) < 256)
+RECIPROCAL: NDArray[np.int64] = (2**30 // np.maximum(_TONES - 64 * np.arange(257), 1)) * (
+    np.arange(257) < 256
+)
 """int64 x 257: Q30 reciprocal of the paper that black leaves free, for black in steps of 64 of 16384."""
 
 
@@ -95,8 +103,9 @@ def _packed() -> NDArray[np.int64]:
 
 
 def tones(share: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Return the tables of a strength (Q15): by code the chance of 16384 that a channel is lit, and by lit parts
-    (0-16) and code the code that is seen.
+    """Return the chance of being lit (of 16384, by code) and the code seen (by lit parts 0-16 and code).
+
+    `share` is the strength in Q15; int64 x 256 and uint8 x 17 x 256.
     """
     light = LINEAR.astype(np.int64)
     ink = np.minimum(light, _INK)
@@ -114,7 +123,7 @@ def cells(length: int, pitch: float, start: int) -> NDArray[np.int64]:
     step = max(1.0, pitch)
     place = (np.arange(length) + 0.5) / step - 0.5
     cell = np.floor(place + 1e-9)
-    ramp = max(1 / step, 0.5)
+    ramp = max(1 / step, 0.8)
     parts = np.clip((place - cell - 0.5) / ramp + 0.5, 0, 1)
     return np.stack([cell.astype(np.int64) + start, np.rint(parts * _PARTS).astype(np.int64)], axis=1)
 
@@ -123,8 +132,8 @@ def cells(length: int, pitch: float, start: int) -> NDArray[np.int64]:
 def _lit(tone: int, ranks: int) -> int:
     """Return 1 in the C, M and Y lanes that are lit: those whose rank is below the tone, black's too.
 
-    Four comparisons in one subtraction: a lane of `tone` holds chance + 16383, which leaves the lane's top bit
-    set exactly where rank < chance.
+    Four comparisons in one subtraction: a lane of `tone` holds chance + 16383, which leaves the lane's top
+    bit set exactly where rank < chance.
     """
     bits = ((tone - ranks) >> 14) & 0x200040008001
     return (bits & 0x40008001) * (bits >> 45)
@@ -157,7 +166,7 @@ def dots(
                 + (((g * inverse) >> 16) << 15)
                 + (((b * inverse) >> 16) << 30)
                 + ((16384 - (step << 6)) << 45)
-                + 0x7ffefffdfffbfff  # 16383 in each lane
+                + 0x7FFEFFFDFFFBFFF  # 16383 in each lane
             )
             left, right = columns[x, 0] & wrap, (columns[x, 0] + 1) & wrap
             across = columns[x, 1]

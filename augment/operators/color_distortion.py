@@ -21,10 +21,16 @@ class ColorDistortionParameters(Parameters):
     """The printing condition, and how much of its colour shift is left."""
 
     condition: ConditionName = quantity(
-        "printing condition: paper, inks and dot gain", unit="name", draw={"choice": list(get_args(ConditionName))}
+        "printing condition: paper, inks and dot gain",
+        unit="name",
+        draw={"choice": list(get_args(ConditionName))},
     )
     strength: float = quantity(
-        "share of the print's colours, mixed in linear light", unit="1", low=0, high=1, draw={"uniform": [0.1, 1.0]}
+        "share of the print's colours, mixed in linear light",
+        unit="1",
+        low=0,
+        high=1,
+        draw={"uniform": [0.1, 1.0]},
     )
 
 

@@ -49,13 +49,16 @@ class HandTrembling(Operator[HandTremblingParameters]):
     def apply(self, image: Image, parameters: HandTremblingParameters) -> Applied:
         """Return the picture, uint8 height x width x 3, blurred along the direction."""
         image = prepared(image)
-        length = parameters.length / 100 * min(image.shape[:2])
+        height, width, _ = image.shape
+        length = parameters.length / 100 * min(height, width)
         rows, columns, weights = trace(length, parameters.direction)
         if len(weights) == 1:
             return Applied(image.copy())
         down, across = int(np.abs(rows).max()), int(np.abs(columns).max())
-        padded = cv2.copyMakeBorder(image, down, down, across, across, cv2.BORDER_REFLECT_101)
-        return Applied(smear(padded, rows + down, columns + across, weights, *image.shape[:2], LINEAR, CODED))
+        padded = np.asarray(
+            cv2.copyMakeBorder(image, down, down, across, across, cv2.BORDER_REFLECT_101), np.uint8
+        )
+        return Applied(smear(padded, rows + down, columns + across, weights, height, width, LINEAR, CODED))
 
 
 def trace(length: float, direction: float) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -94,7 +97,7 @@ def smear(
     linear: NDArray[np.uint16],
     coded: NDArray[np.uint8],
 ) -> Image:
-    """Return the weighted sum of shifted rows of `padded` in linear light, coded; offsets are not negative."""
+    """Return the weighted sum of shifted rows of `padded` in linear light; offsets are not negative."""
     out = np.empty((height, width, 3), np.uint8)
     span = width * 3
     light = np.empty((padded.shape[0], padded.shape[1] * 3), np.uint16)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Final, Literal, get_args
 
 import cv2
+import numpy as np
 
 from facedata.augment.kernels import prepared
 from facedata.augment.operator import Applied, Image, Operator, Parameters, quantity
@@ -58,7 +59,8 @@ class LowResolution(Operator[LowResolutionParameters]):
         if small == (width, height):
             return Applied(image.copy())
         reduced = cv2.resize(image, small, interpolation=_KERNELS[parameters.down])
-        return Applied(cv2.resize(reduced, (width, height), interpolation=_KERNELS[parameters.up]))
+        enlarged = cv2.resize(reduced, (width, height), interpolation=_KERNELS[parameters.up])
+        return Applied(np.asarray(enlarged, np.uint8))
 
 
 def scaled(length: int, strength: float) -> int:
