@@ -60,9 +60,9 @@ def magnitude(operator: Operator[Any]) -> tuple[float, float]:
 
 
 def warm() -> None:
-    """Run each operator once on a tiny picture, so that a worker compiles or loads every kernel."""
-    image = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
+    """Run each operator once on a small picture, so that a worker compiles or loads every kernel."""
+    image = np.full((96, 96, 3), 128, np.uint8)
     for operator in _ALL:
-        # the least size at which no operator fades to nothing
+        # seen so close that no screen fades to nothing
         given = {"print_width": 5.0} if "print_width" in operator.draws() else {}
         operator.apply(image, operator.sample(Words.of(0, operator.name), given))

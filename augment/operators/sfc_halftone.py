@@ -107,8 +107,8 @@ class ClusteredHalftone(Operator[ClusteredHalftoneParameters]):
 INK: Final = 1642
 """Light of 65535 that solid ink reflects: density 1.6, toner or offset ink on office paper."""
 
-RECIPROCAL: NDArray[np.int64] = np.rint(65536 * 65535 / (65535 - 256 * np.arange(256))).astype(np.int64)
-"""int64 x 256: Q16 reciprocal of 1 - k for black in steps of 256 of 65535."""
+RECIPROCAL: NDArray[np.int64] = 65536 * 65535 // (65535 - 256 * np.arange(256))
+"""int64 x 256: Q16 reciprocal of 1 - k for black in steps of 256 of 65535, rounded down."""
 
 
 def tones(share: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -200,11 +200,11 @@ def screens(
             step = ((65535 - max(r, g, b)) * black) >> 23
             inverse = reciprocal[step]
             paper = _paper(table, step << 8, k) * reach
-            bare = _paper(table, 65535 - min((r * inverse) >> 16, 65535), c)
+            bare = _paper(table, 65535 - ((r * inverse) >> 16), c)
             out[y, x, 0] = coded[min(max((base[red] + ((paper * bare) >> 16)) >> 17, 0), 16383)]
-            bare = _paper(table, 65535 - min((g * inverse) >> 16, 65535), m)
+            bare = _paper(table, 65535 - ((g * inverse) >> 16), m)
             out[y, x, 1] = coded[min(max((base[green] + ((paper * bare) >> 16)) >> 17, 0), 16383)]
-            bare = _paper(table, 65535 - min((b * inverse) >> 16, 65535), yellow)
+            bare = _paper(table, 65535 - ((b * inverse) >> 16), yellow)
             out[y, x, 2] = coded[min(max((base[blue] + ((paper * bare) >> 16)) >> 17, 0), 16383)]
             k, c = (k + step_k) & lanes, (c + step_c) & lanes
             m, yellow = (m + step_m) & lanes, (yellow + step_y) & lanes
