@@ -20,8 +20,8 @@ _SIGMA: Final = 1.5
 
 
 @cache
-def blue_noise() -> NDArray[np.uint16]:
-    """Return the mask: uint16, 128 x 128, thresholds 2, 6, 10 ... 65534, each once.
+def blue_noise() -> NDArray[np.int64]:
+    """Return the mask: int64, 128 x 128, ranks 0 .. 16383, each once; a cell is dotted where rank < tone.
 
     Thresholding a constant tone leaves dots with no power at low frequencies. All arithmetic is in integers
     and ties go to the first place, so every machine computes the same mask; it is made once per process.
@@ -29,9 +29,7 @@ def blue_noise() -> NDArray[np.uint16]:
     offsets = np.arange(-_REACH, _REACH + 1)
     distance = offsets[:, None] ** 2 + offsets[None, :] ** 2
     weights = np.rint(np.exp(-distance / (2 * _SIGMA**2)) * 2**20).astype(np.int64)
-    ranks = void_and_cluster(MASK_SIDE, weights)
-    step = 65536 // MASK_SIDE**2
-    return (ranks * step + step // 2).astype(np.uint16)
+    return void_and_cluster(MASK_SIDE, weights)
 
 
 @kernel
@@ -63,14 +61,15 @@ def _toggle(
 def void_and_cluster(side: int, weights: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return ranks 0 .. side**2 - 1 (int64, side x side) of a void-and-cluster dither array.
 
-    `weights` is the integer Gaussian that a dot spreads over its neighbours. The starting pattern fills a tenth
-    of the cells from a linear congruential generator, then dots move from clusters to voids until none would.
+    `weights` is the integer Gaussian that a dot spreads over its neighbours. The starting pattern fills a
+    tenth of the cells from a linear congruential generator, then dots move from clusters to voids until none
+    would.
     """
     count = side * side
     ranks = np.zeros((side, side), np.int64)
     energy = np.zeros((side, side), np.int64)
     taken = np.zeros((side, side), np.uint8)
-    state, placed = np.int64(1), 0
+    state, placed = 1, 0
     while placed < count // 10:
         state = (state * 1103515245 + 12345) & 0x7FFFFFFF
         y, x = (state >> 16) % side, (state >> 8) % side

@@ -85,8 +85,7 @@ D65: Final[Floats] = _xyz(0.3127, 0.3290)
 def adaptation(source: Floats, target: Floats) -> Floats:
     """Return the 3 x 3 linear Bradford adaptation from white `source` to white `target` (XYZ)."""
     gains = (_BRADFORD @ target) / (_BRADFORD @ source)
-    matrix: Floats = np.linalg.solve(_BRADFORD, gains[:, None] * _BRADFORD)
-    return matrix
+    return np.asarray(np.linalg.solve(_BRADFORD, gains[:, None] * _BRADFORD), np.float64)
 
 
 def lab_to_xyz(lab: Floats) -> Floats:

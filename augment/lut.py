@@ -39,8 +39,8 @@ STEPPED: NDArray[np.uint16] = np.rint(srgb_decode(np.minimum(np.arange(4096) / 4
 def bake(transform: Callable[[Floats], Floats]) -> NDArray[np.int64]:
     """Return the table of `transform`, which maps sRGB values 0-1 (N x 3) to sRGB values 0-1 (N x 3).
 
-    A node is one 64-bit word of three lanes of 21 bits, each holding 255 * 16 levels: the weighted sum of four
-    nodes (weights add up to 256) is then three sums at once, and no lane spills into its neighbour.
+    A node is one 64-bit word of three lanes of 21 bits, each holding 255 * 16 levels: the weighted sum of
+    four nodes (weights add up to 256) is then three sums at once, and no lane spills into its neighbour.
     """
     axis = np.arange(SIDE) / (SIDE - 1)
     grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
@@ -61,8 +61,8 @@ def apply_lut(
 ) -> Image:
     """Return (1 - share) * image + share * table(image), mixed in linear light; share is Q15.
 
-    Tetrahedral interpolation: the cube around a colour is cut along its grey diagonal into six tetrahedra, and
-    the colour lies on a path that climbs the axes in the order of their fractions (Kasson et al. 1995).
+    Tetrahedral interpolation: the cube around a colour is cut along its grey diagonal into six tetrahedra,
+    and the colour lies on a path that climbs the axes in the order of their fractions (Kasson et al. 1995).
     """
     out = np.empty_like(image)
     height, width, _ = image.shape
@@ -72,19 +72,11 @@ def apply_lut(
             r, g, b = image[y, x, 0], image[y, x, 1], image[y, x, 2]
             fr, fg, fb = fraction[r], fraction[g], fraction[b]
             base = (node[r] * 33 + node[g]) * 33 + node[b]
-            if fr >= fg:
-                if fg >= fb:
-                    first, second, high, middle, low = 1089, 1122, fr, fg, fb
-                elif fr >= fb:
-                    first, second, high, middle, low = 1089, 1090, fr, fb, fg
-                else:
-                    first, second, high, middle, low = 1, 1090, fb, fr, fg
-            elif fr >= fb:
-                first, second, high, middle, low = 33, 1122, fg, fr, fb
-            elif fg >= fb:
-                first, second, high, middle, low = 33, 34, fg, fb, fr
-            else:
-                first, second, high, middle, low = 1, 34, fb, fg, fr
+            high, low = max(fr, fg, fb), min(fr, fg, fb)
+            middle = fr + fg + fb - high - low
+            # selects, not branches: faces jump between tetrahedra too often to be predicted
+            first = 1089 if fr == high else (33 if fg == high else 1)
+            second = 34 if fr == low else (1090 if fg == low else 1122)
             total = (
                 table[base] * (256 - high)
                 + table[base + first] * (high - middle)

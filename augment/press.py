@@ -52,7 +52,7 @@ class Condition:
     black: float
 
     def primaries(self) -> Floats:
-        """Return XYZ (D50, absolute) of the 16 Neugebauer primaries: bit 0 is cyan, 1 magenta, 2 yellow, 3 black.
+        """Return XYZ (D50, absolute) of the 16 primaries: bit 0 is cyan, 1 magenta, 2 yellow, 3 black.
 
         Overprints with black are not tabulated: black is taken as a filter over what lies under it, its
         transmittance being that over bare paper (Beer-Lambert).
@@ -93,7 +93,7 @@ class Condition:
 
 
 def separate(rgb: Floats, black: float) -> Floats:
-    """Return C, M, Y, K 0-1 (N x 4) of sRGB values 0-1 (N x 3): complements, with a share of the grey as black.
+    """Return C, M, Y, K 0-1 (N x 4) of sRGB values 0-1 (N x 3): complements, some of the grey as black.
 
     The separation knows nothing of inks, which is what an uncalibrated print path does. Black enters with the
     square of the common grey, so that light skin stays free of black dots.
@@ -112,7 +112,7 @@ def render(condition: Condition, rgb: Floats) -> Floats:
     Ink colours outside sRGB are clipped.
     """
     xyz = condition.xyz(separate(rgb, condition.black))
-    return srgb_encode(np.linalg.solve(PROFILES["srgb"].to_pcs(), xyz.T).T)
+    return srgb_encode(np.asarray(np.linalg.solve(PROFILES["srgb"].to_pcs(), xyz.T).T, np.float64))
 
 
 ConditionName = Literal[

@@ -49,8 +49,8 @@ def find(name: str) -> Operator[Any]:
 def magnitude(operator: Operator[Any]) -> tuple[float, float]:
     """Return (low, high) of the default uniform draw of the strength parameter.
 
-    A policy of ten levels (arXiv 2409.03501) sets it to low + level / 9 * (high - low), and takes the identity
-    for level 0.
+    A policy of ten levels (arXiv 2409.03501) sets it to low + level / 9 * (high - low), and takes the
+    identity for level 0.
     """
     draw = operator.draws()[operator.strength]
     if not isinstance(draw, dict) or set(draw) != {"uniform"}:
@@ -60,9 +60,9 @@ def magnitude(operator: Operator[Any]) -> tuple[float, float]:
 
 
 def warm() -> None:
-    """Run each operator once on a tiny picture, so that kernels are compiled or loaded; a worker's first act."""
-    image = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
+    """Run each operator once on a small picture, so that a worker compiles or loads every kernel."""
+    image = np.full((96, 96, 3), 128, np.uint8)
     for operator in _ALL:
-        # the least size at which no operator fades to nothing
+        # seen so close that no screen fades to nothing
         given = {"print_width": 5.0} if "print_width" in operator.draws() else {}
         operator.apply(image, operator.sample(Words.of(0, operator.name), given))

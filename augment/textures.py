@@ -45,10 +45,10 @@ def planckian(kelvin: float) -> NDArray[np.float64]:
 def environment(height: int, width: int, seed: int, kelvin: float, blur: float) -> NDArray[np.uint16]:
     """Return radiance mirrored by a flat glass, for a picture of `height` x `width` px.
 
-    Result: uint16, h x w x 3, linear sRGB, brightest channel 65535, the shorter side 96 cells: enlarge it to the
-    picture. `seed` chooses the room: windows, lamps, a horizon and the dark shape of whoever holds the camera.
-    `kelvin` is the colour temperature of the lamps (the camera is balanced for daylight, 6500 K); `blur` is the
-    standard deviation of gloss and defocus, in % of the shorter side.
+    Result: uint16, h x w x 3, linear sRGB, brightest channel 65535, the shorter side 96 cells: enlarge it to
+    the picture. `seed` chooses the room: windows, lamps, a horizon and the dark shape of whoever holds the
+    camera. `kelvin` is the colour temperature of the lamps (the camera is balanced for daylight, 6500 K);
+    `blur` is the standard deviation of gloss and defocus, in % of the shorter side.
     """
     words = Words.of(seed, "environment")
     short = min(height, width)
@@ -56,7 +56,7 @@ def environment(height: int, width: int, seed: int, kelvin: float, blur: float) 
     w = min(_LONGEST, round(_CELLS * width / short))
     lamp, sky = planckian(kelvin), planckian(words.uniform(5500, 9000))
     room = np.empty((h, w, 3), np.float32)
-    room[:] = (lamp * words.uniform(0.04, 0.16)) * _walls(h, words)[:, None, None]
+    room[:] = (lamp * words.uniform(0.03, 0.1)) * _walls(h, words)[:, None, None]
     for _ in range(words.integer(1, 2)):
         _window(room, words, sky)
     for _ in range(words.integer(0, 3)):
@@ -65,28 +65,28 @@ def environment(height: int, width: int, seed: int, kelvin: float, blur: float) 
         _onlooker(room, words)
     sigma = max(0.6, blur * _CELLS / 100)
     soft = cv2.GaussianBlur(room, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-    return np.rint(soft * (65535 / float(soft.max()))).astype(np.uint16)
+    return np.asarray(np.rint(soft * (65535 / float(soft.max()))), np.uint16)
 
 
 def _walls(h: int, words: Words) -> Floats:
     """Return brightness by row: ceiling, wall, floor, with soft joints."""
     y = np.linspace(0, 1, h, dtype=np.float32)
     ceiling, horizon = words.uniform(0.05, 0.3), words.uniform(0.6, 0.9)
-    above = np.float32(1 + words.uniform(0.3, 1.5)) / (1 + np.exp((y - ceiling) * 25))
+    above = np.float32(words.uniform(0.3, 1.0)) / (1 + np.exp((y - ceiling) * 25))
     floor: Floats = np.float32(1.0) - np.float32(words.uniform(0.3, 0.8)) / (1 + np.exp((horizon - y) * 25))
-    return above + floor
+    return np.asarray(above + floor, np.float32)
 
 
 def _window(room: Floats, words: Words, sky: NDArray[np.float64]) -> None:
     """Draw a window in perspective: a quadrilateral of sky, brighter above, with glazing bars."""
     h, w, _ = room.shape
     size = min(h, w)
-    wide, tall = size * words.uniform(0.18, 0.42), size * words.uniform(0.3, 0.65)
-    left, top = w * words.uniform(-0.1, 0.75), h * words.uniform(-0.1, 0.4)
+    wide, tall = size * words.uniform(0.25, 0.55), size * words.uniform(0.35, 0.75)
+    left, top = w * words.uniform(-0.1, 0.75), h * words.uniform(-0.1, 0.5)
     slope = words.uniform(-0.25, 0.25)
     columns, rows = words.integer(1, 3), words.integer(1, 3)
     bar = words.uniform(0.03, 0.08)
-    level = words.uniform(0.5, 1.0)
+    level = words.uniform(0.7, 1.0)
     for i in range(columns):
         for j in range(rows):
             u = np.array([i + bar, i + 1 - bar, i + 1 - bar, i + bar]) / columns
@@ -99,7 +99,7 @@ def _window(room: Floats, words: Words, sky: NDArray[np.float64]) -> None:
 
 
 def _lamp(room: Floats, words: Words, lamp: NDArray[np.float64]) -> None:
-    """Draw a lamp: a disc or a tube, as bright as the brightest sky or brighter."""
+    """Draw a lamp: a disc or a tube, about as bright as the sky."""
     h, w, _ = room.shape
     size = min(h, w)
     centre = round(w * words.unit()), round(h * words.uniform(0, 0.6))
@@ -107,7 +107,7 @@ def _lamp(room: Floats, words: Words, lamp: NDArray[np.float64]) -> None:
     axes = (0.12, 0.012) if tube else (0.045, 0.045)
     scale = size * words.uniform(0.6, 1.5)
     reach = max(1, round(axes[0] * scale)), max(1, round(axes[1] * scale))
-    colour = (lamp * words.uniform(0.8, 2.0)).tolist()
+    colour = (lamp * words.uniform(0.6, 1.2)).tolist()
     cv2.ellipse(room, centre, reach, words.uniform(-20, 20), 0, 360, colour, -1)
 
 

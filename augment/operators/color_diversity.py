@@ -1,4 +1,4 @@
-"""Colour of a picture whose profile was lost on the way: numbers written for one RGB encoding, read as another."""
+"""Colour of a picture whose profile was lost: numbers written for one RGB encoding, read as another."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ColorDiversity(Operator[ColorDiversityParameters]):
 
 @cache
 def _tables(source: str, target: str) -> tuple[NDArray[np.uint16], NDArray[np.int64], NDArray[np.uint16]]:
-    """Return decode (uint16 x 256), matrix (Q15, 3 x 3), and the sRGB light of target numbers (uint16 x 65536)."""
+    """Return light by source code (256), the matrix (Q15), and sRGB light by linear target value (65536)."""
     decode = np.rint(PROFILES[source].curve.decode(np.arange(256) / 255) * 65535).astype(np.uint16)
     matrix = np.linalg.solve(PROFILES[target].to_pcs(), PROFILES[source].to_pcs())
     # the result is uint8 before anybody looks at it, so the viewer's light has 256 levels

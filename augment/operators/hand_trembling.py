@@ -49,14 +49,16 @@ class HandTrembling(Operator[HandTremblingParameters]):
     def apply(self, image: Image, parameters: HandTremblingParameters) -> Applied:
         """Return the picture, uint8 height x width x 3, blurred along the direction."""
         image = prepared(image)
-        length = parameters.length / 100 * min(image.shape[:2])
+        height, width, _ = image.shape
+        length = parameters.length / 100 * min(height, width)
         rows, columns, weights = trace(length, parameters.direction)
         if len(weights) == 1:
             return Applied(image.copy())
         down, across = int(np.abs(rows).max()), int(np.abs(columns).max())
-        padded = cv2.copyMakeBorder(image, down, down, across, across, cv2.BORDER_REFLECT_101)
-        light = cv2.LUT(padded, LINEAR)
-        return Applied(smear(light, rows + down, columns + across, weights, *image.shape[:2], CODED))
+        padded = np.asarray(
+            cv2.copyMakeBorder(image, down, down, across, across, cv2.BORDER_REFLECT_101), np.uint8
+        )
+        return Applied(smear(padded, rows + down, columns + across, weights, height, width, LINEAR, CODED))
 
 
 def trace(length: float, direction: float) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -72,43 +74,46 @@ def trace(length: float, direction: float) -> tuple[NDArray[np.int64], NDArray[n
     x, y = np.round(x, 9), np.round(y, 9)
     reach = math.ceil(length / 2) + 1
     side = 2 * reach + 1
-    area = np.zeros((side, side))
-    column, row = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+    column, row = np.floor(x), np.floor(y)
     right, low = x - column, y - row
-    for i, j, share in (
-        (0, 0, (1 - low) * (1 - right)),
-        (0, 1, (1 - low) * right),
-        (1, 0, low * (1 - right)),
-        (1, 1, low * right),
-    ):
-        np.add.at(area, (row + i + reach, column + j + reach), share)
-    weights = np.rint(area / count * 32768).astype(np.int64)
-    weights[reach, reach] += 32768 - weights.sum()
-    rows, columns = np.nonzero(weights)
-    return rows - reach, columns - reach, weights[rows, columns]
+    corner = ((row + reach) * side + column + reach).astype(np.int64)
+    corners = np.concatenate([corner, corner + 1, corner + side, corner + side + 1])
+    shares = np.concatenate([(1 - low) * (1 - right), (1 - low) * right, low * (1 - right), low * right])
+    area = np.bincount(corners, shares, side * side) / count
+    weights = np.rint(area * 32768).astype(np.int64)
+    weights[reach * side + reach] += 32768 - weights.sum()
+    (taps,) = np.nonzero(weights)
+    return taps // side - reach, taps % side - reach, weights[taps]
 
 
 @kernel
 def smear(
-    light: NDArray[np.uint16],
+    padded: Image,
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
     weights: NDArray[np.int64],
     height: int,
     width: int,
+    linear: NDArray[np.uint16],
     coded: NDArray[np.uint8],
 ) -> Image:
-    """Return the weighted sum of shifted rows of `light` (padded, linear), coded; offsets are not negative."""
+    """Return the weighted sum of shifted rows of `padded` in linear light; offsets are not negative."""
     out = np.empty((height, width, 3), np.uint8)
     span = width * 3
+    light = np.empty((padded.shape[0], padded.shape[1] * 3), np.uint16)
+    for y in range(light.shape[0]):
+        source = padded[y].reshape(-1)
+        for i in range(light.shape[1]):
+            light[y, i] = linear[source[i]]
+    total = np.empty(span, np.int32)
     for y in range(height):
-        total = np.zeros(span, np.int32)
+        total[:] = 16384
         for tap in range(weights.size):
-            row = light[y + rows[tap]].reshape(-1)[columns[tap] * 3 : columns[tap] * 3 + span]
+            row = light[y + rows[tap], columns[tap] * 3 : columns[tap] * 3 + span]
             weight = np.int32(weights[tap])
             for i in range(span):
                 total[i] += np.int32(row[i]) * weight
         target = out[y].reshape(-1)
         for i in range(span):
-            target[i] = coded[min((np.int64(total[i]) + 16384) >> 17, 16383)]
+            target[i] = coded[np.uint32(total[i]) >> 17]
     return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Final, Literal, get_args
 
 import cv2
+import numpy as np
 
 from facedata.augment.kernels import prepared
 from facedata.augment.operator import Applied, Image, Operator, Parameters, quantity
@@ -23,13 +24,15 @@ _KERNELS: Final[dict[str, int]] = {
 }
 _TOP: Final = 0.9
 _SMALLEST: Final = 0.25
+_REFERENCE: Final = 256
+"""Shorter side in px at which the scale is that of the reference."""
 
 
 class LowResolutionParameters(Parameters):
     """How far the picture shrinks, and the two resampling kernels."""
 
     strength: float = quantity(
-        "loss of linear resolution: 0 keeps every pixel, 0.9 leaves a quarter of the width",
+        "loss of linear resolution: 0 keeps every pixel, 0.9 leaves a quarter of the width (at 256 px)",
         unit="1",
         low=0,
         high=_TOP,
@@ -40,7 +43,10 @@ class LowResolutionParameters(Parameters):
 
 
 class LowResolution(Operator[LowResolutionParameters]):
-    """Shrink to 1 - strength * 0.75 / 0.9 of the width and height, and enlarge to the old size.
+    """Shrink and enlarge to the old size; at 256 px, to 1 - strength * 0.75 / 0.9 of the width and height.
+
+    Larger pictures shrink further, so that what is left is as coarse in proportion to the face: a pixel of
+    the reduced picture is longer than one of the input by the same share of the shorter side.
 
     The resampling runs on coded values, as the scalers of cameras, browsers and video players do; `nearest`
     and `linear` alias, which is what cheap scalers do too. The label is kept.
@@ -54,13 +60,16 @@ class LowResolution(Operator[LowResolutionParameters]):
         """Return the picture, uint8 height x width x 3, at its own size with less detail."""
         image = prepared(image)
         height, width, _ = image.shape
-        small = scaled(width, parameters.strength), scaled(height, parameters.strength)
+        scale = reduction(min(height, width), parameters.strength)
+        small = max(1, round(width * scale)), max(1, round(height * scale))
         if small == (width, height):
             return Applied(image.copy())
         reduced = cv2.resize(image, small, interpolation=_KERNELS[parameters.down])
-        return Applied(cv2.resize(reduced, (width, height), interpolation=_KERNELS[parameters.up]))
+        enlarged = cv2.resize(reduced, (width, height), interpolation=_KERNELS[parameters.up])
+        return Applied(np.asarray(enlarged, np.uint8))
 
 
-def scaled(length: int, strength: float) -> int:
-    """Return the reduced length in px (at least 1) of `length` px at `strength` 0-0.9."""
-    return max(1, round(length * (1 - (1 - _SMALLEST) * strength / _TOP)))
+def reduction(side: int, strength: float) -> float:
+    """Return the scale (0-1] of the reduction of a picture whose shorter side has `side` px."""
+    scale = 1 - (1 - _SMALLEST) * strength / _TOP
+    return 1 / (1 + (1 / scale - 1) * side / _REFERENCE)

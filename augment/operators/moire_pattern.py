@@ -20,7 +20,7 @@ __all__ = ["MoirePattern", "MoirePatternParameters", "display_map"]
 Floats = NDArray[np.float64]
 
 _APERTURE: Final = (0.28, 0.85)
-"""Lit part of a subpixel's stripe: width in pitches of a pixel, height in pitches (LCD datasheets .25-.32, .8-.95)."""
+"""Width and height of a subpixel's lit part, in pixel pitches (LCD datasheets: .25-.32 and .8-.95)."""
 _HALF_FIELD: Final = 0.25
 """Tangent of half the angle of view across the shorter side: 0.2 m of screen at 0.4 m."""
 _STEPS: Final = 256
@@ -43,14 +43,14 @@ class MoirePatternParameters(Parameters):
         unit="px",
         low=0.6,
         high=6,
-        draw={"uniform": [1.6, 2.6]},
+        draw={"uniform": [1.75, 2.35]},
     )
     sensor: int = quantity(
         "sensor pixels across the shorter side of the picture",
         unit="px",
         low=64,
         high=2048,
-        draw={"choice": [256, 384, 512]},
+        draw={"choice": [256, 512]},
     )
     optics: float = quantity(
         "standard deviation of the lens's point spread on the sensor",
@@ -99,12 +99,12 @@ class MoirePatternParameters(Parameters):
 class MoirePattern(Operator[MoirePatternParameters]):
     """Multiply linear light by the display's lattice as a Bayer sensor samples it.
 
-    The lattice of red, green and blue stripes is blurred by lens and photosite, sampled where the sensor has a
-    filter of that colour, and demosaiced; that field, brought to the picture's size, modulates the picture. So
-    bands are where the optics put them: a channel's alias has the wave vector J^T n - m, with n a harmonic of
-    the display, J its Jacobian in display pixels per sensor pixel and m a point of the reciprocal lattice of
-    that channel's filters (halves for red and blue). Perspective and lens distortion vary J and bend the bands.
-    Mean light is kept, as exposure and white balance do.
+    The lattice of red, green and blue stripes is blurred by lens and photosite, sampled where the sensor has
+    a filter of that colour, and demosaiced; that field, brought to the picture's size, modulates the picture.
+    So bands are where the optics put them: a channel's alias has the wave vector J^T n - m, with n a harmonic
+    of the display, J its Jacobian in display pixels per sensor pixel and m a point of the reciprocal lattice
+    of that channel's filters (halves for red and blue). Perspective and lens distortion vary J and bend the
+    bands. Mean light is kept, as exposure and white balance do.
     """
 
     name = "moire-pattern"
@@ -125,27 +125,24 @@ class MoirePattern(Operator[MoirePatternParameters]):
         words = Words.of(parameters.pattern_seed, "lattice")
         across, down = lattice(parameters.pitch, parameters.optics)
         transform = display_map(parameters) * _STEPS
-        # far from zero, so that the fraction of a phase never meets the sign
-        start = np.array([words.unit(), words.unit()]) * _STEPS + 2.0**30
+        start = np.array([words.unit(), words.unit()]) * _STEPS
         mosaic = sample(
             rows, columns, transform, start, parameters.distortion, parameters.sensor / 2, across, down
         )
-        field = cv2.cvtColor(mosaic, cv2.COLOR_BayerRGGB2RGB)
+        field = np.asarray(cv2.cvtColor(mosaic, cv2.COLOR_BayerRGGB2RGB), np.uint8)
         if (rows, columns) != (height, width):
-            shrinks = rows > height
-            field = cv2.resize(
-                field, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-            )
+            scaler = cv2.INTER_AREA if rows >= 2 * height else cv2.INTER_LINEAR
+            field = np.asarray(cv2.resize(field, (width, height), interpolation=scaler), np.uint8)
         means = np.maximum(np.array(cv2.mean(field)[:3]), 1e-3)
         gain = 1 - parameters.strength + parameters.strength * np.arange(256)[None, :] / means[:, None]
         return Applied(modulate(image, field, np.rint(gain * 65536).astype(np.int64), LINEAR, CODED))
 
 
 def display_map(parameters: MoirePatternParameters) -> Floats:
-    """Return the homography (3 x 3) from sensor px about the centre to display px, numerators over denominator.
+    """Return the homography (3 x 3) from sensor px about the centre to display px.
 
-    A pinhole looks at a plane turned by `rotation`, then `tilt_y`, then `tilt_x`; at the centre one sensor px is
-    1 / pitch display px along the direction that the tilt does not stretch.
+    A pinhole looks at a plane turned by `rotation`, then `tilt_y`, then `tilt_x`; at the centre one sensor px
+    is 1 / pitch display px along the direction that the tilt does not stretch.
     """
     focal = parameters.sensor / 2 / _HALF_FIELD
     turn, about_y, about_x = (
@@ -194,26 +191,36 @@ def sample(
     across: NDArray[np.int64],
     down: NDArray[np.int64],
 ) -> NDArray[np.uint8]:
-    """Return the mosaic (RGGB, uint8 rows x columns, 80 is mean light) that a white display leaves on the sensor.
+    """Return the mosaic (RGGB, uint8, 80 is mean light) that a white display leaves on the sensor.
 
-    `transform` maps sensor px about the centre to 1/256 display px, `start` is added to both. Red stripes stand
-    a third of a pixel left of green ones, blue ones a third right.
+    `transform` maps sensor px about the centre to 1/256 display px, `start` is added to both. Red stripes
+    stand a third of a pixel left of green ones, blue ones a third right. The phase is exact at every 16th px
+    of a row and linear between them, which errs by less than 0.02 display px at the steepest default tilt.
     """
     out = np.empty((rows, columns), np.uint8)
     for i in range(rows):
         y = i - (rows - 1) / 2
-        for j in range(columns):
-            x = j - (columns - 1) / 2
+        u, v = np.int64(0), np.int64(0)
+        for end in range(0, columns + 16, 16):
+            x = end - (columns - 1) / 2
             bend = 1 + distortion * (x * x + y * y) / (half * half)
             x_bent, y_bent = x * bend, y * bend
-            depth = 1 / (
-                transform[2, 0] / 256 * x_bent + transform[2, 1] / 256 * y_bent + transform[2, 2] / 256
+            depth = 65536 * 256 / (transform[2, 0] * x_bent + transform[2, 1] * y_bent + transform[2, 2])
+            next_u = np.int64(
+                (transform[0, 0] * x_bent + transform[0, 1] * y_bent) * depth + start[0] * 65536
             )
-            u = (transform[0, 0] * x_bent + transform[0, 1] * y_bent) * depth + start[0]
-            v = (transform[1, 0] * x_bent + transform[1, 1] * y_bent) * depth + start[1]
-            stripe = np.int64(u) + 85 * (1 - (i & 1) - (j & 1))
-            light = (across[stripe & 255] * down[np.int64(v) & 255] * 80 + (1 << 23)) >> 24
-            out[i, j] = min(light, 255)
+            next_v = np.int64(
+                (transform[1, 0] * x_bent + transform[1, 1] * y_bent) * depth + start[1] * 65536
+            )
+            if end:
+                step_u, step_v = (next_u - u) >> 4, (next_v - v) >> 4
+                for j in range(end - 16, min(end, columns)):
+                    stripe = (u >> 16) + 85 * (1 - (i & 1) - (j & 1))
+                    light = (across[stripe & 255] * down[(v >> 16) & 255] * 80 + (1 << 23)) >> 24
+                    out[i, j] = min(light, 255)
+                    u += step_u
+                    v += step_v
+            u, v = next_u, next_v
     return out
 
 

@@ -65,7 +65,7 @@ class Reflection(Operator[ReflectionParameters]):
             return Applied(image.copy())
         height, width, _ = image.shape
         room = environment(height, width, parameters.pattern_seed, parameters.temperature, parameters.blur)
-        light = cv2.resize(room, (width, height), interpolation=cv2.INTER_LINEAR)
+        light = np.asarray(cv2.resize(room, (width, height), interpolation=cv2.INTER_LINEAR), np.uint16)
         return Applied(add_light(image, light, share, LINEAR, CODED))
 
 
@@ -77,6 +77,6 @@ def add_light(
     out = np.empty_like(image)
     pixels, lights, results = image.reshape(-1), light.reshape(-1), out.reshape(-1)
     for i in range(pixels.size):
-        total = np.int64(linear[pixels[i]]) + ((np.int64(lights[i]) * share + 16384) >> 15)
-        results[i] = coded[min(total, 65535) >> 2]
+        total = ((np.int64(linear[pixels[i]]) << 15) + np.int64(lights[i]) * share + 16384) >> 15
+        results[i] = coded[min(int(total), 65535) >> 2]
     return out

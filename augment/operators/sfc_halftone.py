@@ -23,6 +23,7 @@ _SIDE: Final = 32
 _LEVELS: Final = 64
 _OCTAVE: Final = 8
 """Steps an octave in which the pixel's size over the cell's is rounded, so that few tables are made."""
+_LANE: Final = 2**30 - 1
 _OPTICS: Final = 0.35
 """Standard deviation of the camera's point spread in px."""
 
@@ -45,7 +46,7 @@ class ClusteredHalftoneParameters(Parameters):
         unit="mm",
         low=5,
         high=1000,
-        draw={"uniform": [15, 40]},
+        draw={"uniform": [8, 14]},
     )
     rotation: float = quantity(
         "rotation of the print before the camera",
@@ -73,11 +74,12 @@ class ClusteredHalftoneParameters(Parameters):
 class ClusteredHalftone(Operator[ClusteredHalftoneParameters]):
     """Screen C, M, Y and K with clustered dots and mix the print with the picture in linear light.
 
-    The cell's dot pattern of each tone is low-pass filtered for the pixel it is seen through, without touching
-    its mean: dots have soft edges, a harmonic above the Nyquist frequency is gone rather than aliased, and a
-    screen of less than two px a cell fades to continuous tone. Inks are ideal block dyes and the screens'
-    angles differ, so channel means multiply (Demichel) and the picture keeps its tone and colour. Grey and flat
-    pictures need no special case: tone is absolute, never stretched.
+    The cell's dot pattern of each tone is low-pass filtered for the pixel it is seen through, without
+    touching its mean: dots have soft edges, a harmonic above the Nyquist frequency is gone rather than
+    aliased, and a screen of less than two px a cell fades to continuous tone. Inks block their own channel
+    (density 1.6; darker tones are solid) and the screens' angles differ, so channel means multiply (Demichel)
+    and the picture keeps its tone and colour. Grey and flat pictures need no special case: tone is absolute,
+    never stretched.
     """
 
     name = "sfc-halftone"
@@ -94,36 +96,58 @@ class ClusteredHalftone(Operator[ClusteredHalftoneParameters]):
         step = round(_OCTAVE * math.log2(period))
         if share == 0 or period < 2:
             return Applied(image.copy())
-        axes = _axes(period, parameters.rotation, parameters.pattern_seed)
+        starts, steps = phases(height, period, parameters.rotation, parameters.pattern_seed)
+        chance, base = tones(share)
+        reach = share * (65535 - INK) // 65535
         black = round(parameters.black * ONE)
-        return Applied(
-            screens(image, cell_table(min(step, 5 * _OCTAVE)), axes, RECIPROCAL, black, share, LINEAR, CODED)
-        )
+        table = cell_table(min(step, 5 * _OCTAVE))
+        return Applied(screens(image, table, starts, steps, chance, base, RECIPROCAL, black, reach, CODED))
 
 
-RECIPROCAL: NDArray[np.int64] = np.rint(65536 * 65535 / (65535 - 256 * np.arange(256))).astype(np.int64)
-"""int64 x 256: Q16 reciprocal of 1 - k for black in steps of 256 of 65535."""
+INK: Final = 1642
+"""Light of 65535 that solid ink reflects: density 1.6, toner or offset ink on office paper."""
+
+RECIPROCAL: NDArray[np.int64] = 65536 * 65535 // (65535 - 256 * np.arange(256))
+"""int64 x 256: Q16 reciprocal of 1 - k for black in steps of 256 of 65535, rounded down."""
 
 
-def _axes(period: float, rotation: float, seed: int) -> NDArray[np.int64]:
-    """Return for each of K, C, M, Y: steps of u along x and y, of v along x and y, and starts, in cycles of 2**32."""
+def tones(share: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return by code the part of 65535 that stays paper, and the light that does not depend on the screen.
+
+    `share` is the strength in Q15; the light is Q15 of 65535; int64 x 256 each.
+    """
+    light = LINEAR.astype(np.int64)
+    ink = np.minimum(light, INK)
+    chance = (light - ink) * 65535 // (65535 - INK)
+    return chance, light * (ONE - share) + ink * share + 16384
+
+
+def phases(
+    height: int, period: float, rotation: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the phases of K, C, M, Y at each row's start (int64, height x 4), and their steps along x (4).
+
+    A phase holds v in bits 0-29 and u in bits 31-60, in cycles of 2**30; bits 30 and 61 take the carries.
+    """
     words = Words.of(seed, "screens")
-    axes = []
-    for angle in ANGLES:
-        radians = math.radians(angle + rotation)
-        along, across = math.cos(radians) / period, math.sin(radians) / period
-        # y points down, angles turn counter-clockwise
-        axes.append([along, -across, across, along, words.unit(), words.unit()])
-    return np.rint(np.array(axes) * 2.0**32).astype(np.int64)
+    angles = np.radians(np.array(ANGLES) + rotation)
+    along, across = np.cos(angles) / period, np.sin(angles) / period
+    # y points down, angles turn counter-clockwise
+    steps = np.rint(np.stack([along, across]) * 2.0**30).astype(np.int64)
+    turns = np.rint(np.stack([-across, along]) * 2.0**30).astype(np.int64)
+    origin = np.array([[words.integer(0, _LANE) for _ in ANGLES] for _ in "uv"], np.int64)
+    starts = (origin[:, None, :] + np.arange(height)[:, None] * turns[:, None, :]) & _LANE
+    steps &= _LANE
+    return (starts[0] << 31) | starts[1], (steps[0] << 31) | steps[1]
 
 
 @cache
 def cell_table(step: int) -> NDArray[np.int16]:
     """Return how far coverage lies from tone within a cell of `2**(step / 8)` px.
 
-    int16, 65 tones x 32 x 32, Q15: zero mean at every tone. The spot function is that of Euclidean round dots
-    (round, then checkerboard at 50 %, then round holes), its values replaced by their ranks so that the tone is
-    exact; then each pattern is filtered by the optics and the aperture of a pixel.
+    int16, 65 tones x 32 x 32 (flat), Q15: zero mean at every tone. The spot function is that of Euclidean
+    round dots (round, then checkerboard at 50 %, then round holes), its values replaced by their ranks so
+    that the tone is exact; then each pattern is filtered by the optics and the aperture of a pixel.
     """
     place = (np.arange(_SIDE) + 0.5) / _SIDE
     spot = np.cos(2 * np.pi * place)[:, None] + np.cos(2 * np.pi * place)[None, :]
@@ -137,54 +161,51 @@ def cell_table(step: int) -> NDArray[np.int16]:
     wave = np.fft.fftfreq(_SIDE, 1 / _SIDE)
     frequency = np.hypot(wave[:, None], wave[None, :]) * 2 ** (-step / _OCTAVE)
     passed = np.exp(-2 * (np.pi * _OPTICS * frequency) ** 2) * np.sinc(frequency)
-    passed *= 0.5 + 0.5 * np.cos(np.pi * np.clip((frequency - 0.3) / 0.2, 0, 1))
+    passed *= 0.5 + 0.5 * np.cos(np.pi * np.clip((frequency - 0.4) / 0.1, 0, 1))
     passed[0, 0] = 0
     seen = np.fft.ifft2(np.fft.fft2(pattern) * passed).real
-    return np.rint(seen * 32767).astype(np.int16)
+    return np.rint(seen * 32767).astype(np.int16).reshape(-1)
+
+
+@kernel
+def _paper(table: NDArray[np.int16], tone: int, phase: int) -> int:
+    """Return the part of 65535 that a screen of ink coverage `tone` leaves bare at `phase`."""
+    place = (((tone + 512) >> 10) << 10) + ((phase >> 20) & 0x3E0) + (phase >> 56)
+    return 65535 - tone - 2 * int(table[place])
 
 
 @kernel
 def screens(
     image: Image,
     table: NDArray[np.int16],
-    axes: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    steps: NDArray[np.int64],
+    chance: NDArray[np.int64],
+    base: NDArray[np.int64],
     reciprocal: NDArray[np.int64],
     black: int,
-    share: int,
-    linear: NDArray[np.uint16],
+    reach: int,
     coded: NDArray[np.uint8],
 ) -> Image:
-    """Return (1 - share) * light + share * print; `black` and `share` are Q15."""
+    """Return base + reach * (bare of black) * (bare of the channel's ink); `black` and `reach` are Q15."""
     out = np.empty_like(image)
     height, width, _ = image.shape
-    rest = 32768 - share
+    step_k, step_c, step_m, step_y = steps[0], steps[1], steps[2], steps[3]
+    lanes = 0x1FFFFFFFBFFFFFFF
     for y in range(height):
-        ku, kv = axes[0, 1] * y + axes[0, 4], axes[0, 3] * y + axes[0, 5]
-        cu, cv = axes[1, 1] * y + axes[1, 4], axes[1, 3] * y + axes[1, 5]
-        mu, mv = axes[2, 1] * y + axes[2, 4], axes[2, 3] * y + axes[2, 5]
-        yu, yv = axes[3, 1] * y + axes[3, 4], axes[3, 3] * y + axes[3, 5]
+        k, c, m, yellow = starts[y, 0], starts[y, 1], starts[y, 2], starts[y, 3]
         for x in range(width):
-            r = np.int64(linear[image[y, x, 0]])
-            g = np.int64(linear[image[y, x, 1]])
-            b = np.int64(linear[image[y, x, 2]])
+            red, green, blue = image[y, x, 0], image[y, x, 1], image[y, x, 2]
+            r, g, b = chance[red], chance[green], chance[blue]
             step = ((65535 - max(r, g, b)) * black) >> 23
             inverse = reciprocal[step]
-            tone = step << 8
-            paper = 65535 - tone - 2 * np.int64(table[(tone + 512) >> 10, (kv >> 27) & 31, (ku >> 27) & 31])
-            tone = 65535 - min((r * inverse) >> 16, 65535)
-            bare = 65535 - tone - 2 * np.int64(table[(tone + 512) >> 10, (cv >> 27) & 31, (cu >> 27) & 31])
-            mixed = (r * rest + ((paper * bare) >> 16) * share + 16384) >> 17
-            out[y, x, 0] = coded[min(max(mixed, 0), 16383)]
-            tone = 65535 - min((g * inverse) >> 16, 65535)
-            bare = 65535 - tone - 2 * np.int64(table[(tone + 512) >> 10, (mv >> 27) & 31, (mu >> 27) & 31])
-            mixed = (g * rest + ((paper * bare) >> 16) * share + 16384) >> 17
-            out[y, x, 1] = coded[min(max(mixed, 0), 16383)]
-            tone = 65535 - min((b * inverse) >> 16, 65535)
-            bare = 65535 - tone - 2 * np.int64(table[(tone + 512) >> 10, (yv >> 27) & 31, (yu >> 27) & 31])
-            mixed = (b * rest + ((paper * bare) >> 16) * share + 16384) >> 17
-            out[y, x, 2] = coded[min(max(mixed, 0), 16383)]
-            ku, kv = ku + axes[0, 0], kv + axes[0, 2]
-            cu, cv = cu + axes[1, 0], cv + axes[1, 2]
-            mu, mv = mu + axes[2, 0], mv + axes[2, 2]
-            yu, yv = yu + axes[3, 0], yv + axes[3, 2]
+            paper = _paper(table, step << 8, k) * reach
+            bare = _paper(table, 65535 - ((r * inverse) >> 16), c)
+            out[y, x, 0] = coded[min(max((base[red] + ((paper * bare) >> 16)) >> 17, 0), 16383)]
+            bare = _paper(table, 65535 - ((g * inverse) >> 16), m)
+            out[y, x, 1] = coded[min(max((base[green] + ((paper * bare) >> 16)) >> 17, 0), 16383)]
+            bare = _paper(table, 65535 - ((b * inverse) >> 16), yellow)
+            out[y, x, 2] = coded[min(max((base[blue] + ((paper * bare) >> 16)) >> 17, 0), 16383)]
+            k, c = (k + step_k) & lanes, (c + step_c) & lanes
+            m, yellow = (m + step_m) & lanes, (yellow + step_y) & lanes
     return out
