@@ -12,7 +12,7 @@ __all__ = ["blackbody", "hair_colour", "iris_colour", "skin_albedo", "to_srgb"]
 
 Floats = NDArray[np.float64]
 
-_BLOODLESS = np.array([0.80, 0.665, 0.565])  # dermis seen through an unpigmented epidermis
+_BLOODLESS = np.array([0.82, 0.655, 0.535])  # dermis seen through an unpigmented epidermis
 _MELANIN = np.array([2.05, 2.45, 2.72])  # optical depth at the dark end
 _BLOOD = np.array([0.05, 0.36, 0.30])  # oxyhaemoglobin absorbs green and blue
 

@@ -50,8 +50,8 @@ class Style:
 
 _STYLES = {
     "buzz": Style(1.4, 6.0, 7000, 3, 0.0, 0, 0.0),
-    "short": Style(9.0, 34.0, 4200, 7, 0.6, 0, 0.0),
-    "swept": Style(12.0, 74.0, 3600, 10, 0.8, 1, 0.0),
+    "short": Style(9.0, 34.0, 5200, 7, 0.6, 0, 0.0),
+    "swept": Style(12.0, 74.0, 4600, 10, 0.8, 1, 0.0),
     "curly": Style(20.0, 46.0, 3800, 14, 5.0, 2, 0.0),
     "bob": Style(9.0, 210.0, 2600, 18, 1.0, 3, -95.0),
     "long": Style(8.0, 340.0, 2600, 22, 1.6, 3, -210.0),
@@ -107,7 +107,7 @@ def shell(p: Identity) -> list[Part]:
     lump = 1.0 + 0.10 * np.sin(3 * t + p.seed % 7) * np.sin(4 * e + p.seed % 5)
     if p.hair_style in ("short", "swept"):
         lump = lump * (0.45 + 0.75 * np.clip((y - 20.0) / 70.0, 0.0, 1.0))
-    thick = np.where(grown > 0, 0.35 * body * lump * np.sqrt(grown) + 0.35 * body * lump * grown - 0.5, -4.0)
+    thick = np.where(grown > 0, 0.25 * body * lump * np.sqrt(grown) + 0.25 * body * lump * grown - 0.5, -4.0)
     r = radius + thick
     points = np.stack([
         r * np.cos(e) * np.sin(t), CENTRE_Y + r * np.sin(e), CENTRE_Z + r * np.cos(e) * np.cos(t)
@@ -145,7 +145,7 @@ def _grow(
     for i in range(n):
         x, y, z = roots[i, 0], roots[i, 1], roots[i, 2]
         step = length[i] / steps
-        layer = 0.25 + 0.85 * draws[i, 0]
+        layer = 0.35 + 0.75 * draws[i, 0]
         phase = draws[i, 1] * 6.2832
         wx, wy, wz = draws[i, 2] - 0.5, draws[i, 3] - 0.5, draws[i, 4] - 0.5
         away = 1.0 if x > part_x else -1.0
@@ -336,7 +336,7 @@ def brows_and_lashes(a: Anatomy, pose: Pose, p: Identity) -> list[tuple[Floats, 
     strands = []
     for sign in (-1.0, 1.0):
         k = 40 if sign < 0 else 60
-        n = int(300 * p.brow_density)
+        n = int(420 * p.brow_density)
         t = uniform(p.seed, k, n) ** 0.9
         s = 2 * uniform(p.seed, k + 1, n) - 1
         x, y, thick = brow_curve(a, t)
@@ -359,9 +359,9 @@ def brows_and_lashes(a: Anatomy, pose: Pose, p: Identity) -> list[tuple[Floats, 
             root = place(a, pose, sign * (v[h.EYE_X] + v[h.EYE_HALF] * u), edge)
             gap = float(pose.lids[e].sum())
             open_ = min(1.0, max(0.0, gap / 9.0))
-            length = (6.2 if lid == 0 else 3.0) * (0.75 + 0.35 * np.clip(u + 0.3, 0, 1)) * (1.15 - 0.3 * p.robustness)
+            length = (4.6 if lid == 0 else 2.2) * (0.75 + 0.35 * np.clip(u + 0.3, 0, 1)) * (1.15 - 0.3 * p.robustness)
             up = (1.5 * open_ - 0.5) if lid == 0 else -0.75
-            direction = np.stack([sign * 0.75 * u, np.full(n, 0.62 * up), np.full(n, 0.85)], axis=1)
+            direction = np.stack([sign * 0.75 * u, np.full(n, 0.52 * up), np.full(n, 0.95)], axis=1)
             curl = np.array([0.0, 0.42 if lid == 0 else 0.1, 0.0])
             points = [root + length[:, None] * (q * direction + q * q * curl * open_) for q in (0.0, 0.55, 1.0)]
             strands.append(np.stack(points, axis=1) + np.array([0.0, 0.0, 0.15]))

@@ -78,13 +78,13 @@ def _profile(p: Identity, mouth: float, chin: float) -> tuple[Floats, float, flo
         (bottom + 1.2, 0.32 * k, 87.0 + forward, 60.0, 2.0),
         (bottom + 5.0, 0.66 * k, 93.0 + forward, 49.0, 2.05),
         (mouth + 0.72 * low, 0.36 * k + 0.38 * j, 95.0 + 0.8 * forward, 36.0, 2.1),
-        (mouth + 0.40 * low, 0.16 * k + 0.68 * j, 95.0 + 0.3 * forward, 18.0, 2.15),
+        (mouth + 0.40 * low, 0.16 * k + 0.73 * j, 95.0 + 0.3 * forward, 18.0, 2.15),
         (mouth, j, 96.0, -4.0, 2.2),
         (0.72 * mouth, 0.42 * f + 0.58 * j + 0.4, 95.5, -30.0, 2.22),
         (0.42 * mouth, 0.84 * f + 0.16 * j + 0.3, 94.0, -58.0, 2.25),
         (-8.0, f, 94.0, -80.0, 2.3),
-        (10.0, 0.55 * f + 0.45 * c, 97.0, -90.0, 2.35),
-        (32.0, 0.10 * f + 0.90 * c - 1.0, 98.5, -95.0, 2.35),
+        (10.0, 0.82 * f + 0.17 * c, 97.0, -90.0, 2.35),
+        (32.0, 0.34 * f + 0.62 * c, 98.5, -95.0, 2.35),
         (0.5 * p.cranium_height, c, 95.5, -97.0, 2.3),
         (0.7 * p.cranium_height, 0.91 * c, 87.0, -94.0, 2.2),
         (0.85 * p.cranium_height, 0.74 * c, 73.0, -84.0, 2.1),
@@ -107,7 +107,7 @@ def _reliefs(p: Identity, eye: float, brow: float, nose: float, mouth: float, ch
         (eye + 1.0, brow - 1.0, 32.0, 12.0, 0.0, 0.0, 2.2 + 3.2 * r),  # ridge
         (0.0, brow - 2.0, 17.0, 15.0, 0.0, 0.0, 1.0 + 2.2 * r),  # glabella
         (22.0, 58.0, 36.0, 30.0, 0.0, 0.0, 2.0 - 1.5 * r),  # frontal eminence
-        (64.0, 30.0, 26.0, 30.0, -3.5, 0.0, -2.0),  # temple
+        (64.0, 30.0, 26.0, 30.0, -1.6, 0.0, -2.0),  # temple
         (eye + 17.0, -15.0, 28.0, 20.0, 1.0 + 2.0 * bone, 0.0, 1.5 + 4.5 * bone),  # cheekbone
         (eye + 6.0, -31.0, 32.0, 26.0, 0.0, -1.0 * a, 2.5 + 3.5 * full),  # cheek
         (eye + 16.0, -58.0, 30.0, 30.0, -2.0 + 3.5 * full - a, 0.0, -3.0 + 5.0 * full - 1.5 * a),  # hollow
@@ -169,7 +169,7 @@ def anatomy(p: Identity) -> Anatomy:
     bumps, grooves = _reliefs(p, eye, p.brow_height, nose, mouth, chin)
     vector = np.zeros(25)
     vector[[EYE_X, EYE_Z, EYE_HALF, EYE_RX, EYE_R]] = eye, 72.0 + p.eye_depth, p.eye_width / 2, p.eye_width / 2 + 1.2, 12.4
-    vector[[TILT, LID_UP, LID_LOW]] = np.tan(np.radians(p.eye_tilt)), 0.57 * p.eye_opening, 0.43 * p.eye_opening
+    vector[[TILT, LID_UP, LID_LOW]] = np.tan(np.radians(p.eye_tilt)), 0.455 * p.eye_opening, 0.47 * p.eye_opening
     vector[[CREASE, NOSE_Y, NOSE_W, NOSE_H]] = p.lid_crease, nose, p.nose_width / 2, p.nose_projection
     vector[[BRIDGE, HUMP, UPTURN]] = p.nose_bridge, p.nose_hump, p.nose_upturn
     vector[[MOUTH_Y, MOUTH_X, LIP_UP, LIP_LOW]] = mouth, p.mouth_width / 2, p.upper_lip, p.lower_lip

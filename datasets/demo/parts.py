@@ -80,7 +80,8 @@ def mouth(a: Anatomy, pose: Pose) -> list[Part]:
     m = v[h.MOUTH_Y]
     front = float(place(a, pose, np.array([0.0]), np.array([m + 0.01]), np.array([1.0]))[0, 2])
     gx, gy = np.meshgrid(np.linspace(-1, 1, 9), np.linspace(-1, 1, 9))
-    bag = np.stack([30.0 * gx, m - 8.0 + 34.0 * gy, front - 34.0 - 12.0 * gx**2 + 4.0 * gy**2], axis=-1)
+    bag = np.stack([27.0 * gx, m - 6.0 + 20.0 * gy, front - 30.0 - 12.0 * gx**2], axis=-1)
+    bag[gy < 0] = jaw_turn(bag[gy < 0], pose.jaw)
     parts = [_grid(bag, Material.CAVITY, np.stack([gx, gy], axis=-1))]
     t, s = np.meshgrid(np.linspace(-1.25, 1.25, 41), np.linspace(0.0, 1.0, 7))
     for direction, edge, gum in ((1.0, -1.2, 10.0), (-1.0, -3.2, 9.0)):
@@ -136,12 +137,12 @@ def ears(a: Anatomy, p: Identity) -> list[Part]:
 
 def body(p: Identity, cloth: str) -> list[Part]:
     """Return neck and clothed shoulders. A cloth's canon is its weave's coordinates in millimetres."""
-    wide = 0.40 * p.face_width + 4.0 * p.robustness - 2.0
+    wide = 0.385 * p.face_width + 5.0 * p.robustness - 3.0
     t = np.linspace(-np.pi, np.pi, 61)
     rows = np.linspace(0.0, 1.0, 30)[::-1]
     s, tt = np.meshgrid(rows, t, indexing="ij")
     y = -55.0 - 135.0 * s
-    flare = 1.0 + 0.30 * np.maximum(0.0, s - 0.62) ** 1.5 / 0.38**1.5
+    flare = 1.0 - 0.04 * np.sin(np.pi * s) + 0.02 * np.maximum(0.0, s - 0.62) ** 1.5 / 0.38**1.5
     zc = -14.0 - 14.0 * s
     x = wide * flare * np.sin(tt)
     z = zc + (wide + 2.0) * flare * np.cos(tt)

@@ -81,7 +81,7 @@ def _openness(points: Floats, normals: Floats, shape: tuple[int, int]) -> Floats
     """
     grid = points.reshape(*shape, 3).astype(np.float32)
     out = np.ones(len(points))
-    for sigma, gain in ((1.6, 0.30), (4.0, 0.15), (10.0, 0.050)):
+    for sigma, gain in ((1.6, 0.26), (4.0, 0.11), (10.0, 0.035)):
         soft = cv2.GaussianBlur(grid, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
         rise = np.einsum("ij,ij->i", soft.reshape(-1, 3) - points, normals)
         out *= np.exp(-gain * np.maximum(rise, 0.0))
@@ -102,6 +102,7 @@ class Scene:
     material: NDArray[np.uint8]
     canon: Floats
     attributes: Floats
+    skin: NDArray[np.bool_]  # of the first points, those of the face between hairline and chin
 
     def head_to_camera(self, points: Floats) -> Floats:
         """Return points of the head (..., 3) in camera space."""
@@ -157,9 +158,11 @@ def build(p: Identity, shot: Shot) -> Scene:
         canon.append(part.canon)
         extra.append(block)
         start += len(local)
+    # The face's own skin: in front, under the hairline, over the chin.
+    shown = (y < 0.585 * p.cranium_height) & (y > chin - 2.0) & (z > 10.0)
     return Scene(
         a, pose, turn, np.concatenate(points), np.concatenate(all_normals),
-        np.concatenate(faces).astype(np.int32), np.concatenate(material), np.concatenate(canon), np.concatenate(extra),
+        np.concatenate(faces).astype(np.int32), np.concatenate(material), np.concatenate(canon), np.concatenate(extra), shown,
     )  # fmt: skip
 
 
@@ -302,6 +305,7 @@ def _draw_hair(
 ) -> None:
     tint = hair_colour(p.hair_melanin, p.hair_red, p.hair_grey)
     dark = hair_colour(min(1.0, p.hair_melanin * 0.9 + 0.15), 0.7 * p.hair_red, 0.5 * p.hair_grey)
+    lash = hair_colour(0.55 + 0.45 * p.hair_melanin, 0.3 * p.hair_red, 0.0)
     per_mm = camera.pixels_per_mm
 
     def draw(local: Floats, tone: Floats, colour: Floats, thick: float, alpha: float, code: int, bias: float, gloss: float) -> None:
@@ -321,7 +325,7 @@ def _draw_hair(
     draw(strands, 0.7 + 0.6 * hair.uniform(p.seed, 90, len(strands)), dark, thick, 0.8, 0, 1.2, 0.4)
     for n, (strands, thick, alpha) in enumerate(hair.brows_and_lashes(scene.anatomy, scene.pose, p)):
         tone = 0.7 + 0.5 * hair.uniform(p.seed, 91 + n, len(strands))
-        draw(strands, tone * (0.8 if n == 0 else 0.35), dark, thick, alpha, 0, 1.5, 0.3 if n == 0 else 0.0)
+        draw(strands, tone * (0.75 if n == 0 else 0.5), dark if n == 0 else lash, thick, alpha, 0, 1.5, 0.3 if n == 0 else 0.0)
     strands, tone = hair.scalp_hair(p)
     fine = 0.85 if p.hair_style in ("long", "bob", "swept", "tied") else 0.6
     draw(strands, tone, tint, fine, 1.0, int(Region.HAIR), 1.5, 1.0)

@@ -47,7 +47,7 @@ def lip_edge(x: float, half: float, upper: float, lower: float) -> tuple[float, 
         return 0.0, 0.0
     r = 1.0 - u * u
     bow = 1.0 - 0.22 * math.exp(-((x / 3.4) ** 2)) + 0.10 * math.exp(-(((abs(x) - 6.5) / 4.5) ** 2))
-    return upper * r**0.85 * bow, -lower * r**0.62 * (0.93 + 0.07 * math.cos(3.0 * u))
+    return upper * r * bow, -lower * r**0.8 * (0.93 + 0.07 * math.cos(3.0 * u))
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -74,12 +74,12 @@ def _nose(x: float, y: float, v: Any) -> tuple[float, float]:
     # Wings.
     wx = v[_NOSE_W] - 5.6
     r2 = ((ax - wx) / 8.2) ** 2 + ((y - base - 5.2) / (8.2 if y > base + 5.2 else 6.4)) ** 2
-    wing = 10.5 * (1.0 - r2) ** 1.5 if r2 < 1.0 else 0.0
+    wing = 10.5 * (1.0 - r2) ** 1.2 if r2 < 1.0 else 0.0
     # Columella, then nostrils.
     r2 = (ax / 4.6) ** 2 + ((y - base - 2.6) / 6.0) ** 2
     columella = 6.0 * (1.0 - r2) ** 2 if r2 < 1.0 else 0.0
     r2 = ((ax - 0.47 * v[_NOSE_W]) / 4.4) ** 2 + ((y - base - 2.6) / 2.9) ** 2
-    nostril = -5.5 * (1.0 - r2) ** 2 if r2 < 1.0 else 0.0
+    nostril = -4.5 * (1.0 - r2) ** 2 if r2 < 1.0 else 0.0
     return ridge + foot + ball + wing + columella + nostril, 0.0
 
 
@@ -183,7 +183,7 @@ def sculpt(
             if u * u < 1.3:
                 edge = lid_edge(max(-1.0, min(1.0, u)), lids[e, 0], lids[e, 1], vector[_EYE_HALF], vector[_TILT])[0]
                 t = py - edge - vector[_CREASE]
-                lid += (1.3 - u * u) * (1.6 * smooth(-0.8, 2.2, t) - 0.9 * math.exp(-((t / 0.9) ** 2)))
+                lid += (1.3 - u * u) * (1.9 * smooth(-0.6, 2.0, t) - 0.9 * math.exp(-((t / 0.9) ** 2)))
                 t = py - edge + 0.2
                 low = lid_edge(max(-1.0, min(1.0, u)), lids[e, 0], lids[e, 1], vector[_EYE_HALF], vector[_TILT])[1]
                 lid += 0.5 * (1.3 - u * u) * math.exp(-(((py - low + 2.6) / 1.6) ** 2))

@@ -7,11 +7,14 @@ from typing import Any
 
 from numba import njit
 
+from facedata.datasets.demo import head as h
 from facedata.datasets.demo.sculpt import lid_edge, lip_edge, smooth
 
 __all__ = ["shade"]
 
-NOISE = 256  # side of the noise tables; they tile
+# Numba takes module constants as literals.
+_EYE_X, _EYE_HALF, _TILT, _CREASE, _NOSE_Y, _NOSE_W = h.EYE_X, h.EYE_HALF, h.TILT, h.CREASE, h.NOSE_Y, h.NOSE_W
+_MOUTH_Y, _MOUTH_X, _LIP_UP, _LIP_LOW = h.MOUTH_Y, h.MOUTH_X, h.LIP_UP, h.LIP_LOW
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -71,8 +74,8 @@ def shade(
     (3, 3) the head's turn; `noise` (layers, 256, 256); `v` the anatomy's vector and `q` the numbers above.
     """
     height, width = hit.shape
-    mouth_y, mouth_x, lip_up, lip_low = v[15], v[16], v[17], v[18]
-    eye_x, eye_half, tilt = v[0], v[2], v[5]
+    mouth_y, mouth_x, lip_up, lip_low = v[_MOUTH_Y], v[_MOUTH_X], v[_LIP_UP], v[_LIP_LOW]
+    eye_x, eye_half, tilt = v[_EYE_X], v[_EYE_HALF], v[_TILT]
     rgb = [0.0, 0.0, 0.0]
     for py in range(height):
         for px in range(width):
@@ -121,22 +124,29 @@ def shade(
                         edge = up - dm if dm >= 0.0 else dm - low
                         if edge > 0.0:
                             what = 7 if dm >= 0.0 else 9
-                        lip = smooth(-0.5, 0.6, edge + 0.5 * fine)
+                        # The lips' line is a crevice, deepest at the corners.
+                        u = cx / mouth_x
+                        crevice = math.exp(-((dm / (0.7 + 0.6 * u * u)) ** 2))
+                        sky *= 1.0 - (0.70 + 0.2 * u * u) * crevice
+                        lip = smooth(-0.5, 0.6, edge + 0.12 * fine)
                     elif brow > 0.5:
                         what = 2 if cx < 0.0 else 3
-                    elif cy < v[11] + 36.0 and cy > v[11] - 2.0 and abs(cx) < 0.5 * v[12] + 0.5 * v[12] * smooth(-4.0, v[11] + 12.0, cy):
+                    elif cy < v[_NOSE_Y] + 36.0 and cy > v[_NOSE_Y] - 2.0 and abs(cx) < 0.5 * v[_NOSE_W] + 0.5 * v[_NOSE_W] * smooth(-4.0, v[_NOSE_Y] + 12.0, cy):
                         what = 6
                     if beard > 0.55 and lip <= 0.0 and what in (1, 6):
                         what = 15
                 red += 0.15 * q[BLOTCH] * blotch + 0.05 * mid
                 pigment = 0.022 * fine + 0.022 * mid + 0.018 * q[BLOTCH] * blotch
-                if spot > 1.55 - 1.1 * q[FRECKLE] * math.exp(-((cy + 22.0) / 30.0) ** 2):
-                    pigment += 0.16 * min(1.0, (spot - 1.2) * 1.2) * (1.0 - lip)
+                if m == 1:
+                    # Freckles lie over nose and cheeks; anyone has a mole or two.
+                    over = spot - 2.75 + 1.75 * q[FRECKLE] * math.exp(-(((cy + 20.0) / 34.0) ** 2))
+                    if over > 0.0:
+                        pigment += min(0.22, 0.30 * over) * (1.0 - lip)
                 ar *= math.exp(-0.9 * pigment - 0.04 * red)
                 ag *= math.exp(-1.1 * pigment - 0.30 * red)
                 ab *= math.exp(-1.25 * pigment - 0.24 * red)
                 if lip > 0.0:
-                    streak = 1.0 + 0.09 * tile(noise[0], cx * 2.6, cy * 0.35) + 0.03 * fine
+                    streak = 1.0 + 0.045 * tile(noise[0], cx * 2.6, cy * 0.35) + 0.02 * fine
                     ar += lip * (q[LIP_R] * streak - ar)
                     ag += lip * (q[LIP_G] * streak - ag)
                     ab += lip * (q[LIP_B] * streak - ab)
@@ -144,7 +154,7 @@ def shade(
                     rough = 0.42 - 0.10 * lip
                 if m == 1:
                     # Nostrils are holes; the corners of the mouth and its line are deep.
-                    nd = ((abs(cx) - 0.47 * v[12]) / 3.4) ** 2 + ((cy - v[11] - 2.4) / 2.0) ** 2
+                    nd = ((abs(cx) - 0.47 * v[_NOSE_W]) / 3.4) ** 2 + ((cy - v[_NOSE_Y] - 2.4) / 2.0) ** 2
                     hole = math.exp(-nd * nd * 1.2)
                     sky *= 1.0 - 0.93 * hole
                     strength *= 1.0 - hole
@@ -156,8 +166,20 @@ def shade(
                             ar += kk * (q[SHADOW_R] - ar)
                             ag += kk * (q[SHADOW_G] - ag)
                             ab += kk * (q[SHADOW_B] - ab)
+                    # The fold over the upper lid, and the lashes' roots at its edge.
+                    u = (abs(cx) - eye_x) / (eye_half * 1.06)
+                    if u * u < 1.0 and -3.0 < cy < 18.0:
+                        e = 0 if cx < 0.0 else 1
+                        up, low = lid_edge(min(1.0, max(-1.0, u)), lids[e, 0], lids[e, 1], eye_half, tilt)
+                        t = cy - up - v[_CREASE] * (1.0 - 0.3 * u * u)
+                        fold = math.exp(-((t / 0.75) ** 2)) * (1.0 - u * u) ** 0.5
+                        sky *= 1.0 - 0.60 * fold
+                        root = smooth(1.5, 0.1, cy - up) * smooth(-0.8, 0.2, cy - up) * (1.0 - 0.6 * max(0.0, -u))
+                        ar *= 1.0 - 0.72 * root
+                        ag *= 1.0 - 0.75 * root
+                        ab *= 1.0 - 0.75 * root
                     # Roots of brows and beard tint the skin between the hairs.
-                    tint = min(0.86, 0.75 * beard + 0.55 * brow * (0.8 + 0.25 * mid))
+                    tint = min(0.86, 0.75 * beard + 0.66 * brow * (0.8 + 0.25 * mid))
                     ar += tint * (q[BEARD_R] - ar)
                     ag += tint * (q[BEARD_G] - ag)
                     ab += tint * (q[BEARD_B] - ab)
@@ -170,7 +192,7 @@ def shade(
             elif m <= 5:
                 what = m
                 gx = cx - q[GAZE_X]
-                gy = cy - q[GAZE_Y]
+                gy = cy - q[GAZE_Y] - 0.4
                 d = math.sqrt(gx * gx + gy * gy)
                 e = 0 if m == 4 else 1
                 sign = -1.0 if m == 4 else 1.0
@@ -294,7 +316,7 @@ def shade(
             if m in (1, 2, 3, 11):
                 edge = (1.0 - ndv) ** 4 * sky
                 rim = q[RIM] * smooth(0.0, -0.5, nz - 0.62) * max(0.0, 0.4 * ny + 0.5 + 0.3 * abs(nx)) * (1.0 - ndv) ** 2
-                lift = 0.16 * edge
+                lift = 0.06 * edge
                 rgb[0] += lift * q[AMB_R] + 0.5 * rim * (0.3 + ar)
                 rgb[1] += lift * q[AMB_G] + 0.5 * rim * (0.3 + ag)
                 rgb[2] += lift * q[AMB_B] + 0.5 * rim * (0.3 + ab)
