@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from facedata.datasets.canonical import content_hash, identifier
-from facedata.datasets.demo import AUS, demo_face, demo_place
+from facedata.datasets.demo import demo_face
 from facedata.datasets.items import Item, Loaded
 from facedata.datasets.pictures import Encoding, encode_layer
 from facedata.datasets.record import Failure, Parent
@@ -34,8 +34,8 @@ class DemoItem:
 
     @property
     def place(self) -> str:
-        """Person, expression and domain, readable."""
-        return demo_place(self.person, self.picture, self.seed)
+        """The numbers of person and picture."""
+        return f"person-{self.person:03d}-{self.picture:02d}"
 
     def stamp(self) -> str:
         """Return size and seed: they decide the picture."""
@@ -60,9 +60,12 @@ class DemoItem:
             box=tuple(round(value, 2) for value in face.box),
             landmarks=tuple((round(float(x), 2), round(float(y), 2)) for x, y in face.landmarks),
             expression=face.shot.expression,
-            au={au: level for au, level in sorted(face.shot.aus.items()) if level > 0},
-            au_domain=AUS,
-            attributes=face.describe(),
+            au={unit: level for unit, level in face.au.items() if level > 0},
+            au_domain=face.au_domain,
+            attributes={
+                "pose": dict(zip(("yaw", "pitch", "roll"), face.pose, strict=True)),
+                **face.parameters(),
+            },
             source=Source(dataset="facedata-demo", file=self.place, sha256=sha256, licence=_LICENCE),
         )
         return Loaded(sample, data, "jpg", lambda: face.image, {"regions": layer})
