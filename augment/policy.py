@@ -106,13 +106,13 @@ class Policy(_Model):
         """Raise UsageError where an operator, a parameter or a distribution cannot work."""
         for number, chain in enumerate(self.chains or []):
             for step in chain.steps:
-                operator = find(step.operator)
+                operator = _find(step.operator, f"{where}: chains[{number}]")
                 for name, draw in step.parameters.items():
                     place = f"{where}: chains[{number}]: {step.operator}: {name}"
                     parse_draw(draw, place)
                     _check_bounds(operator, step.parameters, name, draw, place)
         for name in self.sub_policies.operators if self.sub_policies else []:
-            magnitude(find(name))
+            magnitude(_find(name, f"{where}: sub_policies"))
 
     def draw(self, seed: int, sample_id: str, variant: int) -> tuple[dict[str, Any], list[Step]]:
         """Return what the row records of the policy, and the steps of this variant, drawn from hash words."""
@@ -144,6 +144,13 @@ class Policy(_Model):
             words = Words.of(seed, sample_id, variant, number, operator.name)
             steps.append(Step(operator, operator.sample(words, {operator.strength: strength}), level))
         return {"policy": self.name, "extra_domain": domain + 1, "epoch": epoch}, steps
+
+
+def _find(name: str, where: str) -> Operator[Any]:
+    try:
+        return find(name)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
 
 
 def _weighted(chains: list[Chain], unit: float) -> Chain:

@@ -36,35 +36,79 @@ class Label(StrEnum):
     spoof = "spoof"
 
 
+_READING, _RUNNING = "Reading the input", "Running"
+
 Output = Annotated[Path, typer.Option("--output", "-o", help="The dataset to write, a folder.")]
 LayoutOption = Annotated[
     Layout,
-    typer.Option(help="A file a picture (for people), or Parquet shards (for DVC, the hub, millions)."),
+    typer.Option(
+        help="A file a picture (for people), or Parquet shards (for DVC, the hub, millions).",
+        rich_help_panel=_RUNNING,
+    ),
 ]
 EngineOption = Annotated[
     Engine,
-    typer.Option(help="auto takes worker processes where there is enough work. All give the same bytes."),
+    typer.Option(
+        help="auto takes worker processes where there is enough work. All give the same bytes.",
+        rich_help_panel=_RUNNING,
+    ),
 ]
-Workers = Annotated[int, typer.Option(min=0, help="Worker processes; 0 takes one for each core.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the dataset that the output holds.")]
+Workers = Annotated[
+    int, typer.Option(min=0, help="Worker processes; 0 takes one for each core.", rich_help_panel=_RUNNING)
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with a run that was stopped.", rich_help_panel=_RUNNING)
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace the dataset that the output holds.", rich_help_panel=_RUNNING),
+]
 CacheDir = Annotated[
-    Path | None, typer.Option("--cache", help="Folder of pictures made before [default: .facedata/cache].")
+    Path | None,
+    typer.Option(
+        "--cache", help="Folder of pictures made before (.facedata/cache).", rich_help_panel=_RUNNING
+    ),
 ]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no copies of what was made.")]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Keep no copies of what was made.", rich_help_panel=_RUNNING)
+]
 MaxMegapixels = Annotated[
-    float, typer.Option("--max-pixels", min=0.0001, help="Largest picture that is read, in megapixels.")
+    float,
+    typer.Option(
+        "--max-pixels",
+        min=0.0001,
+        help="Largest picture that is read, in megapixels.",
+        rich_help_panel=_READING,
+    ),
 ]
 LabelOption = Annotated[
-    Label | None, typer.Option(help="Label of pictures of which their folder or list says nothing.")
+    Label | None,
+    typer.Option(
+        help="Label of pictures of which their folder or list says nothing.", rich_help_panel=_READING
+    ),
 ]
 LabelMap = Annotated[
-    str | None, typer.Option(help="What the source's words mean: live=1,spoof=0.", metavar="live=WORD,...")
+    str | None,
+    typer.Option(
+        help="What the source's words mean: live=1,spoof=0.",
+        metavar="live=WORD,...",
+        rich_help_panel=_READING,
+    ),
 ]
-Name = Annotated[str | None, typer.Option(help="Name of the source dataset, kept in every row.")]
-Domain = Annotated[str | None, typer.Option(help="Domain (capture setting or dataset) of every row.")]
-Split = Annotated[str | None, typer.Option(help="Split of every row: train, val, test, ...")]
-FollowLinks = Annotated[bool, typer.Option("--follow-links", help="Read links that lead out of the folder.")]
+Name = Annotated[
+    str | None, typer.Option(help="Name of the source dataset, kept in every row.", rich_help_panel=_READING)
+]
+Domain = Annotated[
+    str | None,
+    typer.Option(help="Domain (capture setting or dataset) of every row.", rich_help_panel=_READING),
+]
+Split = Annotated[
+    str | None, typer.Option(help="Split of every row: train, val, test, ...", rich_help_panel=_READING)
+]
+FollowLinks = Annotated[
+    bool,
+    typer.Option("--follow-links", help="Read links that lead out of the folder.", rich_help_panel=_READING),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 

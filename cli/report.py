@@ -12,7 +12,7 @@ def report(
     dataset: Annotated[Path, typer.Argument(help="The folder of a dataset.")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The page to write [default: DATASET.report.html beside it]."),
+        typer.Option("--output", "-o", help="The page to write (DATASET.report.html beside it)."),
     ] = None,
     pictures: Annotated[int, typer.Option(min=0, help="Pictures shown of each attack.")] = 6,
 ) -> None:

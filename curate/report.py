@@ -186,6 +186,6 @@ def _histogram(name: str, values: list[Any]) -> str:
         axes.set_title(name, fontsize=8, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     text = buffer.getvalue()
     return text[text.index("<svg") :]  # without the XML prologue, so that it can stand in HTML

@@ -1,0 +1,281 @@
+"""The augmentation task: policies, levels, label effects, and rows that are enough to make it again."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+from conftest import jpeg, picture
+
+from facedata.augment.policy import Policy, load_policy, stock_policies
+from facedata.augment.registry import OPERATORS, magnitude
+from facedata.augment.run import augment, plan
+from facedata.augment.task import Augment, replay
+from facedata.datasets.dataset import Dataset
+from facedata.datasets.engine import Options
+from facedata.datasets.errors import UsageError
+from facedata.datasets.inputs import Reading
+from facedata.datasets.pictures import Encoding, read_picture
+from facedata.datasets.sample import Sample
+from facedata.datasets.sheet import steps_of
+from facedata.datasets.validate import validate
+
+MEDIA = {"color-distortion", "reflection", "bn-halftone", "moire-pattern", "sfc-halftone"}
+REFERENCE = load_policy("fas-aug")
+
+
+def sample(number=0, **values):
+    return Sample(sample_id=f"{number:032x}", image="", content_hash="0" * 64, width=9, height=9, **values)
+
+
+def test_the_eight_operations_and_their_label_effects():
+    assert set(REFERENCE.sub_policies.operators) == set(OPERATORS)
+    assert {name for name, operator in OPERATORS.items() if operator.attack} == MEDIA
+
+
+def test_levels_are_those_of_the_reference():
+    seen = set()
+    for variant in range(300):
+        _, steps = REFERENCE.draw(3, "f" * 32, variant)
+        assert len(steps) == 2
+        for step in steps:
+            low, high = magnitude(step.operator)
+            strength = getattr(step.parameters, step.operator.strength)
+            expected = low + step.level / 9 * (high - low) if step.level else step.operator.neutral
+            assert strength == pytest.approx(expected)
+            assert step.acts == (step.level > 0)
+            seen.add((step.operator.name, step.level))
+    assert {level for _, level in seen} == set(range(10))
+    assert {name for name, _ in seen} == set(OPERATORS)
+
+
+def test_pictures_of_an_extra_domain_share_five_sub_policies():
+    pairs = Counter()
+    for number in range(400):
+        described, steps = REFERENCE.draw(3, f"{number:032x}", 4)
+        assert described == {"policy": "fas-aug", "extra_domain": 2, "epoch": 1}
+        pairs[tuple((step.operator.name, step.level) for step in steps)] += 1
+    assert len(pairs) == 5
+    assert min(pairs.values()) > 50
+
+
+def test_share_of_live_pictures_that_turn_to_spoof_is_the_references():
+    """1 - (3/8 + 5/8 * 1/10)**2 = 80.9 %: two of eight operations, five flip, level 0 of ten does not."""
+    task = Augment(REFERENCE, variants=3000, seed=1)
+    labels = Counter(planned.sample.label for planned in task.plan(sample(label="live")))
+    expected = 1 - (3 / 8 + 5 / 8 / 10) ** 2
+    assert labels["spoof"] / 3000 == pytest.approx(expected, abs=0.04)
+
+
+def test_label_effects():
+    flip = Augment(REFERENCE, 200, 0).plan(sample(label="live"))
+    keep = Augment(REFERENCE, 200, 0, "keep").plan(sample(label="live"))
+    drop = Augment(REFERENCE, 200, 0, "drop").plan(sample(label="live"))
+    for planned in flip:
+        media = [name for name in planned.sample.operator.split("+") if name in MEDIA]
+        assert planned.sample.label == ("spoof" if media else "live")
+        assert planned.sample.attack == (OPERATORS[media[-1]].attack if media else None)
+    assert {planned.sample.label for planned in keep} == {"live"}
+    assert {planned.sample.attack for planned in keep} == {None}
+    assert [p.sample.sample_id for p in drop] == [
+        p.sample.sample_id for p in flip if p.sample.label == "live"
+    ]
+
+
+def test_an_unlabelled_picture_turns_spoof_only_where_a_medium_is_rendered():
+    labels = {planned.sample.label for planned in Augment(REFERENCE, 200, 0).plan(sample())}
+    assert labels == {None, "spoof"}
+
+
+def test_a_spoof_stays_the_attack_that_it_was():
+    for effect in ("flip", "keep", "drop"):
+        planned = Augment(REFERENCE, 30, 0, effect).plan(sample(label="spoof", attack="mask/resin"))
+        assert len(planned) == 30
+        assert {(p.sample.label, p.sample.attack) for p in planned} == {("spoof", "mask/resin")}
+
+
+def test_nothing_of_the_parent_is_lost():
+    parent = sample(
+        subject="ada", domain="lab", split="train", expression="happiness", au={12: 3.0}, au_domain=(12,),
+        box=(1, 2, 3, 4), valence=0.5, attributes={"camera": "left"},
+    )  # fmt: skip
+    for planned in Augment(REFERENCE, 9, 0).plan(parent):
+        for name in (
+            "subject",
+            "domain",
+            "split",
+            "expression",
+            "au",
+            "au_domain",
+            "box",
+            "valence",
+            "attributes",
+        ):
+            assert getattr(planned.sample, name) == getattr(parent, name)
+        assert planned.sample.parent_id == parent.sample_id
+        assert planned.sample.expected_id() == planned.sample.sample_id
+
+
+def test_more_variants_leave_the_first_ones_as_they_were():
+    few, many = (Augment(REFERENCE, count, 5).plan(sample()) for count in (3, 9))
+    assert [p.sample.sample_id for p in few] == [p.sample.sample_id for p in many[:3]]
+
+
+def test_seeds_and_samples_draw_apart():
+    ids = {
+        planned.sample.sample_id
+        for seed in range(5)
+        for number in range(5)
+        for planned in Augment(REFERENCE, 5, seed).plan(sample(number))
+    }
+    assert len(ids) == 125
+
+
+def test_rows_are_enough_to_make_their_pictures_again(faces, tmp_path):
+    result = augment(faces, tmp_path / "out", variants=6, encoding=Encoding("png"), options=Options())
+    dataset = Dataset.open(result.root)
+    rows = {found.sample_id: found for found in dataset}
+    made = [found for found in rows.values() if found.parent_id]
+    assert len(made) == 72
+    for found in made:
+        parent = read_picture(dataset.read(rows[found.parent_id].image), "parent").pixels
+        pixels = read_picture(dataset.read(found.image), "made").pixels
+        assert np.array_equal(replay(json.loads(json.dumps(found.parameters)), parent), pixels)
+        acting = [s["operator"] for s in steps_of(found) if s["level"] > 0]
+        assert found.operator == ("+".join(acting) or "identity")
+        assert np.array_equal(pixels, parent) or acting
+
+
+def test_replay_refuses_another_version_of_an_operator():
+    step = {"operator": "hand-trembling", "version": 999, "parameters": {}}
+    with pytest.raises(UsageError, match="999 made this row; install the facedata"):
+        replay({"steps": [step]}, picture())
+
+
+def test_whole_runs_are_equal_over_engines(faces, tmp_path):
+    versions = set()
+    for engine, workers, layout in [("serial", 1, "files"), ("process", 2, "shards")]:
+        options = Options(engine=engine, workers=workers, layout=layout)
+        versions.add(augment(faces, tmp_path / engine, seed=7, options=options).record.version)
+        assert validate(tmp_path / engine).findings == []
+    assert len(versions) == 1
+
+
+def test_originals_can_be_left_out(faces, tmp_path):
+    result = augment(faces, tmp_path / "out", variants=2, keep_originals=False)
+    assert result.record.counts.rows == 24
+    assert validate(tmp_path / "out").findings == []
+
+
+def test_dropped_samples_are_counted(faces, tmp_path):
+    result = augment(faces, tmp_path / "out", variants=5, label_effect="drop", reading=Reading(label="live"))
+    assert result.left_out > 0
+    assert result.made + result.left_out == 60
+    assert any(str(result.left_out) in note for note in result.record.notes)
+
+
+def test_plan_reads_no_picture(tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"")
+    found = plan(tmp_path, policy="fas-aug", variants=3)
+    assert (found["inputs"], found["samples"], found["policy"]) == (1, 3, "fas-aug")
+
+
+CHAINS = """
+name: phone
+chains:
+  - weight: 3
+    steps:
+      - operator: moire-pattern
+        parameters: {strength: {uniform: [0.2, 0.25]}}
+      - {operator: low-resolution, probability: 0.5}
+  - steps:
+      - operator: hand-trembling
+"""
+
+
+def test_a_policy_of_ones_own(tmp_path):
+    (tmp_path / "p.yaml").write_text(CHAINS)
+    policy = load_policy(str(tmp_path / "p.yaml"))
+    chains = Counter()
+    for variant in range(600):
+        _, steps = policy.draw(0, "a", variant)
+        chains[tuple(step.operator.name for step in steps)] += 1
+        if steps[0].operator.name == "moire-pattern":
+            assert 0.2 <= steps[0].parameters.strength < 0.25
+    assert set(chains) == {("moire-pattern",), ("moire-pattern", "low-resolution"), ("hand-trembling",)}
+    assert chains[("hand-trembling",)] == pytest.approx(150, abs=40)
+    assert chains[("moire-pattern",)] == pytest.approx(225, abs=50)
+
+
+BAD_POLICIES = {
+    "not yaml": ("name: [", r"p.yaml:\d+: not valid YAML"),
+    "not a mapping": ("- 1", "top level"),
+    "no form": ("name: a", "give either chains or sub_policies"),
+    "two forms": ("name: a\nchains: []\nsub_policies: {operators: [reflection]}", "give either"),
+    "no chains": ("name: a\nchains: []", "chains is empty"),
+    "unknown key": ("name: a\nchain: []", "extra inputs"),
+    "unknown operator": ("name: a\nchains: [{steps: [{operator: moire-patern}]}]",
+        r"p.yaml: chains\[0\]: no operator 'moire-patern'; did you mean 'moire-pattern'",),
+    "unknown parameter": (
+        "name: a\nchains: [{steps: [{operator: reflection, parameters: {glare: 1}}]}]",
+        r"p.yaml: chains\[0\]: reflection: glare: .*no parameter 'glare'; it has strength",
+    ),
+    "outside physics": (
+        "name: a\nchains: [{steps: [{operator: reflection, parameters: {strength: {uniform: [0, 9]}}}]}]",
+        r"strength = 9.* \(unit .*less than or equal to",
+    ),
+    "bad distribution": (
+        "name: a\nchains: [{steps: [{operator: reflection, parameters: {strength: {gauss: [0, 1]}}}]}]",
+        "is not a distribution; use one of choice, integer, log_uniform, normal, uniform",
+    ),
+    "reversed range": (
+        "name: a\nchains: [{steps: [{operator: reflection, parameters: {strength: {uniform: [1, 0]}}}]}]",
+        "has low 1 above high 0",
+    ),
+    "probability": (
+        "name: a\nchains: [{steps: [{operator: reflection, probability: 2}]}]",
+        "less than or equal to 1",
+    ),
+    "weight": ("name: a\nchains: [{weight: 0, steps: [{operator: reflection}]}]", "greater than 0"),
+    "code": ("name: !!python/object/apply:os.system ['true']", "not valid YAML"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "words"), BAD_POLICIES.values(), ids=BAD_POLICIES.keys())
+def test_bad_policies_name_the_place_and_the_mend(tmp_path, text, words):
+    (tmp_path / "p.yaml").write_text(text)
+    with pytest.raises(UsageError, match=words):
+        load_policy(str(tmp_path / "p.yaml"))
+
+
+@pytest.mark.parametrize("name", ["fas-augs", "nowhere.yaml", ""])
+def test_missing_policies_are_told(name):
+    with pytest.raises(UsageError, match="polic"):
+        load_policy(name)
+
+
+@pytest.mark.parametrize("name", stock_policies())
+def test_stock_policies_load_and_draw(name):
+    policy = load_policy(name)
+    assert isinstance(policy, Policy)
+    assert policy.description
+    policy.draw(0, "a", 0)
+
+
+@pytest.mark.parametrize(
+    "options", [{"variants": 0}, {"seed": -1}, {"label_effect": "invert"}, {"seed": 2**63}]
+)
+def test_arguments_that_cannot_work(options):
+    with pytest.raises(UsageError):
+        Augment(**{"policy": REFERENCE, "variants": 1, "seed": 0, **options})
+
+
+def test_grey_and_tiny_pictures_go_through(tmp_path):
+    (tmp_path / "faces").mkdir()
+    for number, (width, height) in enumerate([(1, 1), (2, 300), (300, 3), (17, 16)]):
+        (tmp_path / "faces" / f"{number}.jpg").write_bytes(jpeg(number, width=width, height=height))
+    result = augment(tmp_path / "faces", tmp_path / "out", variants=30)
+    assert result.record.failures == []
+    assert result.made == 120
