@@ -60,7 +60,7 @@ class MoirePatternParameters(Parameters):
         draw={"uniform": [0.25, 0.5]},
     )
     rotation: float = quantity(
-        "rotation of the display before the camera",
+        "rotation of the display before the camera, counter-clockwise",
         unit="deg",
         low=-180,
         high=180,

@@ -49,7 +49,7 @@ class ClusteredHalftoneParameters(Parameters):
         draw={"uniform": [8, 14]},
     )
     rotation: float = quantity(
-        "rotation of the print before the camera",
+        "rotation of the print before the camera, counter-clockwise",
         unit="deg",
         low=-180,
         high=180,
