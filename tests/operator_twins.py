@@ -42,12 +42,13 @@ def modulate(image, field, gain):
     return CODED[np.minimum((LIGHT[image] * factor) >> 16, 65535) >> 2]
 
 
-def smear(padded, rows, columns, weights, height, width):
-    light = LIGHT[padded]
+def spread(light, rows, columns, weights):
+    """`light` is height x width x 3; offsets count from 0."""
+    height, width = light.shape[0] - rows.max(), light.shape[1] - columns.max()
     total = np.full((height, width, 3), 16384, np.int64)
     for row, column, weight in zip(rows, columns, weights, strict=True):
-        total += light[row : row + height, column : column + width] * weight
-    return CODED[total >> 17]
+        total += light[row : row + height, column : column + width].astype(np.int64) * weight
+    return total
 
 
 def dots(image, mask, shifts, rows, columns, lit, reciprocal, black, shades):

@@ -1,6 +1,5 @@
 """Integer kernels against their slow NumPy twins, bit for bit."""
 
-import cv2
 import numpy as np
 import operator_twins as twins
 import pytest
@@ -82,12 +81,16 @@ def test_modulation(image):
 
 @pytest.mark.parametrize("direction", [0.0, 45.0, 90.0, 135.0, 17.3, -60.0])
 @pytest.mark.parametrize("length", [0.3, 1.0, 7.5, 16.0])
-def test_smear(direction, length):
-    rows, columns, weights = hand_trembling.trace(length, direction)
-    down, across = abs(rows).max(), abs(columns).max()
-    padded = cv2.copyMakeBorder(NOISE, down, down, across, across, cv2.BORDER_REFLECT_101)
-    arguments = (padded, rows + down, columns + across, weights, *NOISE.shape[:2])
-    assert np.array_equal(hand_trembling.smear(*arguments, LINEAR, CODED), twins.smear(*arguments))
+def test_spread_and_smear(direction, length):
+    (trace,) = hand_trembling.traces(length, direction)
+    padded = np.pad(NOISE, ((trace.down,) * 2, (trace.across,) * 2, (0, 0)), mode="reflect")
+    light, taps = hand_trembling.linearised(padded, LINEAR), trace[:3]
+    assert np.array_equal(light.reshape(padded.shape), LINEAR[padded])
+    total = twins.spread(light.reshape(padded.shape), *taps)
+    assert total.shape == NOISE.shape
+    assert total.max() < 2**31
+    assert np.array_equal(hand_trembling.spread(light, *taps).reshape(total.shape), total >> 15)
+    assert np.array_equal(hand_trembling.smear(light, *taps, CODED), CODED[total >> 17])
 
 
 @PICTURES

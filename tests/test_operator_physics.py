@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from scipy.signal import convolve2d
 
 from facedata.augment.bluenoise import blue_noise
 from facedata.augment.colour import D50, PROFILES, lab_to_xyz, xyz_to_lab
 from facedata.augment.light import LINEAR, srgb_decode
-from facedata.augment.operators.hand_trembling import trace
+from facedata.augment.operators.hand_trembling import splat, traces
 from facedata.augment.operators.sfc_halftone import ANGLES, cell_table
 from facedata.augment.press import CONDITIONS
 from facedata.augment.registry import OPERATORS, magnitude
@@ -353,19 +354,39 @@ def test_a_fine_lattice_leaves_no_moire():
 @pytest.mark.parametrize("direction", [0.0, 45.0, 90.0, 135.0, 20.0, -70.0])
 @pytest.mark.parametrize("length", [1.0, 5.5, 16.0, 40.0])
 def test_a_trace_has_its_length_and_direction(length, direction):
-    rows, columns, weights = trace(length, direction)
-    assert weights.sum() == 32768
-    share = weights / 32768
-    points = np.stack([columns, -rows])
+    passes = traces(length, direction)
+    kernel = np.ones((1, 1))
+    for p in passes:
+        assert p.weights.sum() == 32768
+        part = np.zeros((2 * p.down + 1, 2 * p.across + 1))
+        part[p.rows, p.columns] = p.weights / 32768
+        kernel = convolve2d(kernel, part)
+    rows, columns = np.nonzero(kernel)
+    share = kernel[rows, columns]
+    points = np.stack([columns - kernel.shape[1] // 2, kernel.shape[0] // 2 - rows])
     assert np.abs(points @ share).max() < 0.01, "centred"
     covariance = (points * share) @ points.T
     along = np.array([np.cos(np.radians(direction)), np.sin(np.radians(direction))])
-    # a uniform line has variance L^2 / 12; sharing a point among its pixels adds up to 1/4
+    # a uniform line has variance L^2 / 12; sharing a point among its pixels adds up to 1/4 a pass
     variance = along @ covariance @ along
-    assert length**2 / 12 - 0.01 <= variance <= length**2 / 12 + 0.26
+    assert length**2 / 12 - 0.01 <= variance <= length**2 / 12 + 0.26 * len(passes)
     across = np.array([-along[1], along[0]])
-    assert across @ covariance @ across < 0.26
+    assert across @ covariance @ across < 0.26 * len(passes)
     assert abs(across @ covariance @ along) < 0.02 * variance + 0.03
+
+
+@pytest.mark.parametrize("direction", [0.0, 45.0, 33.0])
+def test_two_passes_draw_the_line_that_one_would(direction):
+    image = cv2.GaussianBlur(RNG.integers(0, 256, (700, 640, 3)).astype(np.uint8), (0, 0), 1.5)
+    twice = apply("hand-trembling", image, length=6.25, direction=direction)
+    once = splat(40.0, 321, direction)
+    light = np.zeros(image.shape)
+    pads = ((once.down,) * 2, (once.across,) * 2, (0, 0))
+    padded = np.pad(LIGHT[image], pads, mode="reflect")
+    for row, column, weight in zip(once.rows, once.columns, once.weights, strict=True):
+        light += padded[row : row + 700, column : column + 640] * weight / 32768
+    assert np.abs(LIGHT[twice] - light).max() < 0.01
+    assert len(traces(40.0, direction)) == 2
 
 
 def test_the_impulse_response_is_the_trace_and_light_is_kept():
