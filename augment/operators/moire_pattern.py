@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import ClassVar, Final
 
 import cv2
@@ -50,7 +49,7 @@ class MoirePatternParameters(Parameters):
         unit="px",
         low=64,
         high=2048,
-        draw={"choice": [256, 512]},
+        draw={"choice": [256, 384]},
     )
     optics: float = quantity(
         "standard deviation of the lens's point spread on the sensor",
@@ -164,20 +163,22 @@ def display_map(parameters: MoirePatternParameters) -> Floats:
     return homography
 
 
-@lru_cache(maxsize=64)
+_ORDERS: Final = 32
+_WAVES: Final = np.cos(2 * np.pi * np.outer(np.arange(_STEPS) / _STEPS, np.arange(1, _ORDERS + 1)))
+
+
 def lattice(pitch: float, optics: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the light of a white display over one pixel pitch: along a row and along a column.
 
     int64 x 256 each, Q12 with mean 1; the light at (u, v) is their product. Fourier series of a rectangular
     aperture, times the transfer of a Gaussian lens (`optics` px) and of a square photosite at `pitch` px.
     """
-    order = np.arange(1, 33)
+    order = np.arange(1, _ORDERS + 1)
     frequency = order / pitch
     transfer = np.exp(-2 * (np.pi * optics * frequency) ** 2) * np.sinc(frequency)
-    phase = np.cos(2 * np.pi * np.outer(np.arange(_STEPS) / _STEPS, order))
-    profiles = [1 + phase @ (2 * np.sinc(order * aperture) * transfer) for aperture in _APERTURE]
-    across, down = (np.rint(np.maximum(p, 0) * 4096).astype(np.int64) for p in profiles)
-    return across, down
+    series = np.stack([2 * np.sinc(order * aperture) * transfer for aperture in _APERTURE])
+    light = np.rint(np.maximum(1 + series @ _WAVES.T, 0) * 4096).astype(np.int64)
+    return light[0], light[1]
 
 
 @kernel
