@@ -20,7 +20,8 @@ def kernel(function: F) -> F:
     """Compile `function` at its first call, one thread, cached on disk, without holding the GIL.
 
     Kernels compute in integers wherever pixels are made, so that their output is the same on every machine:
-    no `fastmath`, no `parallel`.
+    no `fastmath`, no `parallel`. Computed indices are cast to unsigned: each signed one costs a test
+    for a negative value, which Python counts from the end.
     """
     return cast(F, njit(cache=True, nogil=True)(function))
 

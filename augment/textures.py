@@ -39,7 +39,7 @@ def planckian(kelvin: float) -> NDArray[np.float64]:
     else:
         y = 3.0817580 * x**3 - 5.87338670 * x**2 + 3.75112997 * x - 0.37001483
     xyz = np.array([x / y, 1.0, (1 - x - y) / y])
-    return np.maximum(_TO_SRGB @ xyz, 0.0)
+    return np.asarray(np.maximum(_TO_SRGB @ xyz, 0.0), np.float64)
 
 
 def environment(height: int, width: int, seed: int, kelvin: float, blur: float) -> NDArray[np.uint16]:

@@ -99,7 +99,7 @@ def sample(rows, columns, transform, start, distortion, half, across, down):
     y = (np.arange(rows) - (rows - 1) / 2)[:, None]
     bend = 1 + distortion * (x * x + y * y) / (half * half)
     x, y = x * bend, y * bend
-    depth = 65536 * 256 / (transform[2, 0] * x + transform[2, 1] * y + transform[2, 2])
+    depth = 65536 * 256 / np.maximum(transform[2, 0] * x + transform[2, 1] * y + transform[2, 2], 12.8)
     phases = [
         np.trunc((transform[k, 0] * x + transform[k, 1] * y) * depth + start[k] * 65536).astype(np.int64)
         for k in (0, 1)

@@ -160,7 +160,7 @@ def dots(
         for x in range(width):
             r, g, b = lit[image[y, x, 0]], lit[image[y, x, 1]], lit[image[y, x, 2]]
             step = ((16384 - max(r, g, b)) * black) >> 21
-            inverse = reciprocal[step]
+            inverse = reciprocal[np.uint64(step)]
             tone = (
                 ((r * inverse) >> 16)
                 + (((g * inverse) >> 16) << 15)
@@ -170,10 +170,16 @@ def dots(
             )
             left, right = columns[x, 0] & wrap, (columns[x, 0] + 1) & wrap
             across = columns[x, 1]
-            parts = (_lit(tone, upper[left]) * (4 - across) + _lit(tone, upper[right]) * across) * (4 - low)
+            parts = (
+                _lit(tone, upper[np.uint64(left)]) * (4 - across)
+                + _lit(tone, upper[np.uint64(right)]) * across
+            ) * (4 - low)
             if low:
-                parts += (_lit(tone, lower[left]) * (4 - across) + _lit(tone, lower[right]) * across) * low
-            out[y, x, 0] = shades[parts & 31, image[y, x, 0]]
-            out[y, x, 1] = shades[(parts >> 15) & 31, image[y, x, 1]]
-            out[y, x, 2] = shades[(parts >> 30) & 31, image[y, x, 2]]
+                parts += (
+                    _lit(tone, lower[np.uint64(left)]) * (4 - across)
+                    + _lit(tone, lower[np.uint64(right)]) * across
+                ) * low
+            out[y, x, 0] = shades[np.uint64(parts & 31), image[y, x, 0]]
+            out[y, x, 1] = shades[np.uint64((parts >> 15) & 31), image[y, x, 1]]
+            out[y, x, 2] = shades[np.uint64((parts >> 30) & 31), image[y, x, 2]]
     return out

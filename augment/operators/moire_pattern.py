@@ -68,15 +68,15 @@ class MoirePatternParameters(Parameters):
     tilt_x: float = quantity(
         "turn of the display about its vertical axis",
         unit="deg",
-        low=-60,
-        high=60,
+        low=-45,
+        high=45,
         draw={"uniform": [-12.0, 12.0]},
     )
     tilt_y: float = quantity(
         "turn of the display about its horizontal axis",
         unit="deg",
-        low=-60,
-        high=60,
+        low=-45,
+        high=45,
         draw={"uniform": [-12.0, 12.0]},
     )
     distortion: float = quantity(
@@ -206,7 +206,9 @@ def sample(
             x = end - (columns - 1) / 2
             bend = 1 + distortion * (x * x + y * y) / (half * half)
             x_bent, y_bent = x * bend, y * bend
-            depth = 65536 * 256 / (transform[2, 0] * x_bent + transform[2, 1] * y_bent + transform[2, 2])
+            depth = transform[2, 0] * x_bent + transform[2, 1] * y_bent + transform[2, 2]
+            # a very wide picture of a steep display may see past its vanishing line: hold the lattice there
+            depth = 65536 * 256 / max(depth, 12.8)
             next_u = np.int64(
                 (transform[0, 0] * x_bent + transform[0, 1] * y_bent) * depth + start[0] * 65536
             )
@@ -217,7 +219,9 @@ def sample(
                 step_u, step_v = (next_u - u) >> 4, (next_v - v) >> 4
                 for j in range(end - 16, min(end, columns)):
                     stripe = (u >> 16) + 85 * (1 - (i & 1) - (j & 1))
-                    light = (across[stripe & 255] * down[(v >> 16) & 255] * 80 + (1 << 23)) >> 24
+                    light = (
+                        across[np.uint64(stripe & 255)] * down[np.uint64((v >> 16) & 255)] * 80 + (1 << 23)
+                    ) >> 24
                     out[i, j] = min(light, 255)
                     u += step_u
                     v += step_v
@@ -240,5 +244,5 @@ def modulate(
         for x in range(width):
             for channel in range(3):
                 light = (np.int64(linear[image[y, x, channel]]) * gain[channel, field[y, x, channel]]) >> 16
-                out[y, x, channel] = coded[min(light, 65535) >> 2]
+                out[y, x, channel] = coded[np.uint64(min(light, 65535) >> 2)]
     return out

@@ -78,5 +78,5 @@ def add_light(
     pixels, lights, results = image.reshape(-1), light.reshape(-1), out.reshape(-1)
     for i in range(pixels.size):
         total = ((np.int64(linear[pixels[i]]) << 15) + np.int64(lights[i]) * share + 16384) >> 15
-        results[i] = coded[min(int(total), 65535) >> 2]
+        results[i] = coded[np.uint64(min(int(total), 65535) >> 2)]
     return out
