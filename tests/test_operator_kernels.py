@@ -1,5 +1,7 @@
 """Integer kernels against their slow NumPy twins, bit for bit."""
 
+import hashlib
+
 import numpy as np
 import operator_twins as twins
 import pytest
@@ -28,6 +30,19 @@ def test_codes_survive_the_trip_to_linear_light_and_back():
     assert (np.diff(CODED.astype(int)) >= 0).all()
     assert CODED[0] == 0
     assert CODED[-1] == 255
+
+
+@pytest.mark.parametrize(
+    ("table", "digest"),
+    [
+        (LINEAR.astype("<u2"), "fdb7af3c01815a21"),
+        (CODED, "1a6be5cb23d9c219"),
+        (bluenoise.blue_noise().astype("<i8"), "b0a80ee16967c6f3"),
+    ],
+    ids=["linear", "coded", "blue-noise"],
+)
+def test_tables_are_the_same_on_every_machine(table, digest):
+    assert hashlib.sha256(table.tobytes()).hexdigest()[:16] == digest
 
 
 @PICTURES

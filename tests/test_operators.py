@@ -53,7 +53,11 @@ def test_any_size_gives_the_same_size_and_leaves_the_input_alone(operator, size)
     applied = operator.apply(image, at(operator, 1.0))
     assert applied.image.shape == image.shape
     assert applied.image.dtype == np.uint8
-    assert applied.mask is None
+    if applied.mask is not None:
+        assert operator.attack is not None
+        assert applied.mask.shape == size
+        assert not applied.mask.any(), "these media cover the frame, or show nowhere"
+        assert np.array_equal(applied.image, before)
     assert not np.shares_memory(applied.image, image)
     assert np.array_equal(image, before)
 
@@ -85,7 +89,10 @@ def test_neutral_strength_is_the_identity(operator, size):
     image = picture(*size)
     parameters = drawn(operator, 1, **{operator.strength: operator.neutral})
     assert operator.is_identity(parameters)
-    assert np.array_equal(operator.apply(image, parameters).image, image)
+    applied = operator.apply(image, parameters)
+    assert np.array_equal(applied.image, image)
+    assert (applied.mask is not None) == (operator.attack is not None)
+    assert applied.mask is None or not applied.mask.any()
     assert not operator.is_identity(at(operator, 1.0))
 
 
@@ -135,6 +142,14 @@ ATTACKS = {
     "moire-pattern": "replay/lcd",
     "sfc-halftone": "print/laser",
 }
+
+
+def test_a_screen_too_fine_to_see_says_so_in_the_mask():
+    operator = OPERATORS["sfc-halftone"]
+    seen, unseen = (operator.apply(picture(side, side), at(operator, 1.0)) for side in (256, 64))
+    assert seen.mask is None
+    assert unseen.mask is not None
+    assert not unseen.mask.any()
 
 
 def test_ranges_and_label_effects_are_those_of_the_reference():

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.augment.bluenoise import MASK_SIDE, blue_noise
-from facedata.augment.kernels import kernel, prepared
+from facedata.augment.kernels import faded, kernel, prepared
 from facedata.augment.light import CODED, LINEAR, ONE
 from facedata.augment.operator import Applied, Image, Operator, Parameters, quantity
 from facedata.datasets.words import Words
@@ -79,7 +79,7 @@ class BlueNoiseHalftone(Operator[BlueNoiseHalftoneParameters]):
         pitch = parameters.dot / 1000 / parameters.print_width * min(height, width)
         share = round(parameters.strength * min(pitch, 1.0) * ONE)
         if share == 0:
-            return Applied(image.copy())
+            return faded(image)
         words = Words.of(parameters.pattern_seed, "mask")
         rows = cells(height, pitch, words.integer(0, MASK_SIDE - 1))
         columns = cells(width, pitch, words.integer(0, MASK_SIDE - 1))

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.augment.kernels import kernel, prepared
+from facedata.augment.kernels import faded, kernel, prepared
 from facedata.augment.light import CODED, LINEAR
 from facedata.augment.operator import Applied, Image, Operator, Parameters, quantity
 from facedata.datasets.words import Words
@@ -115,7 +115,7 @@ class MoirePattern(Operator[MoirePatternParameters]):
         """Return the picture, uint8 height x width x 3, as filmed from the display."""
         image = prepared(image)
         if parameters.strength == 0:
-            return Applied(image.copy())
+            return faded(image)
         height, width, _ = image.shape
         short = min(height, width)
         rows, columns = (

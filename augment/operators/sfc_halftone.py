@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.augment.kernels import kernel, prepared
+from facedata.augment.kernels import faded, kernel, prepared
 from facedata.augment.light import CODED, LINEAR, ONE
 from facedata.augment.operator import Applied, Image, Operator, Parameters, quantity
 from facedata.datasets.words import Words
@@ -95,7 +95,7 @@ class ClusteredHalftone(Operator[ClusteredHalftoneParameters]):
         share = round(parameters.strength * ONE)
         step = round(_OCTAVE * math.log2(period))
         if share == 0 or period < 2:
-            return Applied(image.copy())
+            return faded(image)
         starts, steps = phases(height, period, parameters.rotation, parameters.pattern_seed)
         chance, base = tones(share)
         reach = share * (65535 - INK) // 65535
