@@ -9,9 +9,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from facedata.augment.operator import Image, check_image
+from facedata.augment.operator import Applied, Image, check_image
 
-__all__ = ["kernel", "prepared"]
+__all__ = ["faded", "kernel", "prepared"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,7 +20,8 @@ def kernel(function: F) -> F:
     """Compile `function` at its first call, one thread, cached on disk, without holding the GIL.
 
     Kernels compute in integers wherever pixels are made, so that their output is the same on every machine:
-    no `fastmath`, no `parallel`.
+    no `fastmath`, no `parallel`. Computed indices are cast to unsigned: each signed one costs a test
+    for a negative value, which Python counts from the end.
     """
     return cast(F, njit(cache=True, nogil=True)(function))
 
@@ -33,3 +34,11 @@ def prepared(image: NDArray[Any]) -> Image:
     """
     ready = np.ascontiguousarray(check_image(image))
     return ready if ready.flags.writeable else ready.copy()
+
+
+def faded(image: Image) -> Applied:
+    """Return a copy of the picture with an empty mask: the medium is too weak or too fine to show anywhere.
+
+    Whoever turns labels can tell by the mask that such a picture must keep its own.
+    """
+    return Applied(image.copy(), np.zeros(image.shape[:2], np.uint8))

@@ -78,15 +78,15 @@ def apply_lut(
             first = 1089 if fr == high else (33 if fg == high else 1)
             second = 34 if fr == low else (1090 if fg == low else 1122)
             total = (
-                table[base] * (256 - high)
-                + table[base + first] * (high - middle)
-                + table[base + second] * (middle - low)
-                + table[base + 1123] * low
+                table[np.uint64(base)] * (256 - high)
+                + table[np.uint64(base + first)] * (high - middle)
+                + table[np.uint64(base + second)] * (middle - low)
+                + table[np.uint64(base + 1123)] * low
             )
-            light = np.int64(stepped[((total & 0x1FFFFF) + 128) >> 8])
-            out[y, x, 0] = coded[(np.int64(linear[r]) * rest + light * share + 16384) >> 17]
-            light = np.int64(stepped[(((total >> 21) & 0x1FFFFF) + 128) >> 8])
-            out[y, x, 1] = coded[(np.int64(linear[g]) * rest + light * share + 16384) >> 17]
-            light = np.int64(stepped[((total >> 42) + 128) >> 8])
-            out[y, x, 2] = coded[(np.int64(linear[b]) * rest + light * share + 16384) >> 17]
+            light = np.int64(stepped[np.uint64(((total & 0x1FFFFF) + 128) >> 8)])
+            out[y, x, 0] = coded[np.uint64((np.int64(linear[r]) * rest + light * share + 16384) >> 17)]
+            light = np.int64(stepped[np.uint64((((total >> 21) & 0x1FFFFF) + 128) >> 8)])
+            out[y, x, 1] = coded[np.uint64((np.int64(linear[g]) * rest + light * share + 16384) >> 17)]
+            light = np.int64(stepped[np.uint64(((total >> 42) + 128) >> 8)])
+            out[y, x, 2] = coded[np.uint64((np.int64(linear[b]) * rest + light * share + 16384) >> 17)]
     return out

@@ -61,8 +61,9 @@ def magnitude(operator: Operator[Any]) -> tuple[float, float]:
 
 def warm() -> None:
     """Run each operator once on a small picture, so that a worker compiles or loads every kernel."""
-    image = np.full((96, 96, 3), 128, np.uint8)
+    image = np.full((128, 128, 3), 128, np.uint8)
+    # a print seen so close that no screen fades, a trace so long that it takes two passes
+    extremes = {"print_width": 5.0, "length": 25.0}
     for operator in _ALL:
-        # seen so close that no screen fades to nothing
-        given = {"print_width": 5.0} if "print_width" in operator.draws() else {}
+        given = {name: value for name, value in extremes.items() if name in operator.draws()}
         operator.apply(image, operator.sample(Words.of(0, operator.name), given))

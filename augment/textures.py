@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.augment.colour import D65, PROFILES, adaptation
+from facedata.augment.colour import D50, D65, PROFILES, adaptation
 from facedata.datasets.words import Words
 
 __all__ = ["environment", "planckian"]
@@ -18,6 +18,8 @@ Floats = NDArray[np.float32]
 _CELLS: Final = 96
 """Cells along the shorter side of an environment: a mirrored room is never in focus on a face."""
 _LONGEST: Final = 4 * _CELLS
+_TO_SRGB: Final = np.asarray(np.linalg.solve(PROFILES["srgb"].to_pcs(), adaptation(D65, D50)), np.float64)
+"""CIE XYZ to linear sRGB, both relative to D65."""
 
 
 def planckian(kelvin: float) -> NDArray[np.float64]:
@@ -37,9 +39,7 @@ def planckian(kelvin: float) -> NDArray[np.float64]:
     else:
         y = 3.0817580 * x**3 - 5.87338670 * x**2 + 3.75112997 * x - 0.37001483
     xyz = np.array([x / y, 1.0, (1 - x - y) / y])
-    to_d50 = adaptation(D65, np.array([0.9642, 1.0, 0.8249]))
-    rgb: NDArray[np.float64] = np.linalg.solve(PROFILES["srgb"].to_pcs(), to_d50 @ xyz)
-    return np.maximum(rgb, 0.0)
+    return np.asarray(np.maximum(_TO_SRGB @ xyz, 0.0), np.float64)
 
 
 def environment(height: int, width: int, seed: int, kelvin: float, blur: float) -> NDArray[np.uint16]:
@@ -87,15 +87,15 @@ def _window(room: Floats, words: Words, sky: NDArray[np.float64]) -> None:
     columns, rows = words.integer(1, 3), words.integer(1, 3)
     bar = words.uniform(0.03, 0.08)
     level = words.uniform(0.7, 1.0)
-    for i in range(columns):
-        for j in range(rows):
-            u = np.array([i + bar, i + 1 - bar, i + 1 - bar, i + bar]) / columns
-            v = np.array([j + bar, j + bar, j + 1 - bar, j + 1 - bar]) / rows
-            corner_y = top + tall * (v + slope * (u - 0.5) * (0.5 - v) * 2)
-            pane = np.stack([left + wide * u, corner_y], axis=1)
-            # the sky pales towards the ground, where roofs and trees begin
-            shade = level * (1.0 - 0.5 * (j + 0.5) / rows)
-            cv2.fillConvexPoly(room, np.rint(pane * 16).astype(np.int32), (sky * shade).tolist(), shift=4)
+    u = (np.arange(columns)[:, None] + np.array([bar, 1 - bar, 1 - bar, bar])) / columns
+    v = (np.arange(rows)[:, None] + np.array([bar, bar, 1 - bar, 1 - bar])) / rows
+    x = np.broadcast_to(left + wide * u, (rows, columns, 4))
+    y = top + tall * (v[:, None] + slope * (u - 0.5) * (1 - 2 * v[:, None]))
+    panes = np.rint(np.stack([x, y], axis=-1) * 16).astype(np.int32)
+    for j in range(rows):
+        # the sky pales towards the ground, where roofs and trees begin
+        shade = level * (1.0 - 0.5 * (j + 0.5) / rows)
+        cv2.fillPoly(room, panes[j], (sky * shade).tolist(), shift=4)
 
 
 def _lamp(room: Floats, words: Words, lamp: NDArray[np.float64]) -> None:
@@ -116,7 +116,7 @@ def _onlooker(room: Floats, words: Words) -> None:
     h, w, _ = room.shape
     size = min(h, w)
     x, y = w * words.uniform(0.3, 0.7), h * words.uniform(0.45, 0.65)
-    dark = (room.reshape(-1, 3).min(axis=0) * 0.3).tolist()
+    dark = [float(room.min()) * 0.5] * 3
     head = round(size * 0.1), round(size * 0.14)
     cv2.ellipse(room, (round(x), round(y)), head, 0, 0, 360, dark, -1)
     shoulders = round(size * 0.26), round(size * 0.3)

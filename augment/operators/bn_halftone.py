@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.augment.bluenoise import MASK_SIDE, blue_noise
-from facedata.augment.kernels import kernel, prepared
+from facedata.augment.kernels import faded, kernel, prepared
 from facedata.augment.light import CODED, LINEAR, ONE
 from facedata.augment.operator import Applied, Image, Operator, Parameters, quantity
 from facedata.datasets.words import Words
@@ -79,7 +79,7 @@ class BlueNoiseHalftone(Operator[BlueNoiseHalftoneParameters]):
         pitch = parameters.dot / 1000 / parameters.print_width * min(height, width)
         share = round(parameters.strength * min(pitch, 1.0) * ONE)
         if share == 0:
-            return Applied(image.copy())
+            return faded(image)
         words = Words.of(parameters.pattern_seed, "mask")
         rows = cells(height, pitch, words.integer(0, MASK_SIDE - 1))
         columns = cells(width, pitch, words.integer(0, MASK_SIDE - 1))
@@ -160,7 +160,7 @@ def dots(
         for x in range(width):
             r, g, b = lit[image[y, x, 0]], lit[image[y, x, 1]], lit[image[y, x, 2]]
             step = ((16384 - max(r, g, b)) * black) >> 21
-            inverse = reciprocal[step]
+            inverse = reciprocal[np.uint64(step)]
             tone = (
                 ((r * inverse) >> 16)
                 + (((g * inverse) >> 16) << 15)
@@ -170,10 +170,16 @@ def dots(
             )
             left, right = columns[x, 0] & wrap, (columns[x, 0] + 1) & wrap
             across = columns[x, 1]
-            parts = (_lit(tone, upper[left]) * (4 - across) + _lit(tone, upper[right]) * across) * (4 - low)
+            parts = (
+                _lit(tone, upper[np.uint64(left)]) * (4 - across)
+                + _lit(tone, upper[np.uint64(right)]) * across
+            ) * (4 - low)
             if low:
-                parts += (_lit(tone, lower[left]) * (4 - across) + _lit(tone, lower[right]) * across) * low
-            out[y, x, 0] = shades[parts & 31, image[y, x, 0]]
-            out[y, x, 1] = shades[(parts >> 15) & 31, image[y, x, 1]]
-            out[y, x, 2] = shades[(parts >> 30) & 31, image[y, x, 2]]
+                parts += (
+                    _lit(tone, lower[np.uint64(left)]) * (4 - across)
+                    + _lit(tone, lower[np.uint64(right)]) * across
+                ) * low
+            out[y, x, 0] = shades[np.uint64(parts & 31), image[y, x, 0]]
+            out[y, x, 1] = shades[np.uint64((parts >> 15) & 31), image[y, x, 1]]
+            out[y, x, 2] = shades[np.uint64((parts >> 30) & 31), image[y, x, 2]]
     return out

@@ -8,7 +8,7 @@ from typing import ClassVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.augment.kernels import prepared
+from facedata.augment.kernels import faded, prepared
 from facedata.augment.light import CODED, LINEAR, ONE
 from facedata.augment.lut import FRACTION, NODE, STEPPED, apply_lut, bake
 from facedata.augment.operator import Applied, Image, Operator, Parameters, quantity
@@ -52,7 +52,7 @@ class ColorDistortion(Operator[ColorDistortionParameters]):
         image = prepared(image)
         share = round(parameters.strength * ONE)
         if share == 0:
-            return Applied(image.copy())
+            return faded(image)
         table = _table(parameters.condition)
         return Applied(apply_lut(image, table, NODE, FRACTION, STEPPED, share, LINEAR, CODED))
 

@@ -96,10 +96,10 @@ def convert(
             red = min(max((m00 * r + m01 * g + m02 * b + 16384) >> 15, 0), 65535)
             green = min(max((m10 * r + m11 * g + m12 * b + 16384) >> 15, 0), 65535)
             blue = min(max((m20 * r + m21 * g + m22 * b + 16384) >> 15, 0), 65535)
-            mixed = np.int64(linear[image[y, x, 0]]) * rest + np.int64(shown[red]) * share
-            out[y, x, 0] = coded[(mixed + 16384) >> 17]
-            mixed = np.int64(linear[image[y, x, 1]]) * rest + np.int64(shown[green]) * share
-            out[y, x, 1] = coded[(mixed + 16384) >> 17]
-            mixed = np.int64(linear[image[y, x, 2]]) * rest + np.int64(shown[blue]) * share
-            out[y, x, 2] = coded[(mixed + 16384) >> 17]
+            mixed = np.int64(linear[image[y, x, 0]]) * rest + np.int64(shown[np.uint64(red)]) * share
+            out[y, x, 0] = coded[np.uint64((mixed + 16384) >> 17)]
+            mixed = np.int64(linear[image[y, x, 1]]) * rest + np.int64(shown[np.uint64(green)]) * share
+            out[y, x, 1] = coded[np.uint64((mixed + 16384) >> 17)]
+            mixed = np.int64(linear[image[y, x, 2]]) * rest + np.int64(shown[np.uint64(blue)]) * share
+            out[y, x, 2] = coded[np.uint64((mixed + 16384) >> 17)]
     return out

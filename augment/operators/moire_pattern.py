@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import ClassVar, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.augment.kernels import kernel, prepared
+from facedata.augment.kernels import faded, kernel, prepared
 from facedata.augment.light import CODED, LINEAR
 from facedata.augment.operator import Applied, Image, Operator, Parameters, quantity
 from facedata.datasets.words import Words
@@ -50,7 +49,7 @@ class MoirePatternParameters(Parameters):
         unit="px",
         low=64,
         high=2048,
-        draw={"choice": [256, 512]},
+        draw={"choice": [256, 384]},
     )
     optics: float = quantity(
         "standard deviation of the lens's point spread on the sensor",
@@ -60,7 +59,7 @@ class MoirePatternParameters(Parameters):
         draw={"uniform": [0.25, 0.5]},
     )
     rotation: float = quantity(
-        "rotation of the display before the camera",
+        "rotation of the display before the camera, counter-clockwise",
         unit="deg",
         low=-180,
         high=180,
@@ -69,15 +68,15 @@ class MoirePatternParameters(Parameters):
     tilt_x: float = quantity(
         "turn of the display about its vertical axis",
         unit="deg",
-        low=-60,
-        high=60,
+        low=-45,
+        high=45,
         draw={"uniform": [-12.0, 12.0]},
     )
     tilt_y: float = quantity(
         "turn of the display about its horizontal axis",
         unit="deg",
-        low=-60,
-        high=60,
+        low=-45,
+        high=45,
         draw={"uniform": [-12.0, 12.0]},
     )
     distortion: float = quantity(
@@ -116,7 +115,7 @@ class MoirePattern(Operator[MoirePatternParameters]):
         """Return the picture, uint8 height x width x 3, as filmed from the display."""
         image = prepared(image)
         if parameters.strength == 0:
-            return Applied(image.copy())
+            return faded(image)
         height, width, _ = image.shape
         short = min(height, width)
         rows, columns = (
@@ -164,20 +163,22 @@ def display_map(parameters: MoirePatternParameters) -> Floats:
     return homography
 
 
-@lru_cache(maxsize=64)
+_ORDERS: Final = 32
+_WAVES: Final = np.cos(2 * np.pi * np.outer(np.arange(_STEPS) / _STEPS, np.arange(1, _ORDERS + 1)))
+
+
 def lattice(pitch: float, optics: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the light of a white display over one pixel pitch: along a row and along a column.
 
     int64 x 256 each, Q12 with mean 1; the light at (u, v) is their product. Fourier series of a rectangular
     aperture, times the transfer of a Gaussian lens (`optics` px) and of a square photosite at `pitch` px.
     """
-    order = np.arange(1, 33)
+    order = np.arange(1, _ORDERS + 1)
     frequency = order / pitch
     transfer = np.exp(-2 * (np.pi * optics * frequency) ** 2) * np.sinc(frequency)
-    phase = np.cos(2 * np.pi * np.outer(np.arange(_STEPS) / _STEPS, order))
-    profiles = [1 + phase @ (2 * np.sinc(order * aperture) * transfer) for aperture in _APERTURE]
-    across, down = (np.rint(np.maximum(p, 0) * 4096).astype(np.int64) for p in profiles)
-    return across, down
+    series = np.stack([2 * np.sinc(order * aperture) * transfer for aperture in _APERTURE])
+    light = np.rint(np.maximum(1 + series @ _WAVES.T, 0) * 4096).astype(np.int64)
+    return light[0], light[1]
 
 
 @kernel
@@ -205,7 +206,9 @@ def sample(
             x = end - (columns - 1) / 2
             bend = 1 + distortion * (x * x + y * y) / (half * half)
             x_bent, y_bent = x * bend, y * bend
-            depth = 65536 * 256 / (transform[2, 0] * x_bent + transform[2, 1] * y_bent + transform[2, 2])
+            depth = transform[2, 0] * x_bent + transform[2, 1] * y_bent + transform[2, 2]
+            # a very wide picture of a steep display may see past its vanishing line: hold the lattice there
+            depth = 65536 * 256 / max(depth, 12.8)
             next_u = np.int64(
                 (transform[0, 0] * x_bent + transform[0, 1] * y_bent) * depth + start[0] * 65536
             )
@@ -216,7 +219,9 @@ def sample(
                 step_u, step_v = (next_u - u) >> 4, (next_v - v) >> 4
                 for j in range(end - 16, min(end, columns)):
                     stripe = (u >> 16) + 85 * (1 - (i & 1) - (j & 1))
-                    light = (across[stripe & 255] * down[(v >> 16) & 255] * 80 + (1 << 23)) >> 24
+                    light = (
+                        across[np.uint64(stripe & 255)] * down[np.uint64((v >> 16) & 255)] * 80 + (1 << 23)
+                    ) >> 24
                     out[i, j] = min(light, 255)
                     u += step_u
                     v += step_v
@@ -239,5 +244,5 @@ def modulate(
         for x in range(width):
             for channel in range(3):
                 light = (np.int64(linear[image[y, x, channel]]) * gain[channel, field[y, x, channel]]) >> 16
-                out[y, x, channel] = coded[min(light, 65535) >> 2]
+                out[y, x, channel] = coded[np.uint64(min(light, 65535) >> 2)]
     return out

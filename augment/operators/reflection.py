@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.augment.kernels import kernel, prepared
+from facedata.augment.kernels import faded, kernel, prepared
 from facedata.augment.light import CODED, LINEAR, ONE
 from facedata.augment.operator import Applied, Image, Operator, Parameters, quantity
 from facedata.augment.textures import environment
@@ -62,7 +62,7 @@ class Reflection(Operator[ReflectionParameters]):
         image = prepared(image)
         share = round(parameters.strength * ONE)
         if share == 0:
-            return Applied(image.copy())
+            return faded(image)
         height, width, _ = image.shape
         room = environment(height, width, parameters.pattern_seed, parameters.temperature, parameters.blur)
         light = np.asarray(cv2.resize(room, (width, height), interpolation=cv2.INTER_LINEAR), np.uint16)
@@ -78,5 +78,5 @@ def add_light(
     pixels, lights, results = image.reshape(-1), light.reshape(-1), out.reshape(-1)
     for i in range(pixels.size):
         total = ((np.int64(linear[pixels[i]]) << 15) + np.int64(lights[i]) * share + 16384) >> 15
-        results[i] = coded[min(int(total), 65535) >> 2]
+        results[i] = coded[np.uint64(min(int(total), 65535) >> 2)]
     return out

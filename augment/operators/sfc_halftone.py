@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.augment.kernels import kernel, prepared
+from facedata.augment.kernels import faded, kernel, prepared
 from facedata.augment.light import CODED, LINEAR, ONE
 from facedata.augment.operator import Applied, Image, Operator, Parameters, quantity
 from facedata.datasets.words import Words
@@ -49,7 +49,7 @@ class ClusteredHalftoneParameters(Parameters):
         draw={"uniform": [8, 14]},
     )
     rotation: float = quantity(
-        "rotation of the print before the camera",
+        "rotation of the print before the camera, counter-clockwise",
         unit="deg",
         low=-180,
         high=180,
@@ -95,7 +95,7 @@ class ClusteredHalftone(Operator[ClusteredHalftoneParameters]):
         share = round(parameters.strength * ONE)
         step = round(_OCTAVE * math.log2(period))
         if share == 0 or period < 2:
-            return Applied(image.copy())
+            return faded(image)
         starts, steps = phases(height, period, parameters.rotation, parameters.pattern_seed)
         chance, base = tones(share)
         reach = share * (65535 - INK) // 65535
@@ -171,7 +171,7 @@ def cell_table(step: int) -> NDArray[np.int16]:
 def _paper(table: NDArray[np.int16], tone: int, phase: int) -> int:
     """Return the part of 65535 that a screen of ink coverage `tone` leaves bare at `phase`."""
     place = (((tone + 512) >> 10) << 10) + ((phase >> 20) & 0x3E0) + (phase >> 56)
-    return 65535 - tone - 2 * int(table[place])
+    return 65535 - tone - 2 * int(table[np.uint64(place)])
 
 
 @kernel
@@ -198,14 +198,14 @@ def screens(
             red, green, blue = image[y, x, 0], image[y, x, 1], image[y, x, 2]
             r, g, b = chance[red], chance[green], chance[blue]
             step = ((65535 - max(r, g, b)) * black) >> 23
-            inverse = reciprocal[step]
+            inverse = reciprocal[np.uint64(step)]
             paper = _paper(table, step << 8, k) * reach
             bare = _paper(table, 65535 - ((r * inverse) >> 16), c)
-            out[y, x, 0] = coded[min(max((base[red] + ((paper * bare) >> 16)) >> 17, 0), 16383)]
+            out[y, x, 0] = coded[np.uint64(min(max((base[red] + ((paper * bare) >> 16)) >> 17, 0), 16383))]
             bare = _paper(table, 65535 - ((g * inverse) >> 16), m)
-            out[y, x, 1] = coded[min(max((base[green] + ((paper * bare) >> 16)) >> 17, 0), 16383)]
+            out[y, x, 1] = coded[np.uint64(min(max((base[green] + ((paper * bare) >> 16)) >> 17, 0), 16383))]
             bare = _paper(table, 65535 - ((b * inverse) >> 16), yellow)
-            out[y, x, 2] = coded[min(max((base[blue] + ((paper * bare) >> 16)) >> 17, 0), 16383)]
+            out[y, x, 2] = coded[np.uint64(min(max((base[blue] + ((paper * bare) >> 16)) >> 17, 0), 16383))]
             k, c = (k + step_k) & lanes, (c + step_c) & lanes
             m, yellow = (m + step_m) & lanes, (yellow + step_y) & lanes
     return out
