@@ -53,8 +53,8 @@ _STYLES = {
     "short": Style(9.0, 34.0, 5200, 7, 0.6, 0, 0.0),
     "swept": Style(12.0, 74.0, 4600, 10, 0.8, 1, 0.0),
     "curly": Style(20.0, 46.0, 3800, 14, 5.0, 2, 0.0),
-    "bob": Style(9.0, 210.0, 2600, 18, 1.0, 3, -95.0),
-    "long": Style(8.0, 340.0, 2600, 22, 1.6, 3, -210.0),
+    "bob": Style(9.0, 210.0, 3200, 18, 1.0, 3, -95.0),
+    "long": Style(8.0, 340.0, 3200, 22, 1.6, 3, -210.0),
     "tied": Style(4.0, 120.0, 3200, 14, 0.4, 4, 0.0),
 }
 
@@ -69,7 +69,7 @@ def hairline(p: Identity, azimuth: Floats) -> Floats:
     front = 0.585 * p.cranium_height + 13.0 * p.hairline
     recede = 9.0 * p.hairline
     side = 4.0 if p.robustness < 0.5 else -6.0
-    at = [0.0, 10.0, 24.0, 38.0, 50.0, 59.0, 66.0, 74.0, 84.0, 98.0, 108.0, 125.0, 180.0]
+    at = [0.0, 10.0, 24.0, 38.0, 50.0, 59.0, 66.0, 76.0, 82.0, 112.0, 119.0, 130.0, 180.0]
     y = [front - 1, front, front + 2 + recede, front - 2 + recede, 46.0 + recede, 30.0, 14.0, side, 18.0, 20.0, 2.0, -28.0, -44.0]
     return np.asarray(np.interp(np.degrees(np.abs(azimuth)), at, y))
 
@@ -102,7 +102,7 @@ def shell(p: Identity) -> list[Part]:
     e = np.radians(np.linspace(_LOW, 90.0, ELEVATIONS))[:, None] + np.zeros((1, AZIMUTHS))
     t = np.linspace(-np.pi, np.pi, AZIMUTHS)[None, :] + np.zeros((ELEVATIONS, 1))
     y = CENTRE_Y + radius * np.sin(e)
-    grown = np.clip((y - hairline(p, t)) / 14.0 + 0.10, 0.0, 1.0)
+    grown = np.clip((y - hairline(p, t) - 2.0) / 14.0, 0.0, 1.0)
     body = style.body * (0.8 + 0.4 * p.hair_length)
     lump = 1.0 + 0.10 * np.sin(3 * t + p.seed % 7) * np.sin(4 * e + p.seed % 5)
     if p.hair_style in ("short", "swept"):
@@ -112,7 +112,8 @@ def shell(p: Identity) -> list[Part]:
     points = np.stack([
         r * np.cos(e) * np.sin(t), CENTRE_Y + r * np.sin(e), CENTRE_Z + r * np.cos(e) * np.cos(t)
     ], axis=-1)  # fmt: skip
-    part = _part(points, np.stack([t, e], axis=-1))
+    across = style.lay in (1, 3)
+    part = _part(points, np.stack([t * (6.0 if across else 45.0), e * (50.0 if across else 6.0)], axis=-1))
     bare = (grown <= 0).ravel()[part.faces].all(axis=1)
     parts = [Part(part.points, np.ascontiguousarray(part.faces[~bare]), part.material, part.canon)]
     if style.lay == 3:
@@ -120,9 +121,9 @@ def shell(p: Identity) -> list[Part]:
         top, low = 26.0, style.hang * (0.85 + 0.3 * p.hair_length)
         yy = low + (top - low) * (1 - s)
         swell = 1.0 + 0.06 * np.sin(np.pi * np.minimum(s * 1.2, 1.0)) - 0.04 * s
-        x = (p.cranium_width / 2 + 0.55 * body) * swell * np.sin(tt)
+        x = (p.cranium_width / 2 + 0.55 * body) * swell * np.sin(tt) * (0.93 + 0.07 * np.minimum(1.0, 4.0 * s))
         z = -14.0 + (84.0 - 26.0 * s) * swell * np.cos(tt)
-        parts.append(_part(np.stack([x, yy, z], axis=-1)[::-1, ::-1], np.stack([tt, s], axis=-1), both=True))
+        parts.append(_part(np.stack([x, yy, z], axis=-1)[::-1, ::-1], np.stack([tt * 45.0, 4.0 * s], axis=-1), both=True))
     return parts
 
 
@@ -130,7 +131,7 @@ def _part(points: Floats, canon: Floats, both: bool = False) -> Part:
     faces = grid_faces(*points.shape[:2])
     if both:
         faces = np.concatenate([faces, faces[:, ::-1]])
-    return Part(points.reshape(-1, 3), np.ascontiguousarray(faces), Material.HAIR, canon.reshape(-1, 2))
+    return Part(points.reshape(-1, 3), np.ascontiguousarray(faces), Material.HAIR, canon.reshape(-1, 2), both)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -192,8 +193,8 @@ def _grow(
                     if z > -60.0 and abs(x) < floor_x:
                         x += 0.6 * (sign * floor_x - x)
                     z = min(z, 34.0 - 10.0 * (1.0 - layer))
-                    if y < hang:
-                        y = hang + 0.2 * (y - hang)
+                    if y < hang + 16.0 * (draws[i, 2] - 0.5):  # cut off
+                        x, y, z = out[i, s - 1, 0], out[i, s - 1, 1] - 0.3, out[i, s - 1, 2]
                 else:
                     ex, ey, ez = x, y - CENTRE_Y, z - CENTRE_Z
                     d = math.sqrt(ex * ex + ey * ey + ez * ez) + 1e-9

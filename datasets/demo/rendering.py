@@ -30,7 +30,7 @@ __all__ = ["Scene", "photograph"]
 
 Floats = NDArray[np.float64]
 PIVOT = np.array([0.0, -62.0, -18.0])  # where head turns on neck, mm
-CENTRE = np.array([0.0, -22.0, 0.0])  # what the camera looks at
+CENTRE = np.array([0.0, -12.0, 0.0])  # what the camera looks at
 SHADOW_SIZE, SHADOW_SPAN = 288, 330.0
 
 
@@ -144,7 +144,7 @@ def build(p: Identity, shot: Shot) -> Scene:
         else:
             q = (local - PIVOT) @ turn.T
         q = q + PIVOT - CENTRE
-        n = normals @ turn.T if part is skin else vertex_normals(np.ascontiguousarray(q), part.faces)
+        n = normals @ turn.T if part is skin else vertex_normals(np.ascontiguousarray(q), part.front)
         if part is skin:
             block = attributes
         else:
@@ -209,13 +209,13 @@ def light(shot: Shot) -> Light:
     """Return the shot's lamps. Powers are set so that a lit white diffuser shows near 1."""
     key = _direction(shot.key_azimuth, shot.key_elevation)
     fill = _direction(-0.75 * shot.key_azimuth - (20 if shot.key_azimuth > 0 else -20), 8.0)
-    power = 1.25 * shot.key_power
+    power = 1.5 * shot.key_power
     return Light(
         key,
         power * blackbody(shot.key_kelvin),
         fill,
         power / shot.fill_ratio * blackbody(shot.fill_kelvin),
-        1.1 * shot.ambient * blackbody(shot.ambient_kelvin),
+        1.35 * shot.ambient * blackbody(shot.ambient_kelvin),
     )
 
 
@@ -223,7 +223,7 @@ def _numbers(p: Identity, shot: Shot, lamps: Light, eye_r: float) -> Floats:
     skin = skin_albedo(p.melanin, 0.35 + 0.5 * p.haemoglobin)
     lip = skin_albedo(0.75 * p.melanin + 0.10, 1.5 + 0.8 * p.haemoglobin) * np.array([0.86, 0.80, 0.86])
     hue = p.lipstick_hue
-    stick = np.array([0.46 - 0.16 * hue, 0.035 + 0.08 * (1 - hue), 0.06 + 0.05 * hue])
+    stick = np.array([0.40 - 0.15 * hue, 0.05 + 0.04 * (1 - hue), 0.06 + 0.05 * hue]) * (1.0 - 0.5 * p.melanin)
     lip = lip + 0.8 * p.lipstick * (stick - lip)
     tint = hair_colour(p.hair_melanin, p.hair_red, p.hair_grey)
     beard = 0.45 * hair_colour(min(1.0, p.hair_melanin + 0.08), p.hair_red, 0.6 * p.hair_grey) + 0.22 * skin

@@ -32,10 +32,10 @@ def tile(table: Any, x: float, y: float) -> float:
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def gloss(ndh: float, roughness: float) -> float:
     """Return Beckmann's distribution over its value at normal incidence's scale (Cook and Torrance 1982)."""
-    if ndh <= 0.0:
-        return 0.0
     c2 = ndh * ndh
     m2 = roughness * roughness
+    if ndh <= 0.0 or 1.0 - c2 > 6.0 * m2 * c2:
+        return 0.0
     return math.exp((c2 - 1.0) / (m2 * c2)) / (math.pi * m2 * c2 * c2)
 
 
@@ -45,6 +45,8 @@ def lit(shadow: Any, x: float, y: float, z: float, bias: float, reach: float) ->
     total = 0.0
     for j in range(-2, 3):
         for i in range(-2, 3):
+            if (i + j) & 1:  # every other of a 5 x 5 window
+                continue
             px, py = x + i * reach, y + j * reach
             ix, iy = int(px), int(py)
             if ix < 0 or iy < 0 or ix >= shadow.shape[1] or iy >= shadow.shape[0]:
@@ -52,7 +54,7 @@ def lit(shadow: Any, x: float, y: float, z: float, bias: float, reach: float) ->
                 continue
             gap = (z - bias - shadow[iy, ix]) / 3.0
             total += 1.0 if gap <= 0.0 else (0.0 if gap >= 1.0 else 1.0 - gap)
-    return total / 25.0
+    return total / 13.0
 
 
 # Places in the numbers passed to `shade`.
@@ -139,7 +141,7 @@ def shade(
                 pigment = 0.022 * fine + 0.022 * mid + 0.018 * q[BLOTCH] * blotch
                 if m == 1:
                     # Freckles lie over nose and cheeks; anyone has a mole or two.
-                    over = spot - 2.75 + 1.75 * q[FRECKLE] * math.exp(-(((cy + 20.0) / 34.0) ** 2))
+                    over = spot - 2.75 + 1.75 * q[FRECKLE] * math.exp(-(((cy + 20.0) / 34.0) ** 2)) * smooth(58.0, 44.0, abs(cx)) - 2.0 * smooth(50.0, 60.0, abs(cx))
                     if over > 0.0:
                         pigment += min(0.22, 0.30 * over) * (1.0 - lip)
                 ar *= math.exp(-0.9 * pigment - 0.04 * red)
@@ -155,9 +157,10 @@ def shade(
                 if m == 1:
                     # Nostrils are holes; the corners of the mouth and its line are deep.
                     nd = ((abs(cx) - 0.47 * v[_NOSE_W]) / 3.4) ** 2 + ((cy - v[_NOSE_Y] - 2.4) / 2.0) ** 2
-                    hole = math.exp(-nd * nd * 1.2)
-                    sky *= 1.0 - 0.93 * hole
-                    strength *= 1.0 - hole
+                    if nd < 2.0:
+                        hole = math.exp(-nd * nd * 1.2)
+                        sky *= 1.0 - 0.93 * hole
+                        strength *= 1.0 - hole
                     if q[SHADOW_K] > 0.0:
                         e = 0 if cx < 0.0 else 1
                         u = (abs(cx) - eye_x) / (eye_half * 1.25)
@@ -201,9 +204,9 @@ def shade(
                 size = q[IRIS_SIZE]
                 vein = tile(noise[1], cx * 2.2, cy * 2.2 + 7.0)
                 corner = smooth(0.55, 1.0, abs(u))
-                ar = 0.66 - 0.06 * corner
-                ag = (0.60 - 0.03 * max(0.0, vein)) * (1.0 - 0.30 * corner)
-                ab = (0.57 - 0.03 * max(0.0, vein)) * (1.0 - 0.34 * corner)
+                ar = 0.56 - 0.05 * corner
+                ag = (0.51 - 0.03 * max(0.0, vein)) * (1.0 - 0.30 * corner)
+                ab = (0.48 - 0.03 * max(0.0, vein)) * (1.0 - 0.34 * corner)
                 if u < -0.86:  # caruncle
                     kk = smooth(-0.86, -0.93, u)
                     ar += kk * (0.8 * q[LIP_R] + 0.16 - ar)
@@ -216,7 +219,7 @@ def shade(
                     coarse = tile(noise[1], angle * 5.0, d * 0.8)
                     ring = 1.0 - 0.62 * smooth(size - 1.5, size, d)
                     inner = smooth(size * 0.72, size * 0.36, d)
-                    tone = ring * (1.0 + 0.28 * fibre + 0.2 * coarse) * (1.0 + 0.35 * inner)
+                    tone = 0.72 * ring * (1.0 + 0.28 * fibre + 0.2 * coarse) * (1.0 + 0.2 * inner)
                     # Light entering the cornea gathers on the iris's far side.
                     tone *= 1.0 - 0.35 * (gx * q[KEY_X] + gy * q[KEY_Y]) / size
                     pupil = smooth(q[PUPIL] + 0.3, q[PUPIL] - 0.2, d)
@@ -261,7 +264,8 @@ def shade(
                     strength, rough, sky = 0.5, 0.35, 0.30
             elif m == 10:
                 what = 10
-                ar, ag, ab = 0.55 * q[HAIR_R], 0.55 * q[HAIR_G], 0.55 * q[HAIR_B]
+                tone = 0.55 + 0.16 * tile(noise[0], cx, cy)
+                ar, ag, ab = tone * q[HAIR_R], tone * q[HAIR_G], tone * q[HAIR_B]
                 strength, wrap = 0.0, 0.3
             elif m == 11:
                 what = 13
@@ -281,19 +285,23 @@ def shade(
             vx, vy, vz = -x + eye[0], -y + eye[1], -z + eye[2]
             length = math.sqrt(vx * vx + vy * vy + vz * vz)
             vx, vy, vz = vx / length, vy / length, vz / length
-            ndv = max(0.02, nx * vx + ny * vy + nz * vz)
+            ndv = nx * vx + ny * vy + nz * vz
+            if ndv < 0.0 and (m == 6 or m == 12 or m == 10):  # thin things have two sides
+                nx, ny, nz, ndv = -nx, -ny, -nz, -ndv
+            ndv = max(0.02, ndv)
             ndl = nx * q[KEY_X] + ny * q[KEY_Y] + nz * q[KEY_Z]
             direct = lit(shadow, lx, ly, lz, 2.5 + 3.0 * max(0.0, 1.0 - ndl), 0.6 + 1.5 * q[SOFT]) if m not in (4, 5, 7, 8, 9) else 0.35 + 0.65 * sky
             # Wrapped diffuse, redder round the terminator and the shadow's edge, where light leaks through skin.
             soft = 0.10 + 0.16 * q[SOFT]
             wr, wg, wb = soft + 0.20 * wrap, soft + 0.06 * wrap, soft + 0.02 * wrap
-            kr = max(0.0, (ndl + wr) / (1.0 + wr)) * direct ** (1.0 - 0.42 * wrap)
-            kg = max(0.0, (ndl + wg) / (1.0 + wg)) * direct ** (1.0 - 0.08 * wrap)
+            kr = max(0.0, (ndl + wr) / (1.0 + wr)) * (direct + 0.55 * wrap * (math.sqrt(direct) - direct))
+            kg = max(0.0, (ndl + wg) / (1.0 + wg)) * (direct + 0.12 * wrap * (math.sqrt(direct) - direct))
             kb = max(0.0, (ndl + wb) / (1.0 + wb)) * direct
             fdl = max(0.0, (nx * q[FILL_X] + ny * q[FILL_Y] + nz * q[FILL_Z] + 0.45) / 1.45) * (0.35 + 0.65 * sky)
-            up = 0.62 + 0.38 * ny
+            up = 0.76 + 0.24 * ny
             # Light between the folds of skin takes on the skin's colour: openness tends to 1 where it is bright.
-            or_, og, ob = sky ** (1.0 - 0.45 * ar * wrap), sky ** (1.0 - 0.25 * ag * wrap), sky
+            root = math.sqrt(sky)
+            or_, og, ob = sky + 0.9 * ar * wrap * (root - sky), sky + 0.5 * ag * wrap * (root - sky), sky
             rgb[0] = ar * (q[KEY_R] * kr * (0.55 + 0.45 * or_) + q[FILL_R] * fdl + q[AMB_R] * up * or_)
             rgb[1] = ag * (q[KEY_G] * kg * (0.55 + 0.45 * og) + q[FILL_G] * fdl + q[AMB_G] * up * og)
             rgb[2] = ab * (q[KEY_B] * kb * (0.55 + 0.45 * ob) + q[FILL_B] * fdl + q[AMB_B] * up * ob)
@@ -306,7 +314,8 @@ def shade(
                     ndh = (nx * hx + ny * hy + nz * hz) / length
                     hdv = (vx * hx + vy * hy + vz * hz) / length
                     dl = max(0.0, nx * q[o] + ny * q[o + 1] + nz * q[o + 2])
-                    fresnel = 0.028 + 0.972 * (1.0 - max(0.0, hdv)) ** 5
+                    g = 1.0 - max(0.0, hdv)
+                    fresnel = 0.028 + 0.972 * g * g * g * g * g
                     wide = rough + 0.12 * q[SOFT]
                     s = strength * fresnel * (0.75 * gloss(ndh, wide) + 0.35 * gloss(ndh, 0.55 * wide)) * dl / (dl + 0.35 * ndv + 0.1)
                     s *= direct if lamp == 0 else 0.6 * sky
