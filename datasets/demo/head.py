@@ -97,7 +97,9 @@ def _profile(p: Identity, mouth: float, chin: float) -> tuple[Floats, float, flo
     return np.ascontiguousarray(np.stack(columns, axis=1)), bottom, top
 
 
-def _reliefs(p: Identity, eye: float, brow: float, nose: float, mouth: float, chin: float) -> tuple[Floats, Floats]:
+def _reliefs(
+    p: Identity, eye: float, brow: float, nose: float, mouth: float, chin: float
+) -> tuple[Floats, Floats]:
     r, a, full, bone = p.robustness, p.age, p.fullness, p.cheekbone
     w = p.nose_width / 2
     # Bumps: x, y, reach in x, reach in y, then the push in x (outward), y and z at the centre. x > 0 is mirrored.
@@ -168,8 +170,18 @@ def anatomy(p: Identity) -> Anatomy:
     profile, bottom, top = _profile(p, mouth, chin)
     bumps, grooves = _reliefs(p, eye, p.brow_height, nose, mouth, chin)
     vector = np.zeros(25)
-    vector[[EYE_X, EYE_Z, EYE_HALF, EYE_RX, EYE_R]] = eye, 72.0 + p.eye_depth, p.eye_width / 2, p.eye_width / 2 + 1.2, 12.4
-    vector[[TILT, LID_UP, LID_LOW]] = np.tan(np.radians(p.eye_tilt)), 0.455 * p.eye_opening, 0.47 * p.eye_opening
+    vector[[EYE_X, EYE_Z, EYE_HALF, EYE_RX, EYE_R]] = (
+        eye,
+        72.0 + p.eye_depth,
+        p.eye_width / 2,
+        p.eye_width / 2 + 1.2,
+        12.4,
+    )
+    vector[[TILT, LID_UP, LID_LOW]] = (
+        np.tan(np.radians(p.eye_tilt)),
+        0.455 * p.eye_opening,
+        0.47 * p.eye_opening,
+    )
     vector[[CREASE, NOSE_Y, NOSE_W, NOSE_H]] = p.lid_crease, nose, p.nose_width / 2, p.nose_projection
     vector[[BRIDGE, HUMP, UPTURN]] = p.nose_bridge, p.nose_hump, p.nose_upturn
     vector[[MOUTH_Y, MOUTH_X, LIP_UP, LIP_LOW]] = mouth, p.mouth_width / 2, p.upper_lip, p.lower_lip

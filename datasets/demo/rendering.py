@@ -130,7 +130,14 @@ def build(p: Identity, shot: Shot) -> Scene:
     turn = rotation(shot.yaw, shot.pitch, shot.roll)
     lean = rotation(0.3 * shot.yaw, 0.1 * shot.pitch, 0.25 * shot.roll)
     skin = Part(face, grid.faces, Material.SKIN, grid.canon)
-    own = [skin, *parts.ears(a, p), *parts.eyes(a, pose), *parts.mouth(a, pose), *parts.glasses(a, p), *hair.shell(p)]
+    own = [
+        skin,
+        *parts.ears(a, p),
+        *parts.eyes(a, pose),
+        *parts.mouth(a, pose),
+        *parts.glasses(a, p),
+        *hair.shell(p),
+    ]
     below = parts.body(p, shot.cloth)
     points, all_normals, faces, material, canon, extra = [], [], [], [], [], []
     start = 0
@@ -223,7 +230,9 @@ def _numbers(p: Identity, shot: Shot, lamps: Light, eye_r: float) -> Floats:
     skin = skin_albedo(p.melanin, 0.35 + 0.5 * p.haemoglobin)
     lip = skin_albedo(0.75 * p.melanin + 0.10, 1.5 + 0.8 * p.haemoglobin) * np.array([0.86, 0.80, 0.86])
     hue = p.lipstick_hue
-    stick = np.array([0.40 - 0.15 * hue, 0.05 + 0.04 * (1 - hue), 0.06 + 0.05 * hue]) * (1.0 - 0.5 * p.melanin)
+    stick = np.array([0.40 - 0.15 * hue, 0.05 + 0.04 * (1 - hue), 0.06 + 0.05 * hue]) * (
+        1.0 - 0.5 * p.melanin
+    )
     lip = lip + 0.8 * p.lipstick * (stick - lip)
     tint = hair_colour(p.hair_melanin, p.hair_red, p.hair_grey)
     beard = 0.45 * hair_colour(min(1.0, p.hair_melanin + 0.08), p.hair_red, 0.6 * p.hair_grey) + 0.22 * skin
@@ -262,7 +271,9 @@ def photograph(p: Identity, shot: Shot, size: int) -> Negative:
     depth = np.full((fine, fine), 1e9, np.float32)
     hit = np.full((fine, fine), -1, np.int32)
     weight = np.zeros((fine, fine, 2), np.float32)
-    raster.rasterise(screen, scene.faces, scene.material, scene.canon, scene.pose.lids, eye, depth, hit, weight)
+    raster.rasterise(
+        screen, scene.faces, scene.material, scene.canon, scene.pose.lids, eye, depth, hit, weight
+    )
     lamps = light(shot)
     light_space, shadow = _shadow(scene, lamps)
     image = np.zeros((fine, fine, 3), np.float32)
@@ -291,9 +302,12 @@ def _shadow(scene: Scene, lamps: Light) -> tuple[Floats, NDArray[np.float32]]:
     y = np.cross(z, x)
     k = SHADOW_SIZE / SHADOW_SPAN
     local = scene.points @ np.stack([x, y, z], axis=1)
-    space = np.stack([SHADOW_SIZE / 2 + k * local[:, 0], SHADOW_SIZE / 2 - k * local[:, 1], -local[:, 2]], axis=1)
+    space = np.stack(
+        [SHADOW_SIZE / 2 + k * local[:, 0], SHADOW_SIZE / 2 - k * local[:, 1], -local[:, 2]], axis=1
+    )
     casts = np.isin(
-        scene.material, (Material.SKIN, Material.EAR, Material.NECK, Material.HAIR, Material.FRAME, Material.CLOTH)
+        scene.material,
+        (Material.SKIN, Material.EAR, Material.NECK, Material.HAIR, Material.FRAME, Material.CLOTH),
     ).astype(np.uint8)
     depth = np.full((SHADOW_SIZE, SHADOW_SIZE), 1e9, np.float32)
     raster.shadow_depth(np.ascontiguousarray(space), scene.faces, casts, depth)
@@ -308,7 +322,16 @@ def _draw_hair(
     lash = hair_colour(0.55 + 0.45 * p.hair_melanin, 0.3 * p.hair_red, 0.0)
     per_mm = camera.pixels_per_mm
 
-    def draw(local: Floats, tone: Floats, colour: Floats, thick: float, alpha: float, code: int, bias: float, gloss: float) -> None:
+    def draw(
+        local: Floats,
+        tone: Floats,
+        colour: Floats,
+        thick: float,
+        alpha: float,
+        code: int,
+        bias: float,
+        gloss: float,
+    ) -> None:
         if not len(local):
             return
         shape = local.shape
@@ -325,7 +348,16 @@ def _draw_hair(
     draw(strands, 0.7 + 0.6 * hair.uniform(p.seed, 90, len(strands)), dark, thick, 0.8, 0, 1.2, 0.4)
     for n, (strands, thick, alpha) in enumerate(hair.brows_and_lashes(scene.anatomy, scene.pose, p)):
         tone = 0.7 + 0.5 * hair.uniform(p.seed, 91 + n, len(strands))
-        draw(strands, tone * (0.75 if n == 0 else 0.5), dark if n == 0 else lash, thick, alpha, 0, 1.5, 0.3 if n == 0 else 0.0)
+        draw(
+            strands,
+            tone * (0.75 if n == 0 else 0.5),
+            dark if n == 0 else lash,
+            thick,
+            alpha,
+            0,
+            1.5,
+            0.3 if n == 0 else 0.0,
+        )
     strands, tone = hair.scalp_hair(p)
     fine = 0.85 if p.hair_style in ("long", "bob", "swept", "tied") else 0.6
     draw(strands, tone, tint, fine, 1.0, int(Region.HAIR), 1.5, 1.0)

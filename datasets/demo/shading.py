@@ -13,7 +13,14 @@ from facedata.datasets.demo.sculpt import lid_edge, lip_edge, smooth
 __all__ = ["shade"]
 
 # Numba takes module constants as literals.
-_EYE_X, _EYE_HALF, _TILT, _CREASE, _NOSE_Y, _NOSE_W = h.EYE_X, h.EYE_HALF, h.TILT, h.CREASE, h.NOSE_Y, h.NOSE_W
+_EYE_X, _EYE_HALF, _TILT, _CREASE, _NOSE_Y, _NOSE_W = (
+    h.EYE_X,
+    h.EYE_HALF,
+    h.TILT,
+    h.CREASE,
+    h.NOSE_Y,
+    h.NOSE_W,
+)
 _MOUTH_Y, _MOUTH_X, _LIP_UP, _LIP_LOW = h.MOUTH_Y, h.MOUTH_X, h.LIP_UP, h.LIP_LOW
 
 
@@ -133,7 +140,12 @@ def shade(
                         lip = smooth(-0.5, 0.6, edge + 0.12 * fine)
                     elif brow > 0.5:
                         what = 2 if cx < 0.0 else 3
-                    elif cy < v[_NOSE_Y] + 36.0 and cy > v[_NOSE_Y] - 2.0 and abs(cx) < 0.5 * v[_NOSE_W] + 0.5 * v[_NOSE_W] * smooth(-4.0, v[_NOSE_Y] + 12.0, cy):
+                    elif (
+                        cy < 6.0
+                        and cy > v[_NOSE_Y] - 2.0
+                        and abs(cx)
+                        < 0.5 * v[_NOSE_W] + 0.5 * v[_NOSE_W] * smooth(-4.0, v[_NOSE_Y] + 12.0, cy)
+                    ):
                         what = 6
                     if beard > 0.55 and lip <= 0.0 and what in (1, 6):
                         what = 15
@@ -141,7 +153,15 @@ def shade(
                 pigment = 0.022 * fine + 0.022 * mid + 0.018 * q[BLOTCH] * blotch
                 if m == 1:
                     # Freckles lie over nose and cheeks; anyone has a mole or two.
-                    over = spot - 2.75 + 1.75 * q[FRECKLE] * math.exp(-(((cy + 20.0) / 34.0) ** 2)) * smooth(58.0, 44.0, abs(cx)) - 2.0 * smooth(50.0, 60.0, abs(cx))
+                    over = (
+                        spot
+                        - 2.75
+                        + 1.75
+                        * q[FRECKLE]
+                        * math.exp(-(((cy + 20.0) / 34.0) ** 2))
+                        * smooth(58.0, 44.0, abs(cx))
+                        - 2.0 * smooth(50.0, 60.0, abs(cx))
+                    )
                     if over > 0.0:
                         pigment += min(0.22, 0.30 * over) * (1.0 - lip)
                 ar *= math.exp(-0.9 * pigment - 0.04 * red)
@@ -177,7 +197,11 @@ def shade(
                         t = cy - up - v[_CREASE] * (1.0 - 0.3 * u * u)
                         fold = math.exp(-((t / 0.75) ** 2)) * (1.0 - u * u) ** 0.5
                         sky *= 1.0 - 0.60 * fold
-                        root = smooth(1.5, 0.1, cy - up) * smooth(-0.8, 0.2, cy - up) * (1.0 - 0.6 * max(0.0, -u))
+                        root = (
+                            smooth(1.5, 0.1, cy - up)
+                            * smooth(-0.8, 0.2, cy - up)
+                            * (1.0 - 0.6 * max(0.0, -u))
+                        )
                         ar *= 1.0 - 0.72 * root
                         ag *= 1.0 - 0.75 * root
                         ab *= 1.0 - 0.75 * root
@@ -204,9 +228,9 @@ def shade(
                 size = q[IRIS_SIZE]
                 vein = tile(noise[1], cx * 2.2, cy * 2.2 + 7.0)
                 corner = smooth(0.55, 1.0, abs(u))
-                ar = 0.56 - 0.05 * corner
-                ag = (0.51 - 0.03 * max(0.0, vein)) * (1.0 - 0.30 * corner)
-                ab = (0.48 - 0.03 * max(0.0, vein)) * (1.0 - 0.34 * corner)
+                ar = 0.47 - 0.04 * corner
+                ag = (0.435 - 0.03 * max(0.0, vein)) * (1.0 - 0.30 * corner)
+                ab = (0.41 - 0.03 * max(0.0, vein)) * (1.0 - 0.34 * corner)
                 if u < -0.86:  # caruncle
                     kk = smooth(-0.86, -0.93, u)
                     ar += kk * (0.8 * q[LIP_R] + 0.16 - ar)
@@ -290,14 +314,20 @@ def shade(
                 nx, ny, nz, ndv = -nx, -ny, -nz, -ndv
             ndv = max(0.02, ndv)
             ndl = nx * q[KEY_X] + ny * q[KEY_Y] + nz * q[KEY_Z]
-            direct = lit(shadow, lx, ly, lz, 2.5 + 3.0 * max(0.0, 1.0 - ndl), 0.6 + 1.5 * q[SOFT]) if m not in (4, 5, 7, 8, 9) else 0.35 + 0.65 * sky
+            direct = (
+                lit(shadow, lx, ly, lz, 2.5 + 3.0 * max(0.0, 1.0 - ndl), 0.6 + 1.5 * q[SOFT])
+                if m not in (4, 5, 7, 8, 9)
+                else 0.35 + 0.65 * sky
+            )
             # Wrapped diffuse, redder round the terminator and the shadow's edge, where light leaks through skin.
             soft = 0.10 + 0.16 * q[SOFT]
             wr, wg, wb = soft + 0.20 * wrap, soft + 0.06 * wrap, soft + 0.02 * wrap
             kr = max(0.0, (ndl + wr) / (1.0 + wr)) * (direct + 0.55 * wrap * (math.sqrt(direct) - direct))
             kg = max(0.0, (ndl + wg) / (1.0 + wg)) * (direct + 0.12 * wrap * (math.sqrt(direct) - direct))
             kb = max(0.0, (ndl + wb) / (1.0 + wb)) * direct
-            fdl = max(0.0, (nx * q[FILL_X] + ny * q[FILL_Y] + nz * q[FILL_Z] + 0.45) / 1.45) * (0.35 + 0.65 * sky)
+            fdl = max(0.0, (nx * q[FILL_X] + ny * q[FILL_Y] + nz * q[FILL_Z] + 0.45) / 1.45) * (
+                0.35 + 0.65 * sky
+            )
             up = 0.76 + 0.24 * ny
             # Light between the folds of skin takes on the skin's colour: openness tends to 1 where it is bright.
             root = math.sqrt(sky)
@@ -317,14 +347,25 @@ def shade(
                     g = 1.0 - max(0.0, hdv)
                     fresnel = 0.028 + 0.972 * g * g * g * g * g
                     wide = rough + 0.12 * q[SOFT]
-                    s = strength * fresnel * (0.75 * gloss(ndh, wide) + 0.35 * gloss(ndh, 0.55 * wide)) * dl / (dl + 0.35 * ndv + 0.1)
+                    s = (
+                        strength
+                        * fresnel
+                        * (0.75 * gloss(ndh, wide) + 0.35 * gloss(ndh, 0.55 * wide))
+                        * dl
+                        / (dl + 0.35 * ndv + 0.1)
+                    )
                     s *= direct if lamp == 0 else 0.6 * sky
                     rgb[0] += 2.2 * s * q[o + 3]
                     rgb[1] += 2.2 * s * q[o + 4]
                     rgb[2] += 2.2 * s * q[o + 5]
             if m in (1, 2, 3, 11):
                 edge = (1.0 - ndv) ** 4 * sky
-                rim = q[RIM] * smooth(0.0, -0.5, nz - 0.62) * max(0.0, 0.4 * ny + 0.5 + 0.3 * abs(nx)) * (1.0 - ndv) ** 2
+                rim = (
+                    q[RIM]
+                    * smooth(0.0, -0.5, nz - 0.62)
+                    * max(0.0, 0.4 * ny + 0.5 + 0.3 * abs(nx))
+                    * (1.0 - ndv) ** 2
+                )
                 lift = 0.06 * edge
                 rgb[0] += lift * q[AMB_R] + 0.5 * rim * (0.3 + ar)
                 rgb[1] += lift * q[AMB_G] + 0.5 * rim * (0.3 + ag)
@@ -335,7 +376,9 @@ def shade(
                 if gx * gx + gy * gy < (q[IRIS_SIZE] + 0.8) ** 2:
                     sx, sy = gx - 3.4 * q[KEY_X], gy - 3.4 * q[KEY_Y]
                     w = 0.75 + 0.5 * q[SOFT]
-                    spot = smooth(w + 0.35, w - 0.25, max(abs(sx), abs(sy)) * 0.5 + 0.5 * math.sqrt(sx * sx + sy * sy))
+                    spot = smooth(
+                        w + 0.35, w - 0.25, max(abs(sx), abs(sy)) * 0.5 + 0.5 * math.sqrt(sx * sx + sy * sy)
+                    )
                     sx, sy = gx - 3.2 * q[FILL_X], gy - 3.2 * q[FILL_Y]
                     pale = 0.10 * smooth(1.6, 0.6, math.sqrt(sx * sx + sy * sy))
                     sheen = 0.012 * smooth(-1.0, 3.5, gy)
