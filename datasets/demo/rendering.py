@@ -40,7 +40,7 @@ class Still:
 
     anatomy: Anatomy
     grid: Grid
-    attributes: Floats  # (n, 6) of the grid: openness (filled per picture), redness, oil, beard, brow, blush
+    attributes: Floats  # (n, 5) of the grid: openness (filled per picture), redness, oil, beard, brow
 
 
 @lru_cache(maxsize=8)
@@ -69,7 +69,7 @@ def still(p: Identity) -> Still:
     inside = np.clip(1.0 - (np.hypot(ax - bx, y - by) / thick - 0.55) / 0.9, 0.0, 1.0)
     brow = np.where(z > 0, inside, 0.0)
     beard = np.where(z > -20, hair.beard_density(p, x, y), 0.0)
-    attributes = np.stack([np.ones(len(x)), red, oil, beard, brow, np.zeros(len(x))], axis=1)
+    attributes = np.stack([np.ones(len(x)), red, oil, beard, brow], axis=1)
     return Still(a, grid, attributes)
 
 
@@ -155,7 +155,7 @@ def build(p: Identity, shot: Shot) -> Scene:
         if part is skin:
             block = attributes
         else:
-            block = np.zeros((len(local), 6))
+            block = np.zeros((len(local), 5))
             block[:, 0] = _part_sky(part)
             block[:, 2] = 0.35
         points.append(q)
@@ -244,9 +244,9 @@ def _numbers(p: Identity, shot: Shot, lamps: Light, eye_r: float) -> Floats:
         frame = np.array([0.35, 0.33, 0.30])
     return np.concatenate([
         lamps.key, lamps.key_colour, lamps.fill, lamps.fill_colour, lamps.ambient, [shot.rim, shot.key_softness],
-        skin, lip, [p.blotchiness, p.freckles, p.oiliness], iris_colour(p.eye_melanin),
-        [p.iris_radius, 3.0 - 1.5 * min(1.0, bright)], gaze, tint, shot.cloth_colour, [0.5], frame, shadow,
-        [0.7 * p.eye_shadow, p.lipstick, p.melanin], beard,
+        skin, lip, [p.blotchiness, p.freckles], iris_colour(p.eye_melanin),
+        [p.iris_radius, 3.0 - 1.5 * min(1.0, bright)], gaze, tint, shot.cloth_colour, frame, shadow,
+        [0.7 * p.eye_shadow, p.lipstick], beard,
     ])  # fmt: skip
 
 
@@ -279,10 +279,9 @@ def photograph(p: Identity, shot: Shot, size: int) -> Negative:
     image = np.zeros((fine, fine, 3), np.float32)
     region = np.zeros((fine, fine), np.uint8)
     q = _numbers(p, shot, lamps, float(v[h.EYE_R]))
-    camera_at = np.array([0.0, 0.0, DISTANCE])
     shade(
         hit, weight, scene.faces, scene.material, scene.points, scene.normals, scene.canon, scene.attributes,
-        light_space, shadow, camera_at, scene.turn, tables(p.seed % 8), scene.pose.lids, v, q, image, region,
+        light_space, shadow, DISTANCE, tables(p.seed % 8), scene.pose.lids, v, q, image, region,
     )  # fmt: skip
     cover = (region > 0).astype(np.float32)
     _draw_hair(p, scene, camera, lamps, depth, image, region)
