@@ -127,11 +127,14 @@ def _lip_tables(a: Anatomy) -> dict[int, list[tuple[float, list[tuple[float, ...
     return {
         9: [(1.0, [(0.0, m, r, 16.0, 0.0, 1.2, 0.4)])],
         10: [(1.0, [(0.0, m + 2.0, r, 20.0, 0.0, 4.0, 1.2), (9.0, m + 4.0, 14.0, 16.0, 0.0, 2.4, 0.8)])],
-        12: [(1.0, [(0.0, m + up, r, 12.0, 0.0, -1.0, -1.0)]), (-1.0, [(0.0, m - low, r, 14.0, 0.0, 0.8, -1.0)])],
+        12: [
+            (1.0, [(0.0, m + up, r, 12.0, 0.0, -1.0, -1.0)]),
+            (-1.0, [(0.0, m - low, r, 14.0, 0.0, 0.8, -1.0)]),
+        ],
         17: [(-1.0, [(0.0, m - 3.0, r, 14.0, 0.0, 0.0, 1.5)])],
         23: [
-            (1.0, [(0.0, m + up, r + 4.0, 0.95 * up, 0.0, -0.42 * up, -1.0)]),
-            (-1.0, [(0.0, m - low, r + 4.0, 0.95 * low, 0.0, 0.42 * low, -1.0)]),
+            (1.0, [(0.0, m + up, r + 4.0, 0.95 * up, 0.0, -0.6 * up, -1.4)]),
+            (-1.0, [(0.0, m - low, r + 4.0, 0.95 * low, 0.0, 0.6 * low, -1.4)]),
         ],
         25: [(1.0, [(0.0, m, r, 18.0, 0.0, 2.2, 0.6)]), (-1.0, [(0.0, m, r, 22.0, 0.0, -5.2, 0.4)])],
         26: [(-1.0, [(0.0, m, r, 14.0, 0.0, -1.5, 0.0)])],
@@ -180,8 +183,8 @@ def _lids(v: Floats, units: Mapping[int, float], asymmetry: float) -> Floats:
     """Return both eyes' openings over and under the line between the corners, millimetres."""
     up, low = v[h.LID_UP], v[h.LID_LOW]
     raise_, squint, cheek, shut = (units.get(unit, 0.0) / 5.0 for unit in (5, 7, 6, 43))
-    top = up + 3.0 * raise_ - 0.10 * up * squint - 0.06 * up * cheek
-    bottom = low * (1.0 - 0.42 * squint - 0.34 * cheek + 0.28 * squint * cheek) + 0.5 * raise_
+    top = up + 3.0 * raise_ - 0.20 * up * squint - 0.06 * up * cheek
+    bottom = low * (1.0 - 0.50 * squint - 0.34 * cheek + 0.28 * squint * cheek) + 0.5 * raise_
     # Closing: the upper lid travels to the lower one, which barely rises (Evinger et al., IOVS 32, 1991).
     bottom *= 1.0 - 0.15 * shut
     top = top * (1.0 - shut) - bottom * shut

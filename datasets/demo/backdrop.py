@@ -47,7 +47,9 @@ def backdrop(shot: Shot, size: int) -> Floats32:
         _lamps(image, words, 22 if kind == "bokeh" else 4, x, y)
     sigma = 0.012 * GRID if kind == "bokeh" else 0.045 * GRID
     image = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
-    return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC), np.float32).clip(0.0, None)
+    return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC), np.float32).clip(
+        0.0, None
+    )
 
 
 def _boxes(image: Floats32, words: Words, count: int, colour: Floats32) -> None:

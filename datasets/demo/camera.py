@@ -14,7 +14,7 @@ __all__ = ["Camera", "rotation", "vertex_normals"]
 
 Floats = NDArray[np.float64]
 DISTANCE = 1100.0  # mm from the camera to the axis of the head
-FIELD = 330.0  # mm of the plane through that axis that the picture's side covers, at scale 1
+FIELD = 290.0  # mm of the plane through that axis that the picture's side covers, at scale 1
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> Floats:

@@ -12,8 +12,8 @@ __all__ = ["blackbody", "hair_colour", "iris_colour", "skin_albedo", "to_srgb"]
 
 Floats = NDArray[np.float64]
 
-_BLOODLESS = np.array([0.82, 0.655, 0.535])  # dermis seen through an unpigmented epidermis
-_MELANIN = np.array([2.05, 2.45, 2.72])  # optical depth at the dark end
+_BLOODLESS = np.array([0.72, 0.565, 0.425])  # dermis seen through an unpigmented epidermis
+_MELANIN = np.array([2.06, 2.36, 2.58])  # optical depth at the dark end
 _BLOOD = np.array([0.05, 0.36, 0.30])  # oxyhaemoglobin absorbs green and blue
 
 
@@ -26,20 +26,21 @@ def skin_albedo(melanin: float | Floats, blood: float | Floats) -> Floats:
     (above 55 degrees) to dark (below -30), evenly in the angle.
     """
     m = np.asarray(melanin, dtype=np.float64)[..., None]
+    m = m**1.35 + 0.04 * np.sin(2.0 * np.pi * m)  # evens out the angle, which falls fastest in the middle
     b = np.asarray(blood, dtype=np.float64)[..., None]
-    return np.asarray(_BLOODLESS * np.exp(-_MELANIN * m**1.25) * np.exp(-_BLOOD * b))
+    return np.asarray(_BLOODLESS * np.exp(-_MELANIN * m) * np.exp(-_BLOOD * b * (1.0 - 0.35 * m)))
 
 
 def hair_colour(melanin: float, red: float, grey: float) -> Floats:
     """Return the diffuse colour (3,) of hair: eumelanin, pheomelanin and the share of white hairs, each 0..1."""
     depth = 0.75 + 3.6 * melanin**0.8
-    pigment = np.exp(-depth * np.array([0.78, 1.15, 1.75])) * (1.0 - red * np.array([-0.15, 0.30, 0.62]))
+    pigment = np.exp(-depth * np.array([0.86, 1.10, 1.42])) * (1.0 - red * np.array([-0.15, 0.30, 0.62]))
     return np.asarray(pigment * (1.0 - grey) + grey * np.array([0.42, 0.41, 0.40]) + 0.003)
 
 
 def iris_colour(melanin: float) -> Floats:
     """Return the iris's outer colour (3,): blue-grey through green and hazel to dark brown."""
-    stops = np.array([[0.17, 0.27, 0.38], [0.17, 0.22, 0.15], [0.20, 0.13, 0.05], [0.065, 0.030, 0.014]])
+    stops = np.array([[0.17, 0.27, 0.38], [0.15, 0.19, 0.12], [0.15, 0.095, 0.038], [0.045, 0.022, 0.011]])
     at = np.array([0.0, 0.33, 0.62, 1.0])
     return np.array([np.interp(melanin, at, stops[:, c]) for c in range(3)])
 
@@ -68,5 +69,6 @@ def blackbody(kelvin: float) -> Floats:
 def to_srgb(linear: NDArray[np.float32]) -> NDArray[np.float32]:
     """Encode linear light 0..1 by the sRGB curve."""
     return np.asarray(
-        np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-8) ** (1 / 2.4) - 0.055), np.float32
+        np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-8) ** (1 / 2.4) - 0.055),
+        np.float32,
     )

@@ -40,4 +40,6 @@ def tone(x: Floats32, contrast: float) -> Floats32:
     shoulder = 0.42
     over = np.maximum(x - shoulder, 0.0)
     span = 1.0 - shoulder
-    return np.asarray(np.minimum(x, shoulder) + span * (1.0 - np.exp(-over / span)), np.float32).clip(0.0, 1.0)
+    return np.asarray(np.minimum(x, shoulder) + span * (1.0 - np.exp(-over / span)), np.float32).clip(
+        0.0, 1.0
+    )

@@ -53,8 +53,8 @@ _STYLES = {
     "short": Style(9.0, 34.0, 5200, 7, 0.6, 0, 0.0),
     "swept": Style(12.0, 74.0, 4600, 10, 0.8, 1, 0.0),
     "curly": Style(20.0, 46.0, 3800, 14, 5.0, 2, 0.0),
-    "bob": Style(9.0, 210.0, 2600, 18, 1.0, 3, -95.0),
-    "long": Style(8.0, 340.0, 2600, 22, 1.6, 3, -210.0),
+    "bob": Style(9.0, 210.0, 3200, 18, 1.0, 3, -95.0),
+    "long": Style(8.0, 340.0, 3200, 22, 1.6, 3, -210.0),
     "tied": Style(4.0, 120.0, 3200, 14, 0.4, 4, 0.0),
 }
 
@@ -69,8 +69,22 @@ def hairline(p: Identity, azimuth: Floats) -> Floats:
     front = 0.585 * p.cranium_height + 13.0 * p.hairline
     recede = 9.0 * p.hairline
     side = 4.0 if p.robustness < 0.5 else -6.0
-    at = [0.0, 10.0, 24.0, 38.0, 50.0, 59.0, 66.0, 74.0, 84.0, 98.0, 108.0, 125.0, 180.0]
-    y = [front - 1, front, front + 2 + recede, front - 2 + recede, 46.0 + recede, 30.0, 14.0, side, 18.0, 20.0, 2.0, -28.0, -44.0]
+    at = [0.0, 10.0, 24.0, 38.0, 50.0, 59.0, 66.0, 76.0, 82.0, 112.0, 119.0, 130.0, 180.0]
+    y = [
+        front - 1,
+        front,
+        front + 2 + recede,
+        front - 2 + recede,
+        46.0 + recede,
+        30.0,
+        14.0,
+        side,
+        18.0,
+        20.0,
+        2.0,
+        -28.0,
+        -44.0,
+    ]
     return np.asarray(np.interp(np.degrees(np.abs(azimuth)), at, y))
 
 
@@ -87,7 +101,9 @@ def _scalp(p: Identity) -> Floats:
         y = CENTRE_Y + r * dy
         w, d, centre, n = section(a, y.ravel())
         w, d, centre, n = (part.reshape(r.shape) for part in (w, d, centre, n))
-        level = (np.abs(r * dx) / np.maximum(w, 1e-3)) ** n + (np.abs(CENTRE_Z + r * dz - centre) / np.maximum(d, 1e-3)) ** n
+        level = (np.abs(r * dx) / np.maximum(w, 1e-3)) ** n + (
+            np.abs(CENTRE_Z + r * dz - centre) / np.maximum(d, 1e-3)
+        ) ** n
         out = (level > 1.0) | (y > a.top) | (y < a.bottom)
         low, high = np.where(out, low, r), np.where(out, r, high)
     return (low + high) / 2
@@ -102,7 +118,9 @@ def shell(p: Identity) -> list[Part]:
     e = np.radians(np.linspace(_LOW, 90.0, ELEVATIONS))[:, None] + np.zeros((1, AZIMUTHS))
     t = np.linspace(-np.pi, np.pi, AZIMUTHS)[None, :] + np.zeros((ELEVATIONS, 1))
     y = CENTRE_Y + radius * np.sin(e)
-    grown = np.clip((y - hairline(p, t)) / 14.0 + 0.10, 0.0, 1.0)
+    grown = np.clip(
+        (y - hairline(p, t) - (2.0 if p.hair_style in ("buzz", "tied") else 0.5)) / 14.0, 0.0, 1.0
+    )
     body = style.body * (0.8 + 0.4 * p.hair_length)
     lump = 1.0 + 0.10 * np.sin(3 * t + p.seed % 7) * np.sin(4 * e + p.seed % 5)
     if p.hair_style in ("short", "swept"):
@@ -112,7 +130,8 @@ def shell(p: Identity) -> list[Part]:
     points = np.stack([
         r * np.cos(e) * np.sin(t), CENTRE_Y + r * np.sin(e), CENTRE_Z + r * np.cos(e) * np.cos(t)
     ], axis=-1)  # fmt: skip
-    part = _part(points, np.stack([t, e], axis=-1))
+    across = style.lay in (1, 3)
+    part = _part(points, np.stack([t * (6.0 if across else 45.0), e * (50.0 if across else 6.0)], axis=-1))
     bare = (grown <= 0).ravel()[part.faces].all(axis=1)
     parts = [Part(part.points, np.ascontiguousarray(part.faces[~bare]), part.material, part.canon)]
     if style.lay == 3:
@@ -120,9 +139,18 @@ def shell(p: Identity) -> list[Part]:
         top, low = 26.0, style.hang * (0.85 + 0.3 * p.hair_length)
         yy = low + (top - low) * (1 - s)
         swell = 1.0 + 0.06 * np.sin(np.pi * np.minimum(s * 1.2, 1.0)) - 0.04 * s
-        x = (p.cranium_width / 2 + 0.55 * body) * swell * np.sin(tt)
+        x = (
+            (p.cranium_width / 2 + 0.55 * body)
+            * swell
+            * np.sin(tt)
+            * (0.93 + 0.07 * np.minimum(1.0, 4.0 * s))
+        )
         z = -14.0 + (84.0 - 26.0 * s) * swell * np.cos(tt)
-        parts.append(_part(np.stack([x, yy, z], axis=-1)[::-1, ::-1], np.stack([tt, s], axis=-1), both=True))
+        parts.append(
+            _part(
+                np.stack([x, yy, z], axis=-1)[::-1, ::-1], np.stack([tt * 45.0, 4.0 * s], axis=-1), both=True
+            )
+        )
     return parts
 
 
@@ -130,7 +158,7 @@ def _part(points: Floats, canon: Floats, both: bool = False) -> Part:
     faces = grid_faces(*points.shape[:2])
     if both:
         faces = np.concatenate([faces, faces[:, ::-1]])
-    return Part(points.reshape(-1, 3), np.ascontiguousarray(faces), Material.HAIR, canon.reshape(-1, 2))
+    return Part(points.reshape(-1, 3), np.ascontiguousarray(faces), Material.HAIR, canon.reshape(-1, 2), both)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -188,12 +216,14 @@ def _grow(
                 if hanging:
                     # Behind the cheek, before the shoulder, and not through the neck.
                     sign = 1.0 if x > 0.0 else -1.0
-                    floor_x = half + body * (0.1 + 0.75 * layer) - 3.0 - 0.10 * max(0.0, -y - 20.0) * (1.0 - layer)
+                    floor_x = (
+                        half + body * (0.1 + 0.75 * layer) - 3.0 - 0.10 * max(0.0, -y - 20.0) * (1.0 - layer)
+                    )
                     if z > -60.0 and abs(x) < floor_x:
                         x += 0.6 * (sign * floor_x - x)
                     z = min(z, 34.0 - 10.0 * (1.0 - layer))
-                    if y < hang:
-                        y = hang + 0.2 * (y - hang)
+                    if y < hang + 16.0 * (draws[i, 2] - 0.5):  # cut off
+                        x, y, z = out[i, s - 1, 0], out[i, s - 1, 1] - 0.3, out[i, s - 1, 2]
                 else:
                     ex, ey, ez = x, y - CENTRE_Y, z - CENTRE_Z
                     d = math.sqrt(ex * ex + ey * ey + ez * ez) + 1e-9
@@ -231,7 +261,9 @@ def scalp_hair(p: Identity) -> tuple[Floats, Floats]:
     t = (2 * uniform(p.seed, 2, count) - 1) * np.pi
     fe = (np.degrees(e) - _LOW) / (90 - _LOW) * (ELEVATIONS - 1)
     fa = (t + np.pi) / (2 * np.pi) * (AZIMUTHS - 1)
-    r = radius[np.clip(np.rint(fe).astype(int), 0, ELEVATIONS - 1), np.clip(np.rint(fa).astype(int), 0, AZIMUTHS - 1)]
+    r = radius[
+        np.clip(np.rint(fe).astype(int), 0, ELEVATIONS - 1), np.clip(np.rint(fa).astype(int), 0, AZIMUTHS - 1)
+    ]
     y = CENTRE_Y + r * np.sin(e)
     over = y - hairline(p, t) + 2.5 * gaussian(p.seed, 3, (count,))
     keep = np.nonzero((over > 0) & (uniform(p.seed, 4, count) < 0.25 + over / 9.0))[0][: style.strands]
@@ -281,7 +313,12 @@ def beard_density(p: Identity, x: Floats, y: Floats) -> Floats:
         return np.asarray(np.clip((at - low) / (high - low), 0.0, 1.0))
 
     lip_top = mouth + p.upper_lip * (1 - (np.minimum(ax / half, 1)) ** 2) ** 0.8 + 0.8
-    moustache = step(0, 3, y - lip_top) * step(0, 4, nose - 3.0 - 0.12 * ax - y) * step(0, 6, half + 5.0 - ax) * step(-1, 2.5, ax)
+    moustache = (
+        step(0, 3, y - lip_top)
+        * step(0, 4, nose - 3.0 - 0.12 * ax - y)
+        * step(0, 6, half + 5.0 - ax)
+        * step(-1, 2.5, ax)
+    )
     below = mouth - p.lower_lip - 3.0
     soul = step(0, 3, below - y) * step(0, 4, 5.5 - ax)
     chin_part = step(0, 6, mouth - 15.0 - y) * step(0, 8, 25.0 - ax + 0.12 * (mouth - y))
@@ -322,7 +359,9 @@ def facial_hair(a: Anatomy, pose: Pose, p: Identity) -> tuple[Floats, float]:
     keep &= np.abs(x) < 0.97 * w
     x, y = x[keep], y[keep]
     n = len(x)
-    length = {"stubble": 1.6, "moustache": 6.0, "goatee": 6.5, "full": 8.0}[p.beard] * (0.6 + 0.8 * uniform(p.seed, 34, n))
+    length = {"stubble": 1.6, "moustache": 6.0, "goatee": 6.5, "full": 8.0}[p.beard] * (
+        0.6 + 0.8 * uniform(p.seed, 34, n)
+    )
     angle = 0.9 * gaussian(p.seed, 35, (n,)) * 0.35
     dx = length * (np.sin(angle) + 0.35 * np.sign(x) * np.minimum(np.abs(x) / 20.0, 1.0))
     dy = -length * np.cos(angle) * 0.8
@@ -346,7 +385,9 @@ def brows_and_lashes(a: Anatomy, pose: Pose, p: Identity) -> list[tuple[Floats, 
         angle = angle + 0.22 * gaussian(p.seed, k + 2, (n,))
         length = (3.4 + 2.6 * uniform(p.seed, k + 3, n)) * np.interp(t, [0, 0.2, 1], [0.75, 1.0, 0.7])
         strands.append(
-            _along(a, pose, sign * x, y, sign * length * np.cos(angle), length * np.sin(angle) * 0.7, 0.6 + 0 * s)
+            _along(
+                a, pose, sign * x, y, sign * length * np.cos(angle), length * np.sin(angle) * 0.7, 0.6 + 0 * s
+            )
         )
     out.append((np.concatenate(strands), 0.40, 0.62))
     for lid in (0, 1):
@@ -359,11 +400,17 @@ def brows_and_lashes(a: Anatomy, pose: Pose, p: Identity) -> list[tuple[Floats, 
             root = place(a, pose, sign * (v[h.EYE_X] + v[h.EYE_HALF] * u), edge)
             gap = float(pose.lids[e].sum())
             open_ = min(1.0, max(0.0, gap / 9.0))
-            length = (4.6 if lid == 0 else 2.2) * (0.75 + 0.35 * np.clip(u + 0.3, 0, 1)) * (1.15 - 0.3 * p.robustness)
+            length = (
+                (4.6 if lid == 0 else 2.2)
+                * (0.75 + 0.35 * np.clip(u + 0.3, 0, 1))
+                * (1.15 - 0.3 * p.robustness)
+            )
             up = (1.5 * open_ - 0.5) if lid == 0 else -0.75
             direction = np.stack([sign * 0.75 * u, np.full(n, 0.52 * up), np.full(n, 0.95)], axis=1)
             curl = np.array([0.0, 0.42 if lid == 0 else 0.1, 0.0])
-            points = [root + length[:, None] * (q * direction + q * q * curl * open_) for q in (0.0, 0.55, 1.0)]
+            points = [
+                root + length[:, None] * (q * direction + q * q * curl * open_) for q in (0.0, 0.55, 1.0)
+            ]
             strands.append(np.stack(points, axis=1) + np.array([0.0, 0.0, 0.15]))
         out.append((np.concatenate(strands), 0.34 if lid == 0 else 0.22, 0.8 if lid == 0 else 0.45))
     return out
@@ -384,7 +431,11 @@ def shade_strands(
     for i in range(n):
         for s in range(steps):
             a, b = max(0, s - 1), min(steps - 1, s + 1)
-            tx, ty, tz = points[i, b, 0] - points[i, a, 0], points[i, b, 1] - points[i, a, 1], points[i, b, 2] - points[i, a, 2]
+            tx, ty, tz = (
+                points[i, b, 0] - points[i, a, 0],
+                points[i, b, 1] - points[i, a, 1],
+                points[i, b, 2] - points[i, a, 2],
+            )
             k = math.sqrt(tx * tx + ty * ty + tz * tz) + 1e-9
             tx, ty, tz = tx / k, ty / k, tz / k
             x, y, z = points[i, s, 0], points[i, s, 1], points[i, s, 2]
@@ -408,10 +459,15 @@ def shade_strands(
             up = 0.65 + 0.35 * y / (abs(y) + 60.0)
             root = 0.72 + 0.28 * s / (steps - 1.0)
             for c in range(3):
-                body = colour[c] * tone[i] * root * (
-                    key_colour[c] * gate * (0.62 * diffuse + 0.9 * gloss * second)
-                    + fill_colour[c] * gate_fill * 0.6 * diffuse_fill
-                    + ambient[c] * up
+                body = (
+                    colour[c]
+                    * tone[i]
+                    * root
+                    * (
+                        key_colour[c] * gate * (0.62 * diffuse + 0.9 * gloss * second)
+                        + fill_colour[c] * gate_fill * 0.6 * diffuse_fill
+                        + ambient[c] * up
+                    )
                 )
                 out[i, s, c] = body + 0.045 * gloss * tone[i] * root * gate * key_colour[c] * first
     return out

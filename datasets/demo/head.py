@@ -78,10 +78,10 @@ def _profile(p: Identity, mouth: float, chin: float) -> tuple[Floats, float, flo
         (bottom + 1.2, 0.32 * k, 87.0 + forward, 60.0, 2.0),
         (bottom + 5.0, 0.66 * k, 93.0 + forward, 49.0, 2.05),
         (mouth + 0.72 * low, 0.36 * k + 0.38 * j, 95.0 + 0.8 * forward, 36.0, 2.1),
-        (mouth + 0.40 * low, 0.16 * k + 0.73 * j, 95.0 + 0.3 * forward, 18.0, 2.15),
-        (mouth, j, 96.0, -4.0, 2.2),
-        (0.72 * mouth, 0.42 * f + 0.58 * j + 0.4, 95.5, -30.0, 2.22),
-        (0.42 * mouth, 0.84 * f + 0.16 * j + 0.3, 94.0, -58.0, 2.25),
+        (mouth + 0.40 * low, 0.16 * k + 0.73 * j, 95.0 + 0.3 * forward, 20.0, 2.15),
+        (mouth, j, 96.0, 2.0, 2.25),
+        (0.72 * mouth, 0.42 * f + 0.58 * j + 0.4, 95.5, -14.0, 2.25),
+        (0.42 * mouth, 0.84 * f + 0.16 * j + 0.3, 94.0, -40.0, 2.25),
         (-8.0, f, 94.0, -80.0, 2.3),
         (10.0, 0.82 * f + 0.17 * c, 97.0, -90.0, 2.35),
         (32.0, 0.34 * f + 0.62 * c, 98.5, -95.0, 2.35),
@@ -97,7 +97,9 @@ def _profile(p: Identity, mouth: float, chin: float) -> tuple[Floats, float, flo
     return np.ascontiguousarray(np.stack(columns, axis=1)), bottom, top
 
 
-def _reliefs(p: Identity, eye: float, brow: float, nose: float, mouth: float, chin: float) -> tuple[Floats, Floats]:
+def _reliefs(
+    p: Identity, eye: float, brow: float, nose: float, mouth: float, chin: float
+) -> tuple[Floats, Floats]:
     r, a, full, bone = p.robustness, p.age, p.fullness, p.cheekbone
     w = p.nose_width / 2
     # Bumps: x, y, reach in x, reach in y, then the push in x (outward), y and z at the centre. x > 0 is mirrored.
@@ -168,8 +170,18 @@ def anatomy(p: Identity) -> Anatomy:
     profile, bottom, top = _profile(p, mouth, chin)
     bumps, grooves = _reliefs(p, eye, p.brow_height, nose, mouth, chin)
     vector = np.zeros(25)
-    vector[[EYE_X, EYE_Z, EYE_HALF, EYE_RX, EYE_R]] = eye, 72.0 + p.eye_depth, p.eye_width / 2, p.eye_width / 2 + 1.2, 12.4
-    vector[[TILT, LID_UP, LID_LOW]] = np.tan(np.radians(p.eye_tilt)), 0.455 * p.eye_opening, 0.47 * p.eye_opening
+    vector[[EYE_X, EYE_Z, EYE_HALF, EYE_RX, EYE_R]] = (
+        eye,
+        72.0 + p.eye_depth,
+        p.eye_width / 2,
+        p.eye_width / 2 + 1.2,
+        12.4,
+    )
+    vector[[TILT, LID_UP, LID_LOW]] = (
+        np.tan(np.radians(p.eye_tilt)),
+        0.455 * p.eye_opening,
+        0.47 * p.eye_opening,
+    )
     vector[[CREASE, NOSE_Y, NOSE_W, NOSE_H]] = p.lid_crease, nose, p.nose_width / 2, p.nose_projection
     vector[[BRIDGE, HUMP, UPTURN]] = p.nose_bridge, p.nose_hump, p.nose_upturn
     vector[[MOUTH_Y, MOUTH_X, LIP_UP, LIP_LOW]] = mouth, p.mouth_width / 2, p.upper_lip, p.lower_lip

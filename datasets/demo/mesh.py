@@ -28,6 +28,12 @@ class Part:
     faces: Ints
     material: int
     canon: Floats
+    both: bool = False  # the second half of the faces is the first one's back
+
+    @property
+    def front(self) -> Ints:
+        """The faces that give the normals."""
+        return self.faces[: len(self.faces) // 2] if self.both else self.faces
 
 
 def grid_faces(rows: int, columns: int, closed: bool = False, skip: int | None = None) -> Ints:
@@ -95,6 +101,9 @@ def skull_points(a: Anatomy, azimuth: Floats, y: Floats) -> Floats:
     """Return points (n, 3) of the unsculpted skull at azimuths (radians, 0 in front) and heights."""
     w, d, centre, n = section(a, y)
     s, c = np.abs(np.sin(azimuth)), np.abs(np.cos(azimuth))
+    # Behind, the lower sections are boxy: the jaw's angle.
+    low = np.clip((-20.0 - y) / 40.0, 0.0, 1.0) * np.clip((y - a.bottom) / 30.0, 0.0, 1.0)
+    n = n + np.where(np.cos(azimuth) < 0.0, 2.2 * low, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         r = ((s / np.maximum(w, 1e-6)) ** n + (c / np.maximum(d, 1e-6)) ** n) ** (-1.0 / n)
     r = np.where(w <= 1e-5, 0.0, r)

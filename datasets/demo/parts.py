@@ -31,7 +31,7 @@ def _grid(points: Floats, material: Material, canon: Floats, both: bool = False)
     faces = grid_faces(rows, columns)
     if both:
         faces = np.concatenate([faces, faces[:, ::-1]])
-    return Part(points.reshape(-1, 3), np.ascontiguousarray(faces), material, canon.reshape(-1, 2))
+    return Part(points.reshape(-1, 3), np.ascontiguousarray(faces), material, canon.reshape(-1, 2), both)
 
 
 def jaw_turn(points: Floats, jaw: float) -> Floats:
@@ -97,7 +97,9 @@ def mouth(a: Anatomy, pose: Pose) -> list[Part]:
         parts.append(_grid(points, Material.TEETH, np.stack([radius * t, gum * up * direction], axis=-1)))
     gx, gy = np.meshgrid(np.linspace(-1, 1, 17), np.linspace(-1, 1, 11))
     lift = np.sqrt(np.maximum(0.0, 1.0 - 0.9 * gx**2)) - 0.15 * np.exp(-((gx / 0.15) ** 2))
-    tongue = np.stack([19.0 * gx, m - 15.0 + 7.0 * lift + 4.0 * gy, front - 20.0 - 14.0 * gy - 5 * gx**2], axis=-1)
+    tongue = np.stack(
+        [19.0 * gx, m - 15.0 + 7.0 * lift + 4.0 * gy, front - 20.0 - 14.0 * gy - 5 * gx**2], axis=-1
+    )
     parts.append(_grid(jaw_turn(tongue, pose.jaw), Material.TONGUE, np.stack([gx, gy], axis=-1)))
     return parts
 
@@ -115,7 +117,9 @@ def ears(a: Anatomy, p: Identity) -> list[Part]:
     relief = 4.2 * on * np.exp(-(((r - 0.90) / 0.10) ** 2)) + 3.4 * np.exp(-(((r - 0.58) / 0.12) ** 2)) * (
         np.cos(t) > -0.75
     ) * np.clip(0.4 + np.sin(t + 0.9), 0.0, 1.0)
-    relief = relief - 6.5 * np.exp(-(((back + 0.2 * wide) / (0.5 * wide)) ** 2) - ((up + 0.1 * high) / (0.34 * high)) ** 2)
+    relief = relief - 6.5 * np.exp(
+        -(((back + 0.2 * wide) / (0.5 * wide)) ** 2) - ((up + 0.1 * high) / (0.34 * high)) ** 2
+    )
     relief = relief + 3.0 * np.exp(-(((back + 0.75 * wide) / 3.5) ** 2) - ((up + 0.12 * high) / 6.0) ** 2)
     skirt = (r > 0.999).astype(float)
     parts = []
@@ -128,10 +132,12 @@ def ears(a: Anatomy, p: Identity) -> list[Part]:
         z = 2.0 - b * np.cos(angle) + relief * np.sin(angle) + 2.0 * skirt - 0.16 * up
         points = np.stack([sign * x, y0 + up * 0.99, z], axis=-1)
         faces = grid_faces(rings, around)
-        if sign < 0:
+        if sign > 0:
             faces = faces[:, ::-1]
         canon = np.stack([np.broadcast_to(r, x.shape), relief], axis=-1)
-        parts.append(Part(points.reshape(-1, 3), np.ascontiguousarray(faces), Material.EAR, canon.reshape(-1, 2)))
+        parts.append(
+            Part(points.reshape(-1, 3), np.ascontiguousarray(faces), Material.EAR, canon.reshape(-1, 2))
+        )
     return parts
 
 
@@ -141,9 +147,9 @@ def body(p: Identity, cloth: str) -> list[Part]:
     t = np.linspace(-np.pi, np.pi, 61)
     rows = np.linspace(0.0, 1.0, 30)[::-1]
     s, tt = np.meshgrid(rows, t, indexing="ij")
-    y = -55.0 - 135.0 * s
+    y = -18.0 - 172.0 * s
     flare = 1.0 - 0.04 * np.sin(np.pi * s) + 0.02 * np.maximum(0.0, s - 0.62) ** 1.5 / 0.38**1.5
-    zc = -14.0 - 14.0 * s
+    zc = -22.0 - 6.0 * s
     x = wide * flare * np.sin(tt)
     z = zc + (wide + 2.0) * flare * np.cos(tt)
     # Sternomastoids meet over the notch; a larynx between them.
@@ -151,32 +157,50 @@ def body(p: Identity, cloth: str) -> list[Part]:
     z = z + 3.0 * np.exp(-((slant / 0.16) ** 2)) * (0.3 + s)
     z = z + (1.0 + 4.0 * p.robustness) * np.exp(-((tt / 0.14) ** 2) - ((s - 0.48) / 0.10) ** 2)
     z = z - 4.0 * np.exp(-((tt / 0.16) ** 2) - ((s - 0.93) / 0.10) ** 2)
+    # Trapezius: the neck's sides and back run out to the shoulders.
+    slope = np.clip((s - 0.46) / 0.54, 0.0, 1.0) ** 1.8
+    x = (
+        x
+        + 46.0
+        * slope
+        * np.sign(tt)
+        * np.clip((np.abs(tt) - 0.7) / 0.9, 0.0, 1.0) ** 1.5
+        * np.abs(np.sin(tt)) ** 0.5
+    )
+    z = z - 10.0 * slope * np.clip((np.abs(tt) - 0.7) / 0.9, 0.0, 1.0)
     neck = _grid(np.stack([x, y, z], axis=-1), Material.NECK, np.stack([70 * tt, y], axis=-1))
-    rise = {"turtleneck": 42.0, "shirt": 12.0}.get(cloth, 0.0)
+    rise = {"turtleneck": 36.0, "shirt": 12.0}.get(cloth, 0.0)
     reach = 0.55 * wide + 62.0 + 14.0 * p.robustness
+    wide += 2.0
     stations = np.array([
-        (-345.0, reach + 100.0, 118.0), (-260.0, reach + 95.0, 112.0), (-222.0, reach + 75.0, 100.0),
-        (-198.0, reach + 30.0, 88.0), (-182.0, wide + 28.0, 76.0), (-172.0, wide + 13.0, 70.0),
-        (-166.0, wide + 8.5, 68.0), (-161.5, wide + 8.0, 66.0), (-160.0, wide + 5.5, 64.0),
-        (-166.0, wide + 3.0, 62.0),
+        (-330.0, reach + 100.0, 118.0), (-240.0, reach + 95.0, 112.0), (-200.0, reach + 76.0, 102.0),
+        (-176.0, reach + 40.0, 92.0), (-162.0, wide + 48.0, 82.0), (-151.0, wide + 30.0, 74.0),
+        (-144.0, wide + 18.0, 70.0), (-138.5, wide + 12.0, 67.0), (-137.0, wide + 9.0, 65.0),
+        (-143.0, wide + 6.0, 62.0),
     ])  # fmt: skip
     if rise:
         stations[6:, 0] += np.array([0.25, 0.9, 1.0, 1.0]) * rise
-        stations[6:, 1] -= 3.0 * rise / 42.0
+        stations[6:, 1] -= 9.0 * rise / 42.0
         stations[6:, 2] -= 2.0 * rise / 42.0
     dense = np.linspace(0, len(stations) - 1, 46)
     ring = np.stack([np.interp(dense, np.arange(len(stations)), stations[:, c]) for c in range(3)], axis=1)
-    ring = (ring + np.roll(ring, 1, 0) + np.roll(ring, -1, 0)) / 3 * (np.arange(46)[:, None] % 45 > 0) + ring * (
-        np.arange(46)[:, None] % 45 == 0
-    )
+    ring = (ring + np.roll(ring, 1, 0) + np.roll(ring, -1, 0)) / 3 * (
+        np.arange(46)[:, None] % 45 > 0
+    ) + ring * (np.arange(46)[:, None] % 45 == 0)
     yy, tt = np.meshgrid(np.arange(46), t, indexing="ij")
     near = np.clip((yy - 20) / 20.0, 0.0, 1.0)
     dip = 20.0 if cloth == "crew" else 8.0
-    y = ring[yy, 0] - dip * near * np.maximum(0.0, np.cos(tt)) ** 3 + 12.0 * near * np.maximum(0.0, -np.cos(tt))
+    y = (
+        ring[yy, 0]
+        - dip * near * np.maximum(0.0, np.cos(tt)) ** 3
+        + 12.0 * near * np.maximum(0.0, -np.cos(tt))
+    )
     x = ring[yy, 1] * np.sign(np.sin(tt)) * np.abs(np.sin(tt)) ** 0.9
     z = -30.0 + ring[yy, 2] * np.cos(tt) + 10 * near
     fold = 1.6 * np.sin(tt * 9.0 + 0.05 * y) * np.clip((25 - yy) / 20.0, 0, 1)
-    cloth_part = _grid(np.stack([x, y, z + fold], axis=-1), Material.CLOTH, np.stack([120.0 * tt, y], axis=-1))
+    cloth_part = _grid(
+        np.stack([x, y, z + fold], axis=-1), Material.CLOTH, np.stack([120.0 * tt, y], axis=-1)
+    )
     return [neck, cloth_part]
 
 
@@ -198,12 +222,18 @@ def glasses(a: Anatomy, p: Identity) -> list[Part]:
         x = sign * (ey + 0.5) + wide * k * c
         bow = base - 0.0035 * x**2
         parts.append(_tube(np.stack([x, -3.0 + high * k * s, bow], axis=1), radius))
-        temple_x = np.array([ey + wide, ey + wide + 5.0, 0.515 * p.face_width + 3.0, 0.515 * p.face_width + 3.0])
+        temple_x = np.array(
+            [ey + wide, ey + wide + 5.0, 0.515 * p.face_width + 3.0, 0.515 * p.face_width + 3.0]
+        )
         temple_z = np.array([base - 0.0035 * (ey + wide) ** 2, base - 16.0, 30.0, -8.0])
-        parts.append(_tube(np.stack([sign * temple_x, np.array([3.0, 4.0, 4.0, 3.0]), temple_z], axis=1), 1.3))
+        parts.append(
+            _tube(np.stack([sign * temple_x, np.array([3.0, 4.0, 4.0, 3.0]), temple_z], axis=1), 1.3)
+        )
     inner = ey - wide + 0.5
     x = np.linspace(-inner, inner, 9)
-    parts.append(_tube(np.stack([x, 1.0 + 2.5 * (1 - (x / inner) ** 2), np.full(9, base + 0.8)], axis=1), radius))
+    parts.append(
+        _tube(np.stack([x, 1.0 + 2.5 * (1 - (x / inner) ** 2), np.full(9, base + 0.8)], axis=1), radius)
+    )
     return parts
 
 
@@ -211,7 +241,9 @@ def _tube(path: Floats, radius: float) -> Part:
     around = np.linspace(0.0, 2 * np.pi, 7)
     direction = np.gradient(path, axis=0)
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    across = np.cross(direction, np.where(np.abs(direction[:, 2:]) > 0.8, [[0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0]]))
+    across = np.cross(
+        direction, np.where(np.abs(direction[:, 2:]) > 0.8, [[0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0]])
+    )
     across /= np.linalg.norm(across, axis=1, keepdims=True)
     third = np.cross(direction, across)
     ring = path[:, None] + radius * (

@@ -119,7 +119,17 @@ def shadow_depth(light: Any, faces: Any, casts: Any, depth: Any) -> None:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def strands(points: Any, colour: Any, thickness: Any, alpha: Any, code: int, bias: float, depth: Any, image: Any, region: Any) -> None:
+def strands(
+    points: Any,
+    colour: Any,
+    thickness: Any,
+    alpha: Any,
+    code: int,
+    bias: float,
+    depth: Any,
+    image: Any,
+    region: Any,
+) -> None:
     """Draw polylines over what is drawn.
 
     `points` (n, s, 3) are screen x, y and depth; `colour` (n, s, 3) linear light; `thickness` (n,) pixels;

@@ -30,7 +30,7 @@ __all__ = ["Scene", "photograph"]
 
 Floats = NDArray[np.float64]
 PIVOT = np.array([0.0, -62.0, -18.0])  # where head turns on neck, mm
-CENTRE = np.array([0.0, -22.0, 0.0])  # what the camera looks at
+CENTRE = np.array([0.0, -12.0, 0.0])  # what the camera looks at
 SHADOW_SIZE, SHADOW_SPAN = 288, 330.0
 
 
@@ -40,7 +40,7 @@ class Still:
 
     anatomy: Anatomy
     grid: Grid
-    attributes: Floats  # (n, 6) of the grid: openness (filled per picture), redness, oil, beard, brow, blush
+    attributes: Floats  # (n, 5) of the grid: openness (filled per picture), redness, oil, beard, brow
 
 
 @lru_cache(maxsize=8)
@@ -69,7 +69,7 @@ def still(p: Identity) -> Still:
     inside = np.clip(1.0 - (np.hypot(ax - bx, y - by) / thick - 0.55) / 0.9, 0.0, 1.0)
     brow = np.where(z > 0, inside, 0.0)
     beard = np.where(z > -20, hair.beard_density(p, x, y), 0.0)
-    attributes = np.stack([np.ones(len(x)), red, oil, beard, brow, np.zeros(len(x))], axis=1)
+    attributes = np.stack([np.ones(len(x)), red, oil, beard, brow], axis=1)
     return Still(a, grid, attributes)
 
 
@@ -130,7 +130,14 @@ def build(p: Identity, shot: Shot) -> Scene:
     turn = rotation(shot.yaw, shot.pitch, shot.roll)
     lean = rotation(0.3 * shot.yaw, 0.1 * shot.pitch, 0.25 * shot.roll)
     skin = Part(face, grid.faces, Material.SKIN, grid.canon)
-    own = [skin, *parts.ears(a, p), *parts.eyes(a, pose), *parts.mouth(a, pose), *parts.glasses(a, p), *hair.shell(p)]
+    own = [
+        skin,
+        *parts.ears(a, p),
+        *parts.eyes(a, pose),
+        *parts.mouth(a, pose),
+        *parts.glasses(a, p),
+        *hair.shell(p),
+    ]
     below = parts.body(p, shot.cloth)
     points, all_normals, faces, material, canon, extra = [], [], [], [], [], []
     start = 0
@@ -144,11 +151,11 @@ def build(p: Identity, shot: Shot) -> Scene:
         else:
             q = (local - PIVOT) @ turn.T
         q = q + PIVOT - CENTRE
-        n = normals @ turn.T if part is skin else vertex_normals(np.ascontiguousarray(q), part.faces)
+        n = normals @ turn.T if part is skin else vertex_normals(np.ascontiguousarray(q), part.front)
         if part is skin:
             block = attributes
         else:
-            block = np.zeros((len(local), 6))
+            block = np.zeros((len(local), 5))
             block[:, 0] = _part_sky(part)
             block[:, 2] = 0.35
         points.append(q)
@@ -209,13 +216,13 @@ def light(shot: Shot) -> Light:
     """Return the shot's lamps. Powers are set so that a lit white diffuser shows near 1."""
     key = _direction(shot.key_azimuth, shot.key_elevation)
     fill = _direction(-0.75 * shot.key_azimuth - (20 if shot.key_azimuth > 0 else -20), 8.0)
-    power = 1.25 * shot.key_power
+    power = 1.5 * shot.key_power
     return Light(
         key,
         power * blackbody(shot.key_kelvin),
         fill,
         power / shot.fill_ratio * blackbody(shot.fill_kelvin),
-        1.1 * shot.ambient * blackbody(shot.ambient_kelvin),
+        1.35 * shot.ambient * blackbody(shot.ambient_kelvin),
     )
 
 
@@ -223,7 +230,9 @@ def _numbers(p: Identity, shot: Shot, lamps: Light, eye_r: float) -> Floats:
     skin = skin_albedo(p.melanin, 0.35 + 0.5 * p.haemoglobin)
     lip = skin_albedo(0.75 * p.melanin + 0.10, 1.5 + 0.8 * p.haemoglobin) * np.array([0.86, 0.80, 0.86])
     hue = p.lipstick_hue
-    stick = np.array([0.46 - 0.16 * hue, 0.035 + 0.08 * (1 - hue), 0.06 + 0.05 * hue])
+    stick = np.array([0.40 - 0.15 * hue, 0.05 + 0.04 * (1 - hue), 0.06 + 0.05 * hue]) * (
+        1.0 - 0.5 * p.melanin
+    )
     lip = lip + 0.8 * p.lipstick * (stick - lip)
     tint = hair_colour(p.hair_melanin, p.hair_red, p.hair_grey)
     beard = 0.45 * hair_colour(min(1.0, p.hair_melanin + 0.08), p.hair_red, 0.6 * p.hair_grey) + 0.22 * skin
@@ -235,9 +244,9 @@ def _numbers(p: Identity, shot: Shot, lamps: Light, eye_r: float) -> Floats:
         frame = np.array([0.35, 0.33, 0.30])
     return np.concatenate([
         lamps.key, lamps.key_colour, lamps.fill, lamps.fill_colour, lamps.ambient, [shot.rim, shot.key_softness],
-        skin, lip, [p.blotchiness, p.freckles, p.oiliness], iris_colour(p.eye_melanin),
-        [p.iris_radius, 3.0 - 1.5 * min(1.0, bright)], gaze, tint, shot.cloth_colour, [0.5], frame, shadow,
-        [0.7 * p.eye_shadow, p.lipstick, p.melanin], beard,
+        skin, lip, [p.blotchiness, p.freckles], iris_colour(p.eye_melanin),
+        [p.iris_radius, 3.0 - 1.5 * min(1.0, bright)], gaze, tint, shot.cloth_colour, frame, shadow,
+        [0.7 * p.eye_shadow, p.lipstick], beard,
     ])  # fmt: skip
 
 
@@ -262,16 +271,17 @@ def photograph(p: Identity, shot: Shot, size: int) -> Negative:
     depth = np.full((fine, fine), 1e9, np.float32)
     hit = np.full((fine, fine), -1, np.int32)
     weight = np.zeros((fine, fine, 2), np.float32)
-    raster.rasterise(screen, scene.faces, scene.material, scene.canon, scene.pose.lids, eye, depth, hit, weight)
+    raster.rasterise(
+        screen, scene.faces, scene.material, scene.canon, scene.pose.lids, eye, depth, hit, weight
+    )
     lamps = light(shot)
     light_space, shadow = _shadow(scene, lamps)
     image = np.zeros((fine, fine, 3), np.float32)
     region = np.zeros((fine, fine), np.uint8)
     q = _numbers(p, shot, lamps, float(v[h.EYE_R]))
-    camera_at = np.array([0.0, 0.0, DISTANCE])
     shade(
         hit, weight, scene.faces, scene.material, scene.points, scene.normals, scene.canon, scene.attributes,
-        light_space, shadow, camera_at, scene.turn, tables(p.seed % 8), scene.pose.lids, v, q, image, region,
+        light_space, shadow, DISTANCE, tables(p.seed % 8), scene.pose.lids, v, q, image, region,
     )  # fmt: skip
     cover = (region > 0).astype(np.float32)
     _draw_hair(p, scene, camera, lamps, depth, image, region)
@@ -291,9 +301,12 @@ def _shadow(scene: Scene, lamps: Light) -> tuple[Floats, NDArray[np.float32]]:
     y = np.cross(z, x)
     k = SHADOW_SIZE / SHADOW_SPAN
     local = scene.points @ np.stack([x, y, z], axis=1)
-    space = np.stack([SHADOW_SIZE / 2 + k * local[:, 0], SHADOW_SIZE / 2 - k * local[:, 1], -local[:, 2]], axis=1)
+    space = np.stack(
+        [SHADOW_SIZE / 2 + k * local[:, 0], SHADOW_SIZE / 2 - k * local[:, 1], -local[:, 2]], axis=1
+    )
     casts = np.isin(
-        scene.material, (Material.SKIN, Material.EAR, Material.NECK, Material.HAIR, Material.FRAME, Material.CLOTH)
+        scene.material,
+        (Material.SKIN, Material.EAR, Material.NECK, Material.HAIR, Material.FRAME, Material.CLOTH),
     ).astype(np.uint8)
     depth = np.full((SHADOW_SIZE, SHADOW_SIZE), 1e9, np.float32)
     raster.shadow_depth(np.ascontiguousarray(space), scene.faces, casts, depth)
@@ -308,7 +321,16 @@ def _draw_hair(
     lash = hair_colour(0.55 + 0.45 * p.hair_melanin, 0.3 * p.hair_red, 0.0)
     per_mm = camera.pixels_per_mm
 
-    def draw(local: Floats, tone: Floats, colour: Floats, thick: float, alpha: float, code: int, bias: float, gloss: float) -> None:
+    def draw(
+        local: Floats,
+        tone: Floats,
+        colour: Floats,
+        thick: float,
+        alpha: float,
+        code: int,
+        bias: float,
+        gloss: float,
+    ) -> None:
         if not len(local):
             return
         shape = local.shape
@@ -325,7 +347,16 @@ def _draw_hair(
     draw(strands, 0.7 + 0.6 * hair.uniform(p.seed, 90, len(strands)), dark, thick, 0.8, 0, 1.2, 0.4)
     for n, (strands, thick, alpha) in enumerate(hair.brows_and_lashes(scene.anatomy, scene.pose, p)):
         tone = 0.7 + 0.5 * hair.uniform(p.seed, 91 + n, len(strands))
-        draw(strands, tone * (0.75 if n == 0 else 0.5), dark if n == 0 else lash, thick, alpha, 0, 1.5, 0.3 if n == 0 else 0.0)
+        draw(
+            strands,
+            tone * (0.75 if n == 0 else 0.5),
+            dark if n == 0 else lash,
+            thick,
+            alpha,
+            0,
+            1.5,
+            0.3 if n == 0 else 0.0,
+        )
     strands, tone = hair.scalp_hair(p)
     fine = 0.85 if p.hair_style in ("long", "bob", "swept", "tied") else 0.6
     draw(strands, tone, tint, fine, 1.0, int(Region.HAIR), 1.5, 1.0)

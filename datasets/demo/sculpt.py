@@ -93,11 +93,15 @@ def _lips(x: float, y: float, side: float, v: Any) -> float:
     if side > 0.0 or (side == 0.0 and m >= 0.0):
         q = m / max(up, 0.6)
         if q < 1.0:
-            return taper * (3.4 * math.sin(math.pi * min(1.0, max(q, 0.0)) ** 0.72) + 1.4 * q - 1.6 * (1.0 - q) ** 3)
+            return taper * (
+                3.4 * math.sin(math.pi * min(1.0, max(q, 0.0)) ** 0.72) + 1.4 * q - 1.6 * (1.0 - q) ** 3
+            )
         return taper * 1.4 * math.exp(-(((q - 1.0) * up / 3.0) ** 2))
     q = m / min(low, -0.6)
     if q < 1.0:
-        return taper * (4.4 * math.sin(math.pi * min(1.0, max(q, 0.0)) ** 0.8) + 0.3 * q - 1.4 * (1.0 - q) ** 3)
+        return taper * (
+            4.4 * math.sin(math.pi * min(1.0, max(q, 0.0)) ** 0.8) + 0.3 * q - 1.4 * (1.0 - q) ** 3
+        )
     return taper * 0.3 * math.exp(-(((q - 1.0) * low / 3.0) ** 2))
 
 
@@ -181,11 +185,15 @@ def sculpt(
             # Fold over the upper lid: skin swells above the crease.
             u = (abs(px) - vector[_EYE_X]) / vector[_EYE_HALF]
             if u * u < 1.3:
-                edge = lid_edge(max(-1.0, min(1.0, u)), lids[e, 0], lids[e, 1], vector[_EYE_HALF], vector[_TILT])[0]
+                edge = lid_edge(
+                    max(-1.0, min(1.0, u)), lids[e, 0], lids[e, 1], vector[_EYE_HALF], vector[_TILT]
+                )[0]
                 t = py - edge - vector[_CREASE]
                 lid += (1.3 - u * u) * (1.9 * smooth(-0.6, 2.0, t) - 0.9 * math.exp(-((t / 0.9) ** 2)))
                 t = py - edge + 0.2
-                low = lid_edge(max(-1.0, min(1.0, u)), lids[e, 0], lids[e, 1], vector[_EYE_HALF], vector[_TILT])[1]
+                low = lid_edge(
+                    max(-1.0, min(1.0, u)), lids[e, 0], lids[e, 1], vector[_EYE_HALF], vector[_TILT]
+                )[1]
                 lid += 0.5 * (1.3 - u * u) * math.exp(-(((py - low + 2.6) / 1.6) ** 2))
             blend = max(0.0, 4.0 - abs(lid - pz)) / 4.0
             pz = max(pz, lid) + blend * blend * blend * 4.0 / 6.0

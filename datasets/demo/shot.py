@@ -109,7 +109,11 @@ def _light(words: Words, domain: str) -> dict[str, float]:
     }  # fmt: skip
 
 
-_BACKGROUNDS = {"studio": ("paper", "gradient"), "office": ("room", "window", "wall"), "phone-night": ("bokeh", "lamp")}
+_BACKGROUNDS = {
+    "studio": ("paper", "gradient"),
+    "office": ("room", "window", "wall"),
+    "phone-night": ("bokeh", "lamp"),
+}
 
 
 def _hue(words: Words, low: float, high: float, grey: float) -> tuple[float, float, float]:
@@ -152,7 +156,9 @@ def draw_shot(words: Words, domain: str = "studio", expression: str | None = Non
         shift=(round(frame.uniform(-0.03, 0.03), 4), round(frame.uniform(-0.03, 0.03), 4)),
         **{k: round(v, 5) for k, v in _light(words.named("light"), domain).items()},
         background=scene.choice(_BACKGROUNDS[domain]),
-        background_colour=_hue(scene, 0.08, 0.55, 0.7) if domain != "phone-night" else _hue(scene, 0.008, 0.04, 0.5),
+        background_colour=_hue(scene, 0.08, 0.55, 0.7)
+        if domain != "phone-night"
+        else _hue(scene, 0.008, 0.04, 0.5),
         cloth=scene.choice(("crew", "crew", "shirt", "turtleneck")),
         cloth_colour=_hue(scene, 0.02, 0.6, 0.35),
     )

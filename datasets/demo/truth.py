@@ -76,7 +76,16 @@ def landmarks(scene: Scene, camera: Camera) -> NDArray[np.float32]:
     up = np.array([-0.62, -0.26, 0.0, 0.26, 0.62]) * half
     low = np.array([0.62, 0.30, 0.0, -0.30, -0.62]) * half
     inner = np.array([-0.42, 0.0, 0.42]) * half
-    x += [np.array([-half]), up, np.array([half]), low, np.array([-0.9 * half]), inner, np.array([0.9 * half]), inner[::-1]]
+    x += [
+        np.array([-half]),
+        up,
+        np.array([half]),
+        low,
+        np.array([-0.9 * half]),
+        inner,
+        np.array([0.9 * half]),
+        inner[::-1],
+    ]
     y += [np.zeros(1) + m, m + border(up, 0), np.zeros(1) + m, m + border(low, 1), np.zeros(8) + m]
     side += [np.array([1.0]), np.ones(5), np.array([1.0]), -np.ones(5), np.ones(5), -np.ones(3)]
     rest = place(a, pose, np.concatenate(x), np.concatenate(y), np.concatenate(side))
@@ -84,7 +93,9 @@ def landmarks(scene: Scene, camera: Camera) -> NDArray[np.float32]:
     return np.ascontiguousarray(camera.project(points)[:, :2], dtype=np.float32)
 
 
-def box(scene: Scene, camera: Camera, p: Identity, points: NDArray[np.float32]) -> tuple[float, float, float, float]:
+def box(
+    scene: Scene, camera: Camera, p: Identity, points: NDArray[np.float32]
+) -> tuple[float, float, float, float]:
     """Return the tight face box (x, y, width, height), pixels: from the hairline's height to the chin.
 
     The hairline is taken where it would be on a full head of hair, on bald heads too; sideways the box holds the
