@@ -34,7 +34,7 @@ def ingest(
     follow_links: o.FollowLinks = False,
     identities: Annotated[int, typer.Option(min=1, help="demo: how many persons.")] = 12,
     pictures: Annotated[int, typer.Option(min=1, help="demo: pictures of each person.")] = 4,
-    size: Annotated[int, typer.Option(min=32, max=2048, help="demo: side in pixels.")] = 256,
+    size: Annotated[int, typer.Option(min=64, max=1024, help="demo: side in pixels.")] = 256,
     seed: Annotated[int, typer.Option(min=0, help="demo: which persons and pictures.")] = 0,
     layout: o.LayoutOption = o.Layout.files,
     engine: o.EngineOption = o.Engine.auto,
