@@ -102,6 +102,15 @@ class Operator(ABC, Generic[P]):
         """Whether these parameters leave every pixel (and so the label) as it was."""
         return bool(getattr(parameters, self.strength) == self.neutral)
 
+    def shows(self, parameters: P, width: int, height: int) -> bool:
+        """Whether anything of the operator is seen on a picture of this size.
+
+        Dots may be too fine for it. Where nothing shows, `apply` gives the picture back, the label is kept,
+        and the row does not name the operator.
+        """
+        del width, height
+        return not self.is_identity(parameters)
+
     @classmethod
     def draws(cls) -> dict[str, Draw]:
         """Return the default distribution of each parameter, by name."""

@@ -44,10 +44,9 @@ class Step:
     parameters: Parameters
     level: int | None = None
 
-    @property
-    def acts(self) -> bool:
-        """Whether it changes the picture at all."""
-        return not self.operator.is_identity(self.parameters)
+    def shows(self, width: int, height: int) -> bool:
+        """Whether it changes a picture of this size at all."""
+        return self.operator.shows(self.parameters, width, height)
 
     def to_json(self) -> dict[str, Any]:
         """Return what a row records: enough to apply the step again."""

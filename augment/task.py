@@ -66,17 +66,22 @@ class Augment:
         planned = []
         for variant in range(self.variants):
             described, steps = self.policy.draw(self.seed, parent.sample_id, variant)
-            acting = [step for step in steps if step.acts]
+            acting = [step for step in steps if step.shows(parent.width, parent.height)]
             attack = next((step.operator.attack for step in reversed(acting) if step.operator.attack), None)
             if attack and parent.label != "spoof" and self.label_effect == "drop":
                 continue
-            planned.append(self._planned(parent, variant, described, steps, attack))
+            planned.append(self._planned(parent, variant, described, steps, acting, attack))
         return planned
 
     def _planned(
-        self, parent: Sample, variant: int, described: dict[str, Any], steps: list[Step], attack: str | None
+        self,
+        parent: Sample,
+        variant: int,
+        described: dict[str, Any],
+        steps: list[Step],
+        acting: list[Step],
+        attack: str | None,
     ) -> Planned:
-        acting = [step for step in steps if step.acts]
         recorded = [step.to_json() for step in steps]
         encoding = self.encoding.to_json()
         parameters = {**described, "steps": recorded, "encoding": encoding}
@@ -121,4 +126,4 @@ def replay(parameters: dict[str, Any], pixels: NDArray[np.uint8]) -> NDArray[np.
                 "row; install the facedata that the dataset's record names"
             )
         steps.append(Step(operator, operator.parse(step["parameters"]), step.get("level")))
-    return _apply([step for step in steps if step.acts], pixels)
+    return _apply(steps, pixels)

@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,12 +27,11 @@ from harness import Row, interleave, table
 from PIL import Image
 
 from facedata.augment.policy import load_policy
-from facedata.augment.registry import OPERATORS, magnitude
+from facedata.augment.registry import OPERATORS
 from facedata.augment.run import augment
 from facedata.augment.task import Augment
 from facedata.datasets.demo import demo_face
 from facedata.datasets.engine import Options
-from facedata.datasets.inputs import Reading, open_input
 from facedata.datasets.pictures import SUFFIXES, Encoding, read_picture
 from facedata.datasets.words import Words
 
@@ -89,7 +88,7 @@ def our_policy(encoded: list[bytes]) -> Callable[[], object]:
         image = read_picture(next(turn), "bench").pixels
         _, steps = policy.draw(0, f"{next(numbers):032x}", next(numbers))
         for step in steps:
-            if step.acts:
+            if step.shows(*image.shape[1::-1]):
                 image = step.operator.apply(image, step.parameters).image
         return Encoding("jpeg", 90).encode(image)
 
@@ -171,7 +170,7 @@ def bare_loop(source: Path, target: Path, variants: int) -> None:
             image = pixels
             _, steps = task.policy.draw(0, f"{number:032x}", variant)
             for step in steps:
-                if step.acts:
+                if step.shows(*pixels.shape[1::-1]):
                     image = step.operator.apply(image, step.parameters).image
             (target / f"{number}-{variant}.jpg").write_bytes(task.encoding.encode(image))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from facedata.datasets.dataset import SAMPLES_NAME
-from facedata.datasets.record import Counts, Failure
-from facedata.datasets.sample import SCHEMA, Sample
+from facedata.datasets.record import Counts, Failure, Tally
+from facedata.datasets.sample import SCHEMA
 from facedata.datasets.shard import PART_NAME, PART_ROWS
 
 __all__ = ["Assembled", "VersionHash", "assemble"]
@@ -83,29 +82,25 @@ def _move_files(part: Path, root: Path) -> None:
 
 
 def _write_rows(parts: list[Path], root: Path, result: Assembled) -> None:
-    version, tally, subjects, last = VersionHash(), Counter[tuple[str, str | None]](), set[str](), ""
+    version, tally, last = VersionHash(), Tally(), ""
     temporary = root / f".{SAMPLES_NAME}.tmp"
     with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as file:
         for table in _sorted_rows(parts):
-            kept = []
-            for row in table.to_pylist():
-                row_hash = row.pop("row_hash")
-                if row["sample_id"] == last:
-                    reason = f"two samples have the id {last}; the second is left out: remove the copy"
+            ids = table["sample_id"].to_pylist()
+            first = [one != before for one, before in zip(ids, [last, *ids], strict=False)]
+            last = ids[-1]
+            if not all(first):
+                for row in table.filter(pa.array([not one for one in first])).to_pylist():
+                    reason = f"two samples have the id {row['sample_id']}; the second is left out"
                     result.failures.append(Failure(place=row["image"], kind="duplicate-id", reason=reason))
-                    continue
-                last = row["sample_id"]
+                table = table.filter(pa.array(first))
+            for row_hash in table["row_hash"].to_pylist():
                 version.add(row_hash)
-                sample = Sample.from_row(row)
-                Counts.tally(tally, sample)
-                if sample.subject is not None:
-                    subjects.add(sample.subject)
-                kept.append(row)
-            if kept:
-                file.write_table(pa.Table.from_pylist(kept, schema=SCHEMA))
+            tally.add_table(table)
+            file.write_table(table.select(SCHEMA.names).cast(SCHEMA))
     temporary.replace(root / SAMPLES_NAME)
     result.version = version.result()
-    result.counts = Counts.of(tally, len(subjects))
+    result.counts = tally.counts()
 
 
 def _sorted_rows(parts: list[Path]) -> Iterator[pa.Table]:

@@ -129,7 +129,9 @@ class FileItem:
     def _read(self, name: str, max_bytes: int) -> bytes:
         path = Path(self.root, self.path)
         try:
-            if not self.follow_links and not path.resolve().is_relative_to(Path(self.root).resolve()):
+            # A folder's listing follows no link to a folder, so only the file itself can lead out.
+            leads_out = path.is_symlink() and not path.resolve().is_relative_to(Path(self.root).resolve())
+            if leads_out and not self.follow_links:
                 raise PictureError(
                     "link", f"{name}: a link to a place outside the folder; copy it in or pass --follow-links"
                 )

@@ -13,10 +13,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facedata.datasets.errors import DatasetError
-from facedata.datasets.sample import Sample
 
 __all__ = [
     "RECORD_NAME",
@@ -25,6 +25,7 @@ __all__ = [
     "Failure",
     "Parent",
     "Record",
+    "Tally",
     "library_versions",
     "read_record",
     "write_text",
@@ -58,7 +59,10 @@ class Parent(_Model):
 
 
 class Counts(_Model):
-    """Rows by what they are; a null label counts as `unlabelled`, and each operator of a chain for itself."""
+    """Rows by what they are; a null label counts as `unlabelled`, and each operator of a chain for itself.
+
+    A sample that an operator was applied to twice counts once for it.
+    """
 
     rows: int = 0
     by_label: dict[str, int] = Field(default_factory=dict)
@@ -68,28 +72,45 @@ class Counts(_Model):
     by_operator: dict[str, int] = Field(default_factory=dict)
     subjects: int = 0
 
-    @classmethod
-    def of(cls, samples: Counter[tuple[str, str | None]], subjects: int) -> Counts:
-        """Return the counts from a tally of (column, value) pairs, as `tally` makes them."""
-        tables: dict[str, dict[str, int]] = {}
-        for (column, value), number in samples.items():
-            if value is not None or column in ("label", "split"):
-                name = value if value is not None else "unlabelled" if column == "label" else "none"
-                tables.setdefault(column, {})[name] = number
-        ordered = {f"by_{column}": dict(sorted(table.items())) for column, table in tables.items()}
-        ordered.pop("by_rows", None)
-        return cls.model_validate(
-            {"rows": samples[("rows", None)], "subjects": subjects, **ordered}, strict=True
+
+class Tally:
+    """Counts in the making."""
+
+    _COLUMNS = ("label", "attack", "domain", "split", "operator")
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._values: dict[str, Counter[str | None]] = {column: Counter() for column in self._COLUMNS}
+        self._subjects: set[str] = set()
+
+    def add_table(self, rows: pa.Table) -> None:
+        """Add the rows of a table that has the counted columns."""
+        self._rows += rows.num_rows
+        for column in self._COLUMNS:
+            self._values[column].update(rows[column].to_pylist())
+        self._subjects.update(subject for subject in rows["subject"].to_pylist() if subject is not None)
+
+    def counts(self) -> Counts:
+        """Return the counts, each table sorted by name."""
+        label, split = (
+            self._named(name, null) for name, null in (("label", "unlabelled"), ("split", "none"))
+        )
+        operators: Counter[str] = Counter()
+        for chain, number in self._values["operator"].items():
+            operators.update(dict.fromkeys(chain.split("+"), number) if chain else {})
+        return Counts(
+            rows=self._rows,
+            by_label=label,
+            by_attack=self._named("attack"),
+            by_domain=self._named("domain"),
+            by_split=split,
+            by_operator=dict(sorted(operators.items())),
+            subjects=len(self._subjects),
         )
 
-    @staticmethod
-    def tally(counter: Counter[tuple[str, str | None]], sample: Sample) -> None:
-        """Add one sample to a tally."""
-        counter[("rows", None)] += 1
-        for column in ("label", "attack", "domain", "split"):
-            counter[(column, getattr(sample, column))] += 1
-        for operator in (sample.operator or "").split("+"):
-            counter[("operator", operator or None)] += 1
+    def _named(self, column: str, null: str | None = None) -> dict[str, int]:
+        named = {value if value is not None else null: n for value, n in self._values[column].items()}
+        return dict(sorted((name, number) for name, number in named.items() if name is not None))
 
 
 class Record(_Model):

@@ -17,7 +17,18 @@ import pyarrow as pa
 from facedata.datasets.canonical import canonical_json, content_hash, identifier
 from facedata.datasets.errors import DatasetError
 
-__all__ = ["LABELS", "SCHEMA", "Label", "Layer", "Sample", "Source", "derived_id", "ingested_id", "to_table"]
+__all__ = [
+    "LABELS",
+    "SCHEMA",
+    "Label",
+    "Layer",
+    "Sample",
+    "Source",
+    "derived_id",
+    "hash_row",
+    "ingested_id",
+    "to_table",
+]
 
 Label = Literal["live", "spoof"]
 LABELS: tuple[Label, ...] = ("live", "spoof")
@@ -189,10 +200,7 @@ class Sample:
 
     def row_hash(self) -> str:
         """Return the SHA-256 of the row without its storage references."""
-        row = self.to_row()
-        del row["image"]
-        row["layers"] = [{"name": layer.name, "content_hash": layer.content_hash} for layer in self.layers]
-        return content_hash(canonical_json(row).encode("utf-8", "surrogatepass"))
+        return hash_row(self.to_row())
 
     def expected_id(self) -> str | None:
         """Return the id that this row's own values give, or None where they do not suffice."""
@@ -205,6 +213,13 @@ class Sample:
     def replace(self, **changes: Any) -> Sample:
         """Return a copy with `changes`."""
         return dataclasses.replace(self, **changes)
+
+
+def hash_row(row: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a row, as `Sample.to_row` gives it, without its storage references."""
+    layers = [{"name": layer["name"], "content_hash": layer["content_hash"]} for layer in row["layers"]]
+    kept = {name: value for name, value in row.items() if name != "image"}
+    return content_hash(canonical_json({**kept, "layers": layers}).encode("utf-8", "surrogatepass"))
 
 
 _SOURCE_FIELDS = dataclasses.fields(Source)

@@ -27,7 +27,7 @@ from facedata.datasets.errors import FacedataError, PictureError, TargetError
 from facedata.datasets.items import Item, Loaded, printable
 from facedata.datasets.pictures import encode_layer, picture_size
 from facedata.datasets.record import Failure, write_text
-from facedata.datasets.sample import SCHEMA, Layer, Sample
+from facedata.datasets.sample import SCHEMA, Layer, Sample, hash_row
 from facedata.datasets.storage import Writer, open_writer, slug
 from facedata.datasets.task import Planned, Task
 
@@ -114,7 +114,9 @@ class _Part:
             self._make_item(item, loaded)
         references = self.writer.close()
         samples = [_resolved(sample, references) for sample in self.rows]
-        rows = [{**sample.to_row(), "row_hash": sample.row_hash()} for sample in samples]
+        rows = [sample.to_row() for sample in samples]
+        for row in rows:
+            row["row_hash"] = hash_row(row)
         rows.sort(key=lambda row: row["sample_id"])
         pq.write_table(pa.Table.from_pylist(rows, schema=PART_SCHEMA), self.work / PART_ROWS)
         summary = {

@@ -60,7 +60,7 @@ def write_sheet(root: Path) -> None:
         pairs = [tile for clean, made, name in exhibits for tile in _exhibit(clean, made, name)]
         title = "Each operator at its strongest here: parent, result, and a detail of both at 1:1"
         sections.append((title, _in_rows(pairs, _COLUMNS)))
-    _draw(root, sections).save(root / SHEET_NAME, optimize=False)
+    _draw(root, sections).save(root / SHEET_NAME, compress_level=3)  # half the time of the default 6
 
 
 def _rows(root: Path) -> Iterator[Sample]:

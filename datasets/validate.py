@@ -8,7 +8,6 @@ and files that no row knows.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,7 @@ from facedata.datasets.card import CARD_NAME
 from facedata.datasets.dataset import SAMPLES_NAME, Dataset
 from facedata.datasets.errors import DatasetError, PictureError
 from facedata.datasets.pictures import read_picture
-from facedata.datasets.record import RECORD_NAME, Counts
+from facedata.datasets.record import RECORD_NAME, Counts, Tally
 from facedata.datasets.sample import Sample
 from facedata.datasets.sheet import SHEET_NAME
 from facedata.datasets.storage import read_reference, shard_name
@@ -68,23 +67,22 @@ class _Check:
         self.split_of_content: dict[str, tuple[str, str]] = {}
 
     def run(self) -> Validation:
-        version, tally, subjects, last = VersionHash(), Counter[tuple[str, str | None]](), set[str](), ""
+        version, tally, last = VersionHash(), Tally(), ""
         try:
-            for sample in self.dataset:
-                self.result.rows += 1
-                self._order(sample.sample_id, last)
-                last = sample.sample_id
-                self._row(sample)
-                self._split(sample)
-                version.add(sample.row_hash())
-                Counts.tally(tally, sample)
-                if sample.subject is not None:
-                    subjects.add(sample.subject)
+            for table in self.dataset.tables():
+                tally.add_table(table)
+                for sample in map(Sample.from_row, table.to_pylist()):
+                    self.result.rows += 1
+                    self._order(sample.sample_id, last)
+                    last = sample.sample_id
+                    self._row(sample)
+                    self._split(sample)
+                    version.add(sample.row_hash())
         except DatasetError as error:
             self._find("samples", str(error))
             return self.result
         self._lineage()
-        self._record(version.result(), Counts.of(tally, len(subjects)))
+        self._record(version.result(), tally.counts())
         self._shards()
         self._strays()
         return self.result

@@ -27,7 +27,9 @@ REFERENCE = load_policy("fas-aug")
 
 
 def sample(number=0, **values):
-    return Sample(sample_id=f"{number:032x}", image="", content_hash="0" * 64, width=9, height=9, **values)
+    return Sample(
+        sample_id=f"{number:032x}", image="", content_hash="0" * 64, width=256, height=256, **values
+    )
 
 
 def test_the_eight_operations_and_their_label_effects():
@@ -45,7 +47,8 @@ def test_levels_are_those_of_the_reference():
             strength = getattr(step.parameters, step.operator.strength)
             expected = low + step.level / 9 * (high - low) if step.level else step.operator.neutral
             assert strength == pytest.approx(expected)
-            assert step.acts == (step.level > 0)
+            assert step.shows(256, 256) or step.level == 0 or step.operator.name == "color-diversity"
+            assert not (step.shows(256, 256) and step.level == 0)
             seen.add((step.operator.name, step.level))
     assert {level for _, level in seen} == set(range(10))
     assert {name for name, _ in seen} == set(OPERATORS)
@@ -143,9 +146,26 @@ def test_rows_are_enough_to_make_their_pictures_again(faces, tmp_path):
         parent = read_picture(dataset.read(rows[found.parent_id].image), "parent").pixels
         pixels = read_picture(dataset.read(found.image), "made").pixels
         assert np.array_equal(replay(json.loads(json.dumps(found.parameters)), parent), pixels)
-        acting = [s["operator"] for s in steps_of(found) if s["level"] > 0]
+        acting = [s["operator"] for s in steps_of(found) if s["level"] > 0 and shows(s, found)]
         assert found.operator == ("+".join(acting) or "identity")
         assert np.array_equal(pixels, parent) or acting
+
+
+def shows(step, found):
+    operator = OPERATORS[step["operator"]]
+    return operator.shows(operator.parse(step["parameters"]), found.width, found.height)
+
+
+def test_a_medium_too_fine_to_be_seen_makes_no_spoof():
+    """Halftone cells under two pixels are not rendered: such a picture shows nothing of a print."""
+    halftone = {"operator": "sfc-halftone", "parameters": {"ruling": 85, "print_width": 14, "strength": 0.2}}
+    policy = Policy.model_validate({"name": "fine", "chains": [{"steps": [halftone]}]})
+    for side, label, operator in [(64, "live", "identity"), (512, "spoof", "sfc-halftone")]:
+        parent = sample(label="live").replace(width=side, height=side)
+        (planned,) = Augment(policy, 1, 0).plan(parent)
+        assert (planned.sample.label, planned.sample.operator) == (label, operator)
+        pixels = picture(3, width=side, height=side)
+        assert np.array_equal(replay(planned.sample.parameters, pixels), pixels) == (label == "live")
 
 
 def test_replay_refuses_another_version_of_an_operator():

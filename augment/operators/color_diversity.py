@@ -50,6 +50,10 @@ class ColorDiversity(Operator[ColorDiversityParameters]):
     strength: ClassVar[str] = "strength"
     parameters = ColorDiversityParameters
 
+    def is_identity(self, parameters: ColorDiversityParameters) -> bool:
+        """Whether there is no shift: strength zero, or an encoding rewritten for itself."""
+        return super().is_identity(parameters) or parameters.source == parameters.target
+
     def apply(self, image: Image, parameters: ColorDiversityParameters) -> Applied:
         """Return the picture, uint8 height x width x 3, with shifted colours."""
         image = prepared(image)

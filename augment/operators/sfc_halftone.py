@@ -87,21 +87,30 @@ class ClusteredHalftone(Operator[ClusteredHalftoneParameters]):
     strength: ClassVar[str] = "strength"
     parameters = ClusteredHalftoneParameters
 
+    def shows(self, parameters: ClusteredHalftoneParameters, width: int, height: int) -> bool:
+        """Whether there is ink, in cells of two pixels or more."""
+        return round(parameters.strength * ONE) > 0 and _period(parameters, min(height, width)) >= 2
+
     def apply(self, image: Image, parameters: ClusteredHalftoneParameters) -> Applied:
         """Return the picture, uint8 height x width x 3, as a print in clustered dots."""
         image = prepared(image)
         height, width, _ = image.shape
-        period = 25.4 / parameters.ruling / parameters.print_width * min(height, width)
+        if not self.shows(parameters, width, height):
+            return faded(image)
+        period = _period(parameters, min(height, width))
         share = round(parameters.strength * ONE)
         step = round(_OCTAVE * math.log2(period))
-        if share == 0 or period < 2:
-            return faded(image)
         starts, steps = phases(height, period, parameters.rotation, parameters.pattern_seed)
         chance, base = tones(share)
         reach = share * (65535 - INK) // 65535
         black = round(parameters.black * ONE)
         table = cell_table(min(step, 5 * _OCTAVE))
         return Applied(screens(image, table, starts, steps, chance, base, RECIPROCAL, black, reach, CODED))
+
+
+def _period(parameters: ClusteredHalftoneParameters, side: int) -> float:
+    """Return the period of the screens in pixels, where the shorter side of the picture has `side`."""
+    return 25.4 / parameters.ruling / parameters.print_width * side
 
 
 INK: Final = 1642
