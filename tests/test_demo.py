@@ -63,9 +63,11 @@ MEASURES = {
 }
 EFFECTS = [
     (1, "inner brow up", 1), (2, "outer brow up", 1), (4, "inner brow up", -1), (4, "brows apart", -1),
-    (5, "upper lid up", 1), (5, "eye open", 1), (6, "lower lid up", 1), (6, "eye open", -1), (7, "eye open", -1),
+    (5, "upper lid up", 1), (5, "eye open", 1), (6, "lower lid up", 1), (6, "eye open", -1),
+    (7, "eye open", -1),
     (9, "wings up", 1), (9, "upper lip up", 1), (10, "upper lip up", 1), (10, "mouth open", 1),
-    (12, "corners up", 1), (12, "mouth wide", 1), (15, "corners up", -1), (17, "chin up", 1), (17, "lower lip up", 1),
+    (12, "corners up", 1), (12, "mouth wide", 1), (15, "corners up", -1),
+    (17, "chin up", 1), (17, "lower lip up", 1),
     (20, "mouth wide", 1), (23, "lips thick", -1), (23, "mouth wide", -1), (25, "mouth open", 1),
     (26, "mouth open", 1), (26, "chin up", -1), (43, "eye open", -1), (43, "upper lid up", -1),
 ]  # fmt: skip
@@ -113,7 +115,7 @@ def test_eyes_close_entirely_at_full_intensity() -> None:
 
 def test_the_inner_mouth_shows_when_the_jaw_drops() -> None:
     for k in PEOPLE:
-        assert shown(face(k), "inner-mouth").sum() <= 3
+        assert shown(face(k, size=256), "inner-mouth").sum() <= 2  # a crack in the line, at most
         assert shown(face(k, ((25, 4.0), (26, 4.0))), "inner-mouth").sum() > 60
 
 
@@ -182,7 +184,7 @@ def test_landmarks_lie_on_the_regions_they_bound(k: int) -> None:
     # Image-left first.
     assert p[36, 0] < p[39, 0] < p[42, 0] < p[45, 0]
     assert p[0, 0] < p[8, 0] < p[16, 0]
-    ys, xs = np.nonzero(shown(picture, "eye-left"))
+    xs = np.nonzero(shown(picture, "eye-left"))[1]
     assert xs.mean() < 128
 
 
@@ -257,7 +259,7 @@ def test_warm_light_is_redder_and_blackbody_colours_are_in_order() -> None:
 def ita(rgb: np.ndarray) -> float:
     """Return the individual typology angle, degrees, of linear sRGB (D65)."""
     m = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-    x, y, z = np.cbrt((m @ rgb) / np.array([0.9505, 1.0, 1.089]))
+    _, y, z = np.cbrt((m @ rgb) / np.array([0.9505, 1.0, 1.089]))
     return float(np.degrees(np.arctan2(116 * y - 66, 200 * (y - z))))
 
 
@@ -286,7 +288,9 @@ def test_an_opencv_detector_finds_the_faces() -> None:
             x, y, w, h = picture.box
             total += 1
             found += any(
-                abs(a + c / 2 - x - w / 2) < 0.3 * w and abs(b + d / 2 - y - 0.55 * h) < 0.3 * h and 0.5 * w < c < 1.8 * w
+                abs(a + c / 2 - x - w / 2) < 0.3 * w
+                and abs(b + d / 2 - y - 0.55 * h) < 0.3 * h
+                and 0.5 * w < c < 1.8 * w
                 for a, b, c, d in detector.detectMultiScale(grey, 1.1, 3)
             )  # fmt: skip
     assert total >= 60

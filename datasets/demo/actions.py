@@ -21,7 +21,8 @@ __all__ = ["AUS", "EXPRESSIONS", "Pose", "act"]
 Floats = NDArray[np.float64]
 
 AUS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 15, 17, 20, 23, 25, 26, 43)
-"""The action units that can be rendered: a unit not among them is not coded, which is not the same as absent."""
+"""The action units that can be rendered: a unit not among them is not coded, which is not the same as
+absent."""
 
 EXPRESSIONS: dict[str, dict[int, float]] = {
     "neutral": {},
@@ -54,7 +55,10 @@ def _tables(a: Anatomy) -> tuple[dict[int, list[tuple[float, ...]]], dict[int, l
     outer = eye + v[h.EYE_HALF]
     push: dict[int, list[tuple[float, ...]]] = {
         1: [(11.0, brow + 4.0, 26.0, 26.0, -1.0, 8.0, 0.5), (9.0, brow + 26.0, 24.0, 26.0, 0.0, 3.0, 0.0)],
-        2: [(eye + 11.0, brow + 4.0, 26.0, 26.0, 0.5, 8.5, 0.0), (eye + 10.0, brow + 28.0, 24.0, 26.0, 0.0, 3.0, 0.0)],
+        2: [
+            (eye + 11.0, brow + 4.0, 26.0, 26.0, 0.5, 8.5, 0.0),
+            (eye + 10.0, brow + 28.0, 24.0, 26.0, 0.0, 3.0, 0.0),
+        ],
         4: [
             (15.0, brow, 26.0, 22.0, -5.0, -6.5, 1.2),
             (eye + 10.0, brow, 22.0, 18.0, -2.0, -2.0, 0.0),
@@ -73,7 +77,10 @@ def _tables(a: Anatomy) -> tuple[dict[int, list[tuple[float, ...]]], dict[int, l
             (wing + 7.0, nose + 4.0, 15.0, 22.0, 0.0, 3.0, 2.5),
             (0.0, mouth + 8.0, 30.0, 16.0, 0.0, 2.0, 0.8),
         ],
-        10: [(wing + 5.0, nose - 3.0, 20.0, 22.0, 0.5, 4.0, 2.2), (wing * 0.8, nose + 6.0, 14.0, 14.0, 0.8, 1.6, 0.0)],
+        10: [
+            (wing + 5.0, nose - 3.0, 20.0, 22.0, 0.5, 4.0, 2.2),
+            (wing * 0.8, nose + 6.0, 14.0, 14.0, 0.8, 1.6, 0.0),
+        ],
         12: [
             (corner, mouth, 26.0, 22.0, 9.0, 9.0, -6.0),
             (eye + 9.0, -32.0, 32.0, 26.0, 1.5, 5.0, 6.0),
@@ -120,7 +127,7 @@ def _tables(a: Anatomy) -> tuple[dict[int, list[tuple[float, ...]]], dict[int, l
 
 
 def _lip_tables(a: Anatomy) -> dict[int, list[tuple[float, list[tuple[float, ...]]]]]:
-    """Return the pushes that move one lip only: (side, pushes). They end at the corners, where the lips meet."""
+    """Return the pushes that move one lip only: (side, pushes). They end at the corners of the mouth."""
     v = a.vector
     m, r = v[h.MOUTH_Y], v[h.MOUTH_X]
     up, low = v[h.LIP_UP], v[h.LIP_LOW]

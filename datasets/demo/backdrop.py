@@ -46,7 +46,7 @@ def backdrop(shot: Shot, size: int) -> Floats32:
         image *= (0.5 + 0.9 * y)[..., None]
         _lamps(image, words, 22 if kind == "bokeh" else 4, x, y)
     sigma = 0.012 * GRID if kind == "bokeh" else 0.045 * GRID
-    image = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+    image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), np.float32)
     return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC), np.float32).clip(
         0.0, None
     )

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["Camera", "rotation", "vertex_normals"]
+__all__ = ["Camera", "rotation", "turned", "vertex_normals"]
 
 Floats = NDArray[np.float64]
 DISTANCE = 1100.0  # mm from the camera to the axis of the head
@@ -20,8 +20,8 @@ FIELD = 290.0  # mm of the plane through that axis that the picture's side cover
 def rotation(yaw: float, pitch: float, roll: float) -> Floats:
     """Return the matrix (3, 3) that turns the head, angles in degrees.
 
-    Positive yaw turns the face to the image's right, positive pitch upwards, positive roll clockwise as seen in
-    the picture. Roll is applied last, yaw first of all about the head's own axis.
+    Positive yaw turns the face to the image's right, positive pitch upwards, positive roll clockwise as seen
+    in the picture. Roll is applied last, yaw first of all about the head's own axis.
     """
     y, p, r = math.radians(yaw), math.radians(-pitch), math.radians(-roll)
     turn = np.array([[math.cos(y), 0, math.sin(y)], [0, 1, 0], [-math.sin(y), 0, math.cos(y)]])
@@ -34,7 +34,8 @@ def rotation(yaw: float, pitch: float, roll: float) -> Floats:
 class Camera:
     """A pinhole camera looking along -z at the head.
 
-    `scale` 1 shows FIELD millimetres; `shift` moves the head by fractions of the picture's side, right and down.
+    `scale` 1 shows FIELD millimetres; `shift` moves the head by fractions of the picture's side, right and
+    down.
     """
 
     size: int
@@ -55,7 +56,22 @@ class Camera:
         return np.ascontiguousarray(np.stack([x, y, z], axis=1))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
+def turned(points: Any, matrix: Any, before: Any, after: Any) -> Any:
+    """Return matrix (points + before) + after for points (n, 3).
+
+    A loop and not a product of matrices: a threaded BLAS starts more threads than such products are worth,
+    and may round otherwise with another number of them.
+    """
+    out = np.empty(points.shape)
+    for i in range(points.shape[0]):
+        x, y, z = points[i, 0] + before[0], points[i, 1] + before[1], points[i, 2] + before[2]
+        for r in range(3):
+            out[i, r] = matrix[r, 0] * x + matrix[r, 1] * y + matrix[r, 2] * z + after[r]
+    return out
+
+
+@njit(cache=True)
 def vertex_normals(points: Any, faces: Any) -> Any:
     """Return unit normals (n, 3), each the area-weighted mean over the triangles about a point."""
     out = np.zeros(points.shape)

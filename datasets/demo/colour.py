@@ -18,12 +18,12 @@ _BLOOD = np.array([0.05, 0.36, 0.30])  # oxyhaemoglobin absorbs green and blue
 
 
 def skin_albedo(melanin: float | Floats, blood: float | Floats) -> Floats:
-    """Return the diffuse colour (..., 3) of skin for pigment positions in 0..1 (blood may exceed 1 in a blush).
+    """Return the diffuse colour (..., 3) of skin for pigments in 0..1 (blood may exceed 1: a blush).
 
     Absorption after Beer and Lambert with two chromophores, as in Jacques (*Optical properties of biological
     tissues*, Phys. Med. Biol. 58, 2013); the depths are set so that melanin 0..1 runs through the classes of
-    the individual typology angle (Chardon, Cretois and Hourseau, Int. J. Cosmet. Sci. 13, 1991) from very light
-    (above 55 degrees) to dark (below -30), evenly in the angle.
+    the individual typology angle (Chardon, Cretois and Hourseau, Int. J. Cosmet. Sci. 13, 1991) from very
+    light (above 55 degrees) to dark (below -30), evenly in the angle.
     """
     m = np.asarray(melanin, dtype=np.float64)[..., None]
     m = m**1.35 + 0.04 * np.sin(2.0 * np.pi * m)  # evens out the angle, which falls fastest in the middle
@@ -32,7 +32,7 @@ def skin_albedo(melanin: float | Floats, blood: float | Floats) -> Floats:
 
 
 def hair_colour(melanin: float, red: float, grey: float) -> Floats:
-    """Return the diffuse colour (3,) of hair: eumelanin, pheomelanin and the share of white hairs, each 0..1."""
+    """Return the diffuse colour (3,) of hair; eumelanin, pheomelanin and share of white hairs are 0..1."""
     depth = 0.75 + 3.6 * melanin**0.8
     pigment = np.exp(-depth * np.array([0.86, 1.10, 1.42])) * (1.0 - red * np.array([-0.15, 0.30, 0.62]))
     return np.asarray(pigment * (1.0 - grey) + grey * np.array([0.42, 0.41, 0.40]) + 0.003)

@@ -25,21 +25,21 @@ def develop(linear: Floats32, shot: Shot) -> NDArray[np.uint8]:
     image = 0.96 * image + 0.04 * cv2.resize(veil, (size, size), interpolation=cv2.INTER_LINEAR)
     sigma = shot.softness * size
     if sigma > 0.25:
-        image = cv2.GaussianBlur(image, (0, 0), sigma)
-    # Photon noise grows with the root of the light; the sensor's own does not. The eye of a small camera blurs it.
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
+    # Photon noise grows with the root of the light; the sensor's own does not.
     # The grain is a share of the picture, so the deviation halves when four pixels become one.
     grain = gaussian(shot.seed, 7, (size, size, 3)) * 0.7 + gaussian(shot.seed, 8, (size, size, 1)) * 0.7
-    strength = shot.noise * (size / 256.0) ** 0.5
+    strength = shot.noise * size / 256.0
     image = image + grain * np.float32(strength) * np.sqrt(np.maximum(image, 0.0) * 0.35 + 0.01)
     return np.asarray(np.rint(255.0 * to_srgb(tone(np.maximum(image, 0.0), shot.contrast))), np.uint8)
 
 
 def tone(x: Floats32, contrast: float) -> Floats32:
     """Return the film's answer 0..1 to linear light: straight in the middle, a soft shoulder, a short toe."""
-    x = 0.18 * (np.maximum(x, 1e-6) / 0.18) ** np.float32(contrast)
+    x = np.asarray(0.18 * (np.maximum(x, 1e-6) / 0.18) ** contrast, np.float32)
     shoulder = 0.42
     over = np.maximum(x - shoulder, 0.0)
     span = 1.0 - shoulder
-    return np.asarray(np.minimum(x, shoulder) + span * (1.0 - np.exp(-over / span)), np.float32).clip(
-        0.0, 1.0
+    return np.asarray(
+        (np.minimum(x, shoulder) + span * (1.0 - np.exp(-over / span))).clip(0.0, 1.0), np.float32
     )

@@ -26,8 +26,9 @@ SMALLEST, LARGEST = 64, 1024
 class DemoFace:
     """A rendered picture and everything that is true of it.
 
-    image: uint8 (size, size, 3), RGB, sRGB. landmarks: float32 (68, 2), pixels, iBUG's order. box: (x, y, width,
-    height), pixels, hairline to chin. regions: uint8 (size, size), values of `REGIONS`. Left is the image's left.
+    image: uint8 (size, size, 3), RGB, sRGB. landmarks: float32 (68, 2), pixels, iBUG's order. box: (x, y,
+    width, height), pixels, hairline to chin. regions: uint8 (size, size), values of `REGIONS`. Left is the
+    image's left.
     """
 
     image: NDArray[np.uint8]

@@ -2,12 +2,13 @@
 
 Coordinates are millimetres: x to the image's right, y up from the line through the pupils, z out of the face
 towards the camera from the axis between the ears. The skull is a stack of horizontal superellipses whose
-width, front and back are smooth functions of y; every relief on it (brow ridge, cheek, chin, fold) is a row of
-a table, so that one kernel (`sculpt.sculpt`) makes skull, expression, landmarks and hair roots alike.
+width, front and back are smooth functions of y; every relief on it (brow ridge, cheek, chin, fold) is a row
+of a table, so that one kernel (`sculpt.sculpt`) makes skull, expression, landmarks and hair roots alike.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,8 +22,8 @@ __all__ = ["Anatomy", "anatomy", "section", "surface_z"]
 Floats = NDArray[np.float64]
 
 # Places in `Anatomy.vector`, the numbers the kernel reads.
-(EYE_X, EYE_Z, EYE_HALF, EYE_RX, EYE_R, TILT, LID_UP, LID_LOW, CREASE, NOSE_Y, NOSE_W, NOSE_H, BRIDGE, HUMP, UPTURN,
- MOUTH_Y, MOUTH_X, LIP_UP, LIP_LOW, CHIN_Y, BROW_Y, BROW_ARCH, BROW_T, FULL, AGE) = range(25)  # fmt: skip
+(EYE_X, EYE_Z, EYE_HALF, EYE_RX, EYE_R, TILT, LID_UP, LID_LOW, CREASE, NOSE_Y, NOSE_W, NOSE_H, BRIDGE, HUMP,
+ UPTURN, MOUTH_Y, MOUTH_X, LIP_UP, LIP_LOW, CHIN_Y, BROW_Y, BROW_ARCH, BROW_T) = range(23)  # fmt: skip
 TABLE = 768
 
 
@@ -30,9 +31,10 @@ TABLE = 768
 class Anatomy:
     """A neutral head, ready for the kernel.
 
-    `profile` (TABLE, 4) holds half-width squared, front z, back z and exponent at equal steps of y from `bottom`
-    to `top` (the square is linear in y at the poles, so a table of it has no corner there); `vector` the scalars
-    named above; `bumps` (n, 8) and `grooves` (n, 8) the reliefs, as `sculpt.sculpt` documents them.
+    `profile` (TABLE, 4) holds half-width squared, front z, back z and exponent at equal steps of y from
+    `bottom` to `top` (the square is linear in y at the poles, so a table of it has no corner there);
+    `vector` the scalars named above; `bumps` (n, 8) and `grooves` (n, 8) the reliefs, as `sculpt.sculpt`
+    documents them.
     """
 
     profile: Floats
@@ -102,7 +104,8 @@ def _reliefs(
 ) -> tuple[Floats, Floats]:
     r, a, full, bone = p.robustness, p.age, p.fullness, p.cheekbone
     w = p.nose_width / 2
-    # Bumps: x, y, reach in x, reach in y, then the push in x (outward), y and z at the centre. x > 0 is mirrored.
+    # Bumps: x, y, reach in x, reach in y, then the push in x (outward), y and z at the centre. x > 0 is
+    # mirrored.
     bumps = [
         (eye - 1.0, 1.0, 26.0, 21.0, 0.0, 0.0, -7.0 + 0.5 * p.eye_depth),  # orbit
         (eye * 0.53, 5.0, 13.0, 17.0, 0.0, 0.0, -7.5),  # inner corner of the orbit, beside the nose
@@ -139,7 +142,7 @@ def _reliefs(
     return mirrored_bumps(bumps), mirrored_grooves(grooves)
 
 
-def mirrored_bumps(rows: list[tuple[float, ...]], side: float = 0.0) -> Floats:
+def mirrored_bumps(rows: Sequence[tuple[float, ...]], side: float = 0.0) -> Floats:
     """Return rows (x, y, rx, ry, dx, dy, dz, side) for both halves of the face; x = 0 needs one."""
     out = []
     for x, y, rx, ry, dx, dy, dz in rows:
@@ -149,7 +152,7 @@ def mirrored_bumps(rows: list[tuple[float, ...]], side: float = 0.0) -> Floats:
     return np.array(out, dtype=np.float64).reshape(-1, 8)
 
 
-def mirrored_grooves(rows: list[tuple[float, ...]]) -> Floats:
+def mirrored_grooves(rows: Sequence[tuple[float, ...]]) -> Floats:
     """Return rows (x, y, cos, sin, bend, half-length, half-width, depth) for both halves of the face."""
     out = []
     for x, y, direction, bend, length, width, depth in rows:
@@ -169,7 +172,7 @@ def anatomy(p: Identity) -> Anatomy:
     eye = p.eye_spacing / 2
     profile, bottom, top = _profile(p, mouth, chin)
     bumps, grooves = _reliefs(p, eye, p.brow_height, nose, mouth, chin)
-    vector = np.zeros(25)
+    vector = np.zeros(23)
     vector[[EYE_X, EYE_Z, EYE_HALF, EYE_RX, EYE_R]] = (
         eye,
         72.0 + p.eye_depth,
@@ -186,7 +189,6 @@ def anatomy(p: Identity) -> Anatomy:
     vector[[BRIDGE, HUMP, UPTURN]] = p.nose_bridge, p.nose_hump, p.nose_upturn
     vector[[MOUTH_Y, MOUTH_X, LIP_UP, LIP_LOW]] = mouth, p.mouth_width / 2, p.upper_lip, p.lower_lip
     vector[[CHIN_Y, BROW_Y, BROW_ARCH, BROW_T]] = chin, p.brow_height, p.brow_arch, p.brow_thickness
-    vector[[FULL, AGE]] = p.fullness, p.age
     return Anatomy(profile, bottom, top, vector, bumps, grooves)
 
 

@@ -22,7 +22,7 @@ _ROLL = np.array([[1.4, 0.5], [4.0, 0.9], [8.0, 0.9], [14.0, 0.0]])  # their way
 
 @dataclass(frozen=True)
 class Part:
-    """A mesh: positions (n, 3), triangles (m, 3), material, and canonical coordinates (n, 2) where it has any."""
+    """A mesh: positions (n, 3), triangles (m, 3), its material and canonical coordinates (n, 2)."""
 
     points: Floats
     faces: Ints
@@ -69,7 +69,7 @@ def _columns() -> Floats:
     flank = np.linspace(42.0, 100.0, 38)[1:]
     back = np.linspace(100.0, 180.0, 9)[1:]
     half = np.concatenate([front, flank, back])
-    return np.radians(np.concatenate([-half[:0:-1], half]))
+    return np.asarray(np.radians(np.concatenate([-half[:0:-1], half])))
 
 
 def _rows(a: Anatomy) -> tuple[Floats, Floats, Floats]:

@@ -11,7 +11,7 @@ from facedata.datasets.demo.head import Anatomy, section
 from facedata.datasets.demo.identity import Identity
 from facedata.datasets.demo.materials import Material
 from facedata.datasets.demo.mesh import Part, grid_faces
-from facedata.datasets.demo.sculpt import lid_edge, sculpt
+from facedata.datasets.demo.sculpt import HINGE_Y, HINGE_Z, lid_edge, sculpt
 
 __all__ = ["body", "ears", "eyes", "glasses", "mouth", "place"]
 
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 def place(a: Anatomy, pose: Pose, x: Floats, y: Floats, side: Floats | None = None) -> Floats:
-    """Return the points (n, 3) of the face that lie at canonical (x, y): the neutral skull's front, sculpted."""
+    """Return the points (n, 3) of the face at canonical (x, y): the neutral skull's front, sculpted."""
     points = np.stack([x, y, h.surface_z(a, x, y)], axis=1).astype(np.float64)
     which = np.zeros(len(x)) if side is None else side.astype(np.float64)
     return np.asarray(sculpt(points, which, a.vector, pose.bumps, pose.grooves, pose.lids, pose.jaw))
@@ -36,15 +36,15 @@ def _grid(points: Floats, material: Material, canon: Floats, both: bool = False)
 
 def jaw_turn(points: Floats, jaw: float) -> Floats:
     """Return points turned with the jaw about its hinge, as `sculpt` turns the skin."""
-    y, z = points[..., 1] + 16.0, points[..., 2] - 8.0
+    y, z = points[..., 1] - HINGE_Y, points[..., 2] - HINGE_Z
     out = points.copy()
-    out[..., 1] = y * np.cos(jaw) - z * np.sin(jaw) - 16.0
-    out[..., 2] = y * np.sin(jaw) + z * np.cos(jaw) + 8.0
+    out[..., 1] = y * np.cos(jaw) - z * np.sin(jaw) + HINGE_Y
+    out[..., 2] = y * np.sin(jaw) + z * np.cos(jaw) + HINGE_Z
     return out
 
 
 def eyes(a: Anatomy, pose: Pose) -> list[Part]:
-    """Return both eyeballs and the wet rims of their lids. An eyeball's canon is millimetres from its centre."""
+    """Return both eyeballs and their lids' wet rims. An eyeball's canon is millimetres from its centre."""
     v = a.vector
     parts = []
     for sign, material in ((-1.0, Material.EYE_LEFT), (1.0, Material.EYE_RIGHT)):
@@ -59,7 +59,7 @@ def eyes(a: Anatomy, pose: Pose) -> list[Part]:
         parts.append(_grid(points, material, canon))
         u = np.linspace(-1.0, 1.0, 33)
         e = 0 if sign < 0 else 1
-        edges = np.array([lid_edge(t, *pose.lids[e], v[h.EYE_HALF], v[h.TILT]) for t in u])
+        edges = np.array([lid_edge(t, pose.lids[e, 0], pose.lids[e, 1], v[h.EYE_HALF], v[h.TILT]) for t in u])
         for lid, direction in ((0, -1.0), (1, 1.0)):
             x = sign * (v[h.EYE_X] + v[h.EYE_HALF] * u)
             outer = place(a, pose, x, edges[:, lid])
@@ -75,22 +75,24 @@ def eyes(a: Anatomy, pose: Pose) -> list[Part]:
 
 
 def mouth(a: Anatomy, pose: Pose) -> list[Part]:
-    """Return the cavity, two rows of teeth and the tongue. Canon of teeth: mm along the arch and from the edge."""
+    """Return cavity, two rows of teeth and tongue. Canon of teeth: mm along the arch and from the edge."""
     v = a.vector
     m = v[h.MOUTH_Y]
     front = float(place(a, pose, np.array([0.0]), np.array([m + 0.01]), np.array([1.0]))[0, 2])
     gx, gy = np.meshgrid(np.linspace(-1, 1, 9), np.linspace(-1, 1, 9))
-    bag = np.stack([27.0 * gx, m - 6.0 + 20.0 * gy, front - 30.0 - 12.0 * gx**2], axis=-1)
+    bag = np.stack([34.0 * gx, m - 4.0 + 16.0 * gy, front - 34.0 - 10.0 * gx**2], axis=-1)
     bag[gy < 0] = jaw_turn(bag[gy < 0], pose.jaw)
     parts = [_grid(bag, Material.CAVITY, np.stack([gx, gy], axis=-1))]
     t, s = np.meshgrid(np.linspace(-1.25, 1.25, 41), np.linspace(0.0, 1.0, 7))
-    for direction, edge, gum in ((1.0, -1.2, 10.0), (-1.0, -3.2, 9.0)):
+    for direction, edge, gum in ((1.0, -1.2, 10.0), (-1.0, -3.2, 6.0)):
         radius = 24.0 if direction > 0 else 22.0
         up = s if direction > 0 else s[::-1]
+        # The lower teeth stand behind the upper ones and their gums slope back.
+        back = 2.0 + 7.0 * (1.0 - s) ** 2 if direction < 0 else 0.0
         points = np.stack([
             radius * np.sin(t),
             m + edge + direction * gum * up + 0.9 * t**2 * direction,
-            front - 8.5 - radius * 1.25 * (1.0 - np.cos(t)) - 1.6 * (1.0 - up) ** 2 * 0 - (1.5 if direction < 0 else 0.0),
+            front - 8.5 - radius * 1.25 * (1.0 - np.cos(t)) - back,
         ], axis=-1)  # fmt: skip
         if direction < 0:
             points = jaw_turn(points, pose.jaw)
@@ -98,7 +100,7 @@ def mouth(a: Anatomy, pose: Pose) -> list[Part]:
     gx, gy = np.meshgrid(np.linspace(-1, 1, 17), np.linspace(-1, 1, 11))
     lift = np.sqrt(np.maximum(0.0, 1.0 - 0.9 * gx**2)) - 0.15 * np.exp(-((gx / 0.15) ** 2))
     tongue = np.stack(
-        [19.0 * gx, m - 15.0 + 7.0 * lift + 4.0 * gy, front - 20.0 - 14.0 * gy - 5 * gx**2], axis=-1
+        [19.0 * gx, m - 15.0 + 7.0 * lift + 4.0 * gy, front - 28.0 - 12.0 * gy - 5 * gx**2], axis=-1
     )
     parts.append(_grid(jaw_turn(tongue, pose.jaw), Material.TONGUE, np.stack([gx, gy], axis=-1)))
     return parts

@@ -19,7 +19,7 @@ __all__ = ["rasterise", "shadow_depth", "strands"]
 Floats32 = NDArray[np.float32]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def in_eye(x: float, y: float, lids: Any, eye_x: float, half: float, tilt: float) -> bool:
     """Return whether the canonical point (x, y) lies in the opening between the lids."""
     u = (abs(x) - eye_x) / half
@@ -30,16 +30,16 @@ def in_eye(x: float, y: float, lids: Any, eye_x: float, half: float, tilt: float
     return bool(low < y < up)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def rasterise(
+@njit(cache=True)
+def rasterise(  # noqa: C901 -- a triangle is drawn pixel by pixel
     screen: Any, faces: Any, material: Any, canon: Any, lids: Any, eye: Any, depth: Any, hit: Any, weight: Any
 ) -> None:
     """Draw triangles nearest first, by depth.
 
-    `screen` (n, 3) is pixel x, pixel y and depth (small is near); `faces` (m, 3), counter-clockwise seen from
-    outside in y-up space; `material` (m,), of which material 1 (skin) is cut away between the lids: `canon`
-    (n, 2), `lids` (2, 2) and `eye` (x, half-width, tilt). Fills `depth` (h, w), `hit` (h, w) with the triangle's
-    index and `weight` (h, w, 2) with its first two barycentric weights.
+    `screen` (n, 3) is pixel x, pixel y and depth (small is near); `faces` (m, 3), counter-clockwise seen
+    from outside in y-up space; `material` (m,), of which material 1 (skin) is cut away between the lids:
+    `canon` (n, 2), `lids` (2, 2) and `eye` (x, half-width, tilt). Fills `depth` (h, w), `hit` (h, w) with
+    the triangle's index and `weight` (h, w, 2) with its first two barycentric weights.
     """
     height, width = depth.shape
     for f in range(faces.shape[0]):
@@ -50,10 +50,10 @@ def rasterise(
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
         if area >= -1e-9:  # seen from behind (pixel y goes down)
             continue
-        left = max(0, int(math.ceil(min(x0, x1, x2) - 0.5)))
-        right = min(width - 1, int(math.floor(max(x0, x1, x2) - 0.5)))
-        top = max(0, int(math.ceil(min(y0, y1, y2) - 0.5)))
-        bottom = min(height - 1, int(math.floor(max(y0, y1, y2) - 0.5)))
+        left = max(0, math.ceil(min(x0, x1, x2) - 0.5))
+        right = min(width - 1, math.floor(max(x0, x1, x2) - 0.5))
+        top = max(0, math.ceil(min(y0, y1, y2) - 0.5))
+        bottom = min(height - 1, math.floor(max(y0, y1, y2) - 0.5))
         if left > right or top > bottom:
             continue
         z0, z1, z2 = screen[i, 2], screen[j, 2], screen[k, 2]
@@ -85,7 +85,7 @@ def rasterise(
                 weight[py, px, 1] = b
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def shadow_depth(light: Any, faces: Any, casts: Any, depth: Any) -> None:
     """Draw the depth seen from the light: `light` (n, 3) pixel x, pixel y, distance; `casts` (m,) 0 or 1."""
     height, width = depth.shape
@@ -99,10 +99,10 @@ def shadow_depth(light: Any, faces: Any, casts: Any, depth: Any) -> None:
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
         if area >= -1e-9:
             continue
-        left = max(0, int(math.ceil(min(x0, x1, x2) - 0.5)))
-        right = min(width - 1, int(math.floor(max(x0, x1, x2) - 0.5)))
-        top = max(0, int(math.ceil(min(y0, y1, y2) - 0.5)))
-        bottom = min(height - 1, int(math.floor(max(y0, y1, y2) - 0.5)))
+        left = max(0, math.ceil(min(x0, x1, x2) - 0.5))
+        right = min(width - 1, math.floor(max(x0, x1, x2) - 0.5))
+        top = max(0, math.ceil(min(y0, y1, y2) - 0.5))
+        bottom = min(height - 1, math.floor(max(y0, y1, y2) - 0.5))
         inverse = 1.0 / area
         for py in range(top, bottom + 1):
             sy = py + 0.5
@@ -118,8 +118,8 @@ def shadow_depth(light: Any, faces: Any, casts: Any, depth: Any) -> None:
                     depth[py, px] = z
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def strands(
+@njit(cache=True)
+def strands(  # noqa: C901 -- a line is drawn pixel by pixel
     points: Any,
     colour: Any,
     thickness: Any,
@@ -133,8 +133,8 @@ def strands(
     """Draw polylines over what is drawn.
 
     `points` (n, s, 3) are screen x, y and depth; `colour` (n, s, 3) linear light; `thickness` (n,) pixels;
-    `alpha` (n,) coverage 0..1. A strand hides behind what is nearer by more than `bias`. Where coverage is half
-    or more the region becomes `code` (0: leave the region).
+    `alpha` (n,) coverage 0..1. A strand hides behind what is nearer by more than `bias`. Where coverage is
+    half or more the region becomes `code` (0: leave the region).
     """
     height, width = depth.shape
     for n in range(points.shape[0]):
@@ -155,11 +155,11 @@ def strands(
                 q = (t + 0.5) / steps
                 x, y, z = x0 + q * dx, y0 + q * dy, z0 + q * (z1 - z0)
                 centre = y if flat else x
-                along = int(math.floor(x)) if flat else int(math.floor(y))
+                along = math.floor(x) if flat else math.floor(y)
                 if along < 0 or along >= (width if flat else height):
                     continue
                 r = reach * taper
-                for c in range(int(math.floor(centre - r)), int(math.floor(centre + r)) + 1):
+                for c in range(math.floor(centre - r), math.floor(centre + r) + 1):
                     if c < 0 or c >= (height if flat else width):
                         continue
                     cover = min(c + 1.0, centre + r) - max(float(c), centre - r)

@@ -10,18 +10,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.datasets.demo import hair, parts, raster
+from facedata.datasets.demo import facial_hair, hair, parts, raster
 from facedata.datasets.demo import head as h
 from facedata.datasets.demo.actions import Pose, act
 from facedata.datasets.demo.backdrop import backdrop
-from facedata.datasets.demo.camera import DISTANCE, Camera, rotation, vertex_normals
+from facedata.datasets.demo.camera import DISTANCE, Camera, rotation, turned, vertex_normals
 from facedata.datasets.demo.colour import blackbody, hair_colour, iris_colour, skin_albedo
 from facedata.datasets.demo.develop import develop
 from facedata.datasets.demo.head import Anatomy, anatomy
 from facedata.datasets.demo.identity import Identity
 from facedata.datasets.demo.materials import Material, Region
 from facedata.datasets.demo.mesh import Grid, Part, head_grid
-from facedata.datasets.demo.noise import tables
+from facedata.datasets.demo.noise import tables, uniform
 from facedata.datasets.demo.sculpt import sculpt
 from facedata.datasets.demo.shading import shade
 from facedata.datasets.demo.shot import Shot
@@ -58,17 +58,19 @@ def still(p: Identity) -> Still:
 
     flush = 0.4 + 0.6 * p.blotchiness
     red = flush * (
-        0.55 * spot(eye + 8, -32, 17, 15) + 0.65 * spot(0, nose + 9, 13, 10) + 0.35 * spot(v[h.NOSE_W], nose + 4, 6, 7)
-        + 0.25 * spot(0, p.face_length * -0.9, 15, 10) + 0.25 * spot(eye, 7, 15, 5) + 0.35 * spot(eye - 10, -9, 12, 5)
+        0.55 * spot(eye + 8, -32, 17, 15) + 0.65 * spot(0, nose + 9, 13, 10)
+        + 0.35 * spot(v[h.NOSE_W], nose + 4, 6, 7) + 0.25 * spot(0, p.face_length * -0.9, 15, 10)
+        + 0.25 * spot(eye, 7, 15, 5) + 0.35 * spot(eye - 10, -9, 12, 5)
     ) - 0.15 * spot(0, 50, 45, 20)  # fmt: skip
     oil = 0.35 + 0.8 * p.oiliness * (
-        0.8 * spot(0, 48, 34, 22) + 0.9 * spot(0, nose + 15, 9, 26) + 0.5 * spot(eye + 10, -18, 14, 9) + 0.5 * spot(0, mouth - 26, 12, 9)
+        0.8 * spot(0, 48, 34, 22) + 0.9 * spot(0, nose + 15, 9, 26)
+        + 0.5 * spot(eye + 10, -18, 14, 9) + 0.5 * spot(0, mouth - 26, 12, 9)
     )  # fmt: skip
     t = np.clip((ax - (eye - v[h.EYE_HALF] - 0.5)) / (2 * v[h.EYE_HALF] + 6.0), 0.0, 1.0)
-    bx, by, thick = hair.brow_curve(a, t)
+    bx, by, thick = facial_hair.brow_curve(a, t)
     inside = np.clip(1.0 - (np.hypot(ax - bx, y - by) / thick - 0.55) / 0.9, 0.0, 1.0)
     brow = np.where(z > 0, inside, 0.0)
-    beard = np.where(z > -20, hair.beard_density(p, x, y), 0.0)
+    beard = np.where(z > -20, facial_hair.beard_density(p, x, y), 0.0)
     attributes = np.stack([np.ones(len(x)), red, oil, beard, brow], axis=1)
     return Still(a, grid, attributes)
 
@@ -105,8 +107,8 @@ class Scene:
     skin: NDArray[np.bool_]  # of the first points, those of the face between hairline and chin
 
     def head_to_camera(self, points: Floats) -> Floats:
-        """Return points of the head (..., 3) in camera space."""
-        return np.asarray((points - PIVOT) @ self.turn.T + PIVOT - CENTRE)
+        """Return points of the head (n, 3) in camera space."""
+        return np.asarray(turned(points, self.turn, -PIVOT, PIVOT - CENTRE))
 
 
 def build(p: Identity, shot: Shot) -> Scene:
@@ -128,6 +130,7 @@ def build(p: Identity, shot: Shot) -> Scene:
     sky *= np.exp(-grid.roll[:, 0] / 2.5)
     attributes[:, 0] = sky
     turn = rotation(shot.yaw, shot.pitch, shot.roll)
+    place = PIVOT - CENTRE
     lean = rotation(0.3 * shot.yaw, 0.1 * shot.pitch, 0.25 * shot.roll)
     skin = Part(face, grid.faces, Material.SKIN, grid.canon)
     own = [
@@ -147,11 +150,14 @@ def build(p: Identity, shot: Shot) -> Scene:
             # The neck twists from the head's turn at its top to the body's at its root.
             t = np.clip((local[:, 1:2] + 150.0) / 85.0, 0.0, 1.0)
             t = t * t * (3 - 2 * t)
-            q = t * ((local - PIVOT) @ turn.T) + (1 - t) * ((local - PIVOT) @ lean.T)
+            q = t * turned(local, turn, -PIVOT, place) + (1 - t) * turned(local, lean, -PIVOT, place)
         else:
-            q = (local - PIVOT) @ turn.T
-        q = q + PIVOT - CENTRE
-        n = normals @ turn.T if part is skin else vertex_normals(np.ascontiguousarray(q), part.front)
+            q = turned(local, turn, -PIVOT, place)
+        n = (
+            turned(normals, turn, np.zeros(3), np.zeros(3))
+            if part is skin
+            else vertex_normals(np.ascontiguousarray(q), part.front)
+        )
         if part is skin:
             block = attributes
         else:
@@ -169,7 +175,8 @@ def build(p: Identity, shot: Shot) -> Scene:
     shown = (y < 0.585 * p.cranium_height) & (y > chin - 2.0) & (z > 10.0)
     return Scene(
         a, pose, turn, np.concatenate(points), np.concatenate(all_normals),
-        np.concatenate(faces).astype(np.int32), np.concatenate(material), np.concatenate(canon), np.concatenate(extra), shown,
+        np.concatenate(faces).astype(np.int32), np.concatenate(material), np.concatenate(canon),
+        np.concatenate(extra), shown,
     )  # fmt: skip
 
 
@@ -243,7 +250,8 @@ def _numbers(p: Identity, shot: Shot, lamps: Light, eye_r: float) -> Floats:
     if p.glasses == "rimless":
         frame = np.array([0.35, 0.33, 0.30])
     return np.concatenate([
-        lamps.key, lamps.key_colour, lamps.fill, lamps.fill_colour, lamps.ambient, [shot.rim, shot.key_softness],
+        lamps.key, lamps.key_colour, lamps.fill, lamps.fill_colour, lamps.ambient,
+        [shot.rim, shot.key_softness],
         skin, lip, [p.blotchiness, p.freckles], iris_colour(p.eye_melanin),
         [p.iris_radius, 3.0 - 1.5 * min(1.0, bright)], gaze, tint, shot.cloth_colour, frame, shadow,
         [0.7 * p.eye_shadow, p.lipstick], beard,
@@ -300,7 +308,7 @@ def _shadow(scene: Scene, lamps: Light) -> tuple[Floats, NDArray[np.float32]]:
     x /= np.linalg.norm(x)
     y = np.cross(z, x)
     k = SHADOW_SIZE / SHADOW_SPAN
-    local = scene.points @ np.stack([x, y, z], axis=1)
+    local = turned(scene.points, np.stack([x, y, z]), np.zeros(3), np.zeros(3))
     space = np.stack(
         [SHADOW_SIZE / 2 + k * local[:, 0], SHADOW_SIZE / 2 - k * local[:, 1], -local[:, 2]], axis=1
     )
@@ -343,10 +351,10 @@ def _draw_hair(
         width = np.full(shape[0], max(0.35, thick * per_mm))
         raster.strands(screen, lit, width, np.full(shape[0], alpha), code, bias, depth, image, region)
 
-    strands, thick = hair.facial_hair(scene.anatomy, scene.pose, p)
-    draw(strands, 0.7 + 0.6 * hair.uniform(p.seed, 90, len(strands)), dark, thick, 0.8, 0, 1.2, 0.4)
-    for n, (strands, thick, alpha) in enumerate(hair.brows_and_lashes(scene.anatomy, scene.pose, p)):
-        tone = 0.7 + 0.5 * hair.uniform(p.seed, 91 + n, len(strands))
+    strands, thick = facial_hair.beard_strands(scene.anatomy, scene.pose, p)
+    draw(strands, 0.7 + 0.6 * uniform(p.seed, 90, len(strands)), dark, thick, 0.8, 0, 1.2, 0.4)
+    for n, (strands, thick, alpha) in enumerate(facial_hair.brows_and_lashes(scene.anatomy, scene.pose, p)):
+        tone = 0.7 + 0.5 * uniform(p.seed, 91 + n, len(strands))
         draw(
             strands,
             tone * (0.75 if n == 0 else 0.5),

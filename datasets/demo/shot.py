@@ -18,7 +18,7 @@ light before a room, mixed white balance. phone-night: a warm, hard, dim key, a 
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture's circumstances. Angles are degrees, colour temperatures kelvin, the light's powers relative."""
+    """One picture's circumstances. Angles are in degrees, colour temperatures in kelvin."""
 
     seed: int
     domain: str
@@ -81,8 +81,10 @@ def _light(words: Words, domain: str) -> dict[str, float]:
         return {
             "key_azimuth": side * words.uniform(15.0, 55.0), "key_elevation": words.uniform(20.0, 48.0),
             "key_kelvin": key, "key_power": 1.0, "key_softness": words.uniform(0.6, 1.0),
-            "fill_ratio": words.log_uniform(1.8, 6.0), "fill_kelvin": key, "ambient": words.uniform(0.10, 0.22),
-            "ambient_kelvin": key, "rim": words.uniform(0.0, 0.8), "white_kelvin": key + words.uniform(-150.0, 150.0),
+            "fill_ratio": words.log_uniform(1.8, 6.0), "fill_kelvin": key,
+            "ambient": words.uniform(0.10, 0.22),
+            "ambient_kelvin": key, "rim": words.uniform(0.0, 0.8),
+            "white_kelvin": key + words.uniform(-150.0, 150.0),
             "exposure": words.uniform(-0.1, 0.25), "contrast": words.uniform(0.95, 1.1),
             "noise": words.uniform(0.001, 0.004), "softness": words.uniform(0.0008, 0.0018),
         }  # fmt: skip
@@ -120,7 +122,7 @@ def _hue(words: Words, low: float, high: float, grey: float) -> tuple[float, flo
     level = words.log_uniform(low, high)
     tint = [words.uniform(-1.0, 1.0) * (1.0 - grey) for _ in range(3)]
     mean = sum(tint) / 3
-    return tuple(round(level * 2.0 ** (1.1 * (t - mean)), 5) for t in tint)  # type: ignore[return-value]
+    return tuple(round(level * 2.0 ** (1.1 * (t - mean)), 5) for t in tint)
 
 
 def draw_shot(words: Words, domain: str = "studio", expression: str | None = None) -> Shot:

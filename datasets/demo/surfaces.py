@@ -1,7 +1,7 @@
 """What skin, lips, eyes, teeth and cloth look like at a place, before any light falls on them.
 
-Every function answers for one pixel: colour (three linear reflectances), gloss (strength, roughness), openness to
-the sky, and what region it is. Places are canonical: they move with the skin.
+Every function answers for one pixel: colour (three linear reflectances), gloss (strength, roughness),
+openness to the sky, and what region it is. Places are canonical: they move with the skin.
 """
 
 from __future__ import annotations
@@ -17,17 +17,25 @@ from facedata.datasets.demo.sculpt import lid_edge, lip_edge, smooth
 __all__ = ["eyeball", "mouth_inside", "skin", "thing", "tile"]
 
 # Numba takes module constants as literals.
-_EYE_X, _EYE_HALF, _TILT, _CREASE, _NOSE_Y, _NOSE_W = h.EYE_X, h.EYE_HALF, h.TILT, h.CREASE, h.NOSE_Y, h.NOSE_W
+_EYE_X, _EYE_HALF, _TILT, _CREASE, _NOSE_Y, _NOSE_W = (
+    h.EYE_X,
+    h.EYE_HALF,
+    h.TILT,
+    h.CREASE,
+    h.NOSE_Y,
+    h.NOSE_W,
+)
 _MOUTH_Y, _MOUTH_X, _LIP_UP, _LIP_LOW = h.MOUTH_Y, h.MOUTH_X, h.LIP_UP, h.LIP_LOW
 
 # Places in the numbers `q` of a picture: lamps (direction, colour), surroundings, then the colours of things.
-(KEY_X, KEY_Y, KEY_Z, KEY_R, KEY_G, KEY_B, FILL_X, FILL_Y, FILL_Z, FILL_R, FILL_G, FILL_B, AMB_R, AMB_G, AMB_B, RIM,
- SOFT, SKIN_R, SKIN_G, SKIN_B, LIP_R, LIP_G, LIP_B, BLOTCH, FRECKLE, IRIS_R, IRIS_G, IRIS_B, IRIS_SIZE, PUPIL,
- GAZE_X, GAZE_Y, HAIR_R, HAIR_G, HAIR_B, CLOTH_R, CLOTH_G, CLOTH_B, FRAME_R, FRAME_G, FRAME_B, SHADOW_R,
- SHADOW_G, SHADOW_B, SHADOW_K, LIPSTICK, BEARD_R, BEARD_G, BEARD_B) = range(49)  # fmt: skip
+(KEY_X, KEY_Y, KEY_Z, KEY_R, KEY_G, KEY_B, FILL_X, FILL_Y, FILL_Z, FILL_R, FILL_G, FILL_B, AMB_R, AMB_G,
+ AMB_B, RIM, SOFT, SKIN_R, SKIN_G, SKIN_B, LIP_R, LIP_G, LIP_B, BLOTCH, FRECKLE, IRIS_R, IRIS_G, IRIS_B,
+ IRIS_SIZE, PUPIL, GAZE_X, GAZE_Y, HAIR_R, HAIR_G, HAIR_B, CLOTH_R, CLOTH_G, CLOTH_B, FRAME_R, FRAME_G,
+ FRAME_B, SHADOW_R, SHADOW_G, SHADOW_B, SHADOW_K, LIPSTICK,
+ BEARD_R, BEARD_G, BEARD_B) = range(49)  # fmt: skip
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def tile(table: Any, x: float, y: float) -> float:
     """Return the noise table's value at (x, y) cells, bilinear, tiling."""
     fx, fy = math.floor(x), math.floor(y)
@@ -39,7 +47,7 @@ def tile(table: Any, x: float, y: float) -> float:
     return top + w * (low - top)  # type: ignore[no-any-return]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _lip(x: float, y: float, fine: float, v: Any) -> tuple[float, float, int]:
     """Return the share of vermilion, the depth of the crevice between the lips and the region (1 if none)."""
     dm = y - v[_MOUTH_Y]
@@ -54,7 +62,7 @@ def _lip(x: float, y: float, fine: float, v: Any) -> tuple[float, float, int]:
     return smooth(-0.5, 0.6, edge + 0.12 * fine), crevice, what
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _part(x: float, y: float, brow: float, v: Any) -> int:
     """Return the region of a place of the face outside the lips."""
     if brow > 0.5:
@@ -65,9 +73,9 @@ def _part(x: float, y: float, brow: float, v: Any) -> int:
     return 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _lid(x: float, y: float, lids: Any, v: Any, q: Any) -> tuple[float, float, float]:
-    """Return the depth of the upper lid's fold, of the lashes' roots and of eye shadow at a place by the eye."""
+    """Return how deep the upper lid's fold, the lashes' roots and eye shadow are at a place by the eye."""
     u = (abs(x) - v[_EYE_X]) / (v[_EYE_HALF] * 1.06)
     if not (u * u < 1.4 and -4.0 < y < 18.0):
         return 0.0, 0.0, 0.0
@@ -83,9 +91,9 @@ def _lid(x: float, y: float, lids: Any, v: Any, q: Any) -> tuple[float, float, f
     return fold, 0.74 * root, paint
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _spots(x: float, y: float, noise: Any, q: Any) -> float:
-    """Return the pigment of freckles, which lie over nose and cheeks, and of the mole or two that anyone has."""
+    """Return the pigment of freckles, which lie over nose and cheeks, and of a mole or two."""
     spot = tile(noise[3], x * 1.1 + 5.0, y * 1.1 + 91.0)
     ax = abs(x)
     where = math.exp(-(((y + 20.0) / 34.0) ** 2)) * smooth(58.0, 44.0, ax)
@@ -93,12 +101,12 @@ def _spots(x: float, y: float, noise: Any, q: Any) -> float:
     return min(0.22, 0.30 * over) if over > 0.0 else 0.0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def skin(
-    m: int, x: float, y: float, sky: float, red: float, oil: float, beard: float, brow: float, noise: Any, lids: Any,
-    v: Any, q: Any,
+    m: int, x: float, y: float, sky: float, red: float, oil: float, beard: float, brow: float, noise: Any,
+    lids: Any, v: Any, q: Any,
 ) -> tuple[int, float, float, float, float, float, float, float, float]:  # fmt: skip
-    """Return region, colour, gloss strength and roughness, openness and the normal's tip of skin (m: 1 face)."""
+    """Return region, colour, gloss strength, roughness, openness and normal's tip of skin (m 1: face)."""
     fine = tile(noise[0], x * 1.9 + 31.0, y * 1.9)
     mid = tile(noise[1], x * 0.9, y * 0.9 + 57.0)
     blotch = q[BLOTCH] * tile(noise[2], x * 0.55 + 11.0, y * 0.55)
@@ -151,7 +159,7 @@ def skin(
     return what, r, g, b, strength * (1.0 + 0.35 * fine), rough, sky, tip_x, tip_y
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def eyeball(
     m: int, x: float, y: float, noise: Any, lids: Any, v: Any, q: Any
 ) -> tuple[float, float, float, float, float]:
@@ -162,7 +170,11 @@ def eyeball(
     up, low = lid_edge(u, lids[e, 0], lids[e, 1], half, v[_TILT])
     vein = 0.03 * max(0.0, tile(noise[1], x * 2.2, y * 2.2 + 7.0))
     corner = smooth(0.55, 1.0, abs(u))
-    r, g, b = 0.47 - 0.04 * corner, (0.435 - vein) * (1.0 - 0.30 * corner), (0.41 - vein) * (1.0 - 0.34 * corner)
+    r, g, b = (
+        0.47 - 0.04 * corner,
+        (0.435 - vein) * (1.0 - 0.30 * corner),
+        (0.41 - vein) * (1.0 - 0.34 * corner),
+    )
     pink = smooth(-0.86, -0.93, u)  # the caruncle
     r += pink * (0.8 * q[LIP_R] + 0.16 - r)
     g += pink * (0.8 * q[LIP_G] + 0.05 - g)
@@ -172,11 +184,21 @@ def eyeball(
     iris = smooth(size + 0.35, size - 0.25, d)
     if iris > 0.0:
         angle = math.atan2(gy, gx)
-        fibre = 1.0 + 0.28 * tile(noise[0], angle * 13.0 + 3.0, d * 0.5) + 0.2 * tile(noise[1], angle * 5.0, d * 0.8)
+        fibre = (
+            1.0
+            + 0.28 * tile(noise[0], angle * 13.0 + 3.0, d * 0.5)
+            + 0.2 * tile(noise[1], angle * 5.0, d * 0.8)
+        )
         limbus = 1.0 - 0.62 * smooth(size - 1.5, size, d)
         inner = smooth(size * 0.72, size * 0.36, d)
         # Light entering the cornea gathers on the iris's far side.
-        tone = 0.72 * limbus * fibre * (1.0 + 0.2 * inner) * (1.0 - 0.35 * (gx * q[KEY_X] + gy * q[KEY_Y]) / size)
+        tone = (
+            0.72
+            * limbus
+            * fibre
+            * (1.0 + 0.2 * inner)
+            * (1.0 - 0.35 * (gx * q[KEY_X] + gy * q[KEY_Y]) / size)
+        )
         tone *= 1.0 - smooth(q[PUPIL] + 0.3, q[PUPIL] - 0.2, d)
         r += iris * (q[IRIS_R] * (1.0 + 0.5 * inner) * tone + 0.004 - r)
         g += iris * (q[IRIS_G] * (1.0 + 0.22 * inner) * tone + 0.004 - g)
@@ -186,7 +208,7 @@ def eyeball(
     return r, g, b, sky * (1.0 - 0.35 * corner), up - y
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def mouth_inside(m: int, x: float, y: float) -> tuple[float, float, float, float, float, float]:
     """Return colour, gloss strength, roughness and openness of cavity (7), teeth (8) and tongue (9)."""
     if m == 7:
@@ -209,11 +231,11 @@ def mouth_inside(m: int, x: float, y: float) -> tuple[float, float, float, float
     )  # fmt: skip
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def thing(
     m: int, x: float, y: float, noise: Any, q: Any
 ) -> tuple[int, float, float, float, float, float, float, float]:
-    """Return region, colour, gloss strength, roughness and the normal's tip of hair (10), cloth (11), frame (12)."""
+    """Return region, colour, gloss strength, roughness, normal's tip of hair, cloth, frame (m 10 to 12)."""
     if m == 10:
         tone = 0.55 + 0.16 * tile(noise[0], x, y)
         return 10, tone * q[HAIR_R], tone * q[HAIR_G], tone * q[HAIR_B], 0.0, 0.5, 0.0, 0.0

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from facedata.datasets.demo import head as h
 from facedata.datasets.demo.camera import Camera
-from facedata.datasets.demo.hair import brow_curve
+from facedata.datasets.demo.facial_hair import brow_curve
 from facedata.datasets.demo.head import Anatomy, section
 from facedata.datasets.demo.identity import Identity
 from facedata.datasets.demo.parts import place
@@ -39,10 +39,10 @@ def _jaw(a: Anatomy) -> Floats:
 def landmarks(scene: Scene, camera: Camera) -> NDArray[np.float32]:
     """Return the 68 landmarks, pixels (x, y), float32 (68, 2); the centre of the first pixel is (0.5, 0.5).
 
-    Order of iBUG's 300-W (Sagonas et al., Image and Vision Computing 47, 2016), image-left first: jaw 0-16, brows
-    17-21 and 22-26, nose 27-35, eyes 36-41 and 42-47 (clockwise from the image-left corner), outer lips 48-59,
-    inner lips 60-67. They are points of the skin, so those on a side turned away are behind the head's edge
-    (three-dimensional landmarks, as in 300W-LP).
+    Order of iBUG's 300-W (Sagonas et al., Image and Vision Computing 47, 2016), image-left first: jaw 0-16,
+    brows 17-21 and 22-26, nose 27-35, eyes 36-41 and 42-47 (clockwise from the image-left corner), outer
+    lips 48-59, inner lips 60-67. They are points of the skin, so those on a side turned away are behind the
+    head's edge (three-dimensional landmarks, as in 300W-LP).
     """
     a, pose = scene.anatomy, scene.pose
     v = a.vector
@@ -63,7 +63,10 @@ def landmarks(scene: Scene, camera: Camera) -> NDArray[np.float32]:
     for e, sign in ((0, -1.0), (1, 1.0)):
         u = np.array([-1.0, -1 / 3, 1 / 3, 1.0, 1 / 3, -1 / 3]) * sign
         lid = (0, 0, 0, 0, 1, 1)
-        edges = [lid_edge(q, *pose.lids[e], v[h.EYE_HALF], v[h.TILT])[k] for q, k in zip(u, lid, strict=True)]
+        edges = [
+            lid_edge(q, pose.lids[e, 0], pose.lids[e, 1], v[h.EYE_HALF], v[h.TILT])[k]
+            for q, k in zip(u, lid, strict=True)
+        ]
         x.append(sign * (v[h.EYE_X] + v[h.EYE_HALF] * u))
         y.append(np.array(edges))
         side.append(np.zeros(6))
@@ -98,8 +101,8 @@ def box(
 ) -> tuple[float, float, float, float]:
     """Return the tight face box (x, y, width, height), pixels: from the hairline's height to the chin.
 
-    The hairline is taken where it would be on a full head of hair, on bald heads too; sideways the box holds the
-    face's skin and all landmarks. It may reach over the picture's edge.
+    The hairline is taken where it would be on a full head of hair, on bald heads too; sideways the box holds
+    the face's skin and all landmarks. It may reach over the picture's edge.
     """
     a, pose = scene.anatomy, scene.pose
     t = np.radians(np.linspace(-38.0, 38.0, 9))
