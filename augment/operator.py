@@ -55,10 +55,14 @@ class Applied(NamedTuple):
 
     `mask` is uint8, height x width, 255 where the attack medium shows, or None where no medium was rendered
     (a capture operator) or where it covers the whole frame without exception (see `Operator.attack`).
+    `layers` are further pictures of truth by name, uint8, height x width (x 3), and `facts` JSON-ready truth
+    (homography, predicted alias wave-vectors, ...); both only where `truth` was asked for.
     """
 
     image: Image
     mask: NDArray[np.uint8] | None = None
+    layers: Mapping[str, NDArray[np.uint8]] = {}
+    facts: Mapping[str, Any] = {}
 
 
 class Operator(ABC, Generic[P]):
@@ -79,6 +83,17 @@ class Operator(ABC, Generic[P]):
     @abstractmethod
     def apply(self, image: Image, parameters: P) -> Applied:
         """Return the picture after the operator; `image` is not written to."""
+
+    def explain(self, image: Image, parameters: P) -> Applied:
+        """Return what `apply` returns, with all the truth there is about it; slower."""
+        return self.apply(image, parameters)
+
+    def map_points(
+        self, points: NDArray[np.float64], parameters: P, width: int, height: int
+    ) -> NDArray[np.float64]:
+        """Return where points of the picture, N x 2 (x, y) in pixels, lie after the operator."""
+        del parameters, width, height
+        return points
 
     def sample(self, words: Words, given: Mapping[str, Draw] | None = None) -> P:
         """Draw parameters from `words`, each from its own substream.
