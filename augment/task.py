@@ -82,12 +82,17 @@ class Augment:
         acting: list[Step],
         attack: str | None,
     ) -> Planned:
-        recorded = [step.to_json() for step in steps]
+        recorded = {id(step): step.to_json() for step in steps}
         encoding = self.encoding.to_json()
-        parameters = {**described, "steps": recorded, "encoding": encoding}
+        parameters = {**described, "steps": list(recorded.values()), "encoding": encoding}
         operator = "+".join(step.operator.name for step in acting) or "identity"
+        # The last medium is what stands before the camera: a print that is shown on a screen is a replay.
+        flips = attack and parent.label != "spoof" and self.label_effect == "flip"
         sample = parent.replace(
             sample_id=derived_id(parent.sample_id, operator, parameters, self.seed, variant),
+            content_hash="",
+            label="spoof" if flips else parent.label,
+            attack=attack if flips else parent.attack,
             parent_id=parent.sample_id,
             operator=operator,
             parameters=parameters,
@@ -95,10 +100,7 @@ class Augment:
             seed=self.seed,
             layers=(),
         )
-        if attack and parent.label != "spoof" and self.label_effect == "flip":
-            # The last medium is what stands before the camera: a print that is shown on a screen is a replay.
-            sample = sample.replace(label="spoof", attack=attack)
-        return Planned(sample, identifier([step.to_json() for step in acting], encoding), acting)
+        return Planned(sample, identifier([recorded[id(step)] for step in acting], encoding), acting)
 
     def render(self, planned: Planned, pixels: NDArray[np.uint8]) -> Rendered:
         """Apply the steps in order."""

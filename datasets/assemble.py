@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,15 +71,12 @@ def assemble(parts: Iterable[Path], root: Path) -> Assembled:
 
 
 def _move_files(part: Path, root: Path) -> None:
-    made: set[Path] = set()
     for kind in ("images", "layers", "shards"):
-        for file in sorted((part / kind).rglob("*")):
-            if file.is_file():
-                target = root / file.relative_to(part)
-                if target.parent not in made:
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    made.add(target.parent)
-                file.replace(target)
+        for folder, _, files in os.walk(part / kind):
+            target = root / Path(folder).relative_to(part)
+            target.mkdir(parents=True, exist_ok=True)
+            for file in files:
+                os.replace(os.path.join(folder, file), os.path.join(target, file))  # noqa: PTH105,PTH118 - hot
 
 
 def _write_rows(parts: list[Path], root: Path, result: Assembled) -> None:

@@ -17,7 +17,7 @@ __all__ = ["Ingest", "Planned", "Rendered", "Task"]
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A sample that is about to be made: all of its row but the content hash and the references.
+    """A sample that is about to be made: all of its row but the size, the hash (empty) and the references.
 
     `recipe` is what `render` needs. `key` covers all that decides the picture but the parent's content:
     operators with versions, parameters, encoding; a picture in the cache under it is not rendered again.

@@ -37,6 +37,7 @@ class Invert:
             parameters = {"steps": [], "add": variant}
             sample = parent.replace(
                 sample_id=derived_id(parent.sample_id, "invert", parameters, 0, variant),
+                content_hash="",
                 parent_id=parent.sample_id,
                 operator="invert",
                 parameters=parameters,
