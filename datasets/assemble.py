@@ -20,7 +20,7 @@ from facedata.datasets.shard import PART_NAME, PART_ROWS
 
 __all__ = ["Assembled", "VersionHash", "assemble"]
 
-_SORT_ROWS = 65_536  # rows sorted in memory at once
+_SORT_ROWS = 16_384  # rows sorted in memory at once
 _BATCH = 1024
 
 
