@@ -113,12 +113,18 @@ def _sorted_rows(parts: list[Path]) -> Iterator[pa.Table]:
         ranges *= 2
     for number in range(ranges):
         low, high = (format((number + i) * 2**128 // ranges, "032x") for i in (0, 1))
-        upper = pc.field("sample_id") < high if number + 1 < ranges else pc.scalar(True)
-        tables = [
-            pq.read_table(part / PART_ROWS, filters=(pc.field("sample_id") >= low) & upper) for part in parts
-        ]
-        tables = [table for table in tables if table.num_rows]
+        inside = pc.field("sample_id") >= low
+        if number + 1 < ranges:
+            inside &= pc.field("sample_id") < high
+        tables = [table for part in parts if (table := _read_part(part).filter(inside)).num_rows]
         if tables:
             ordered = pa.concat_tables(tables).sort_by("sample_id")
             for start in range(0, ordered.num_rows, _BATCH):
                 yield ordered.slice(start, _BATCH)
+            del tables, ordered
+        pa.default_memory_pool().release_unused()  # Arrow's allocator keeps what was freed
+
+
+def _read_part(part: Path) -> pa.Table:
+    with pq.ParquetFile(part / PART_ROWS) as file:
+        return file.read(use_threads=False)  # threads would each keep buffers of their own

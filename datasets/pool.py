@@ -19,7 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for_sentinel
 from pathlib import Path
 
-from facedata.datasets.errors import UsageError
+from facedata.datasets.errors import FacedataError, UsageError
 from facedata.datasets.items import printable
 from facedata.datasets.shard import ShardSpec, do_shard
 
@@ -52,6 +52,7 @@ class _ProcessEngine:
         self.context.set_forkserver_preload([__name__, *preload])
 
     def run(self, specs: Iterable[ShardSpec]) -> Iterator[str]:
+        self._try_a_worker()
         waiting = iter(specs)
         while True:
             in_hand: dict[Future[str], ShardSpec] = {}
@@ -71,6 +72,17 @@ class _ProcessEngine:
             for future, spec in in_hand.items():
                 if future not in finished:
                     yield from self._retry(spec)
+
+    def _try_a_worker(self) -> None:
+        """Tell a machine or a script on which no worker starts from one whose pictures kill workers."""
+        with self._pool(1) as pool:
+            try:
+                pool.submit(os.getpid).result()
+            except BrokenProcessPool:
+                raise FacedataError(
+                    "worker processes cannot start; in a script, put the call under "
+                    "if __name__ == '__main__': (workers import the script), or use the serial engine"
+                ) from None
 
     def _drain(
         self, pool: ProcessPoolExecutor, waiting: Iterator[ShardSpec], in_hand: dict[Future[str], ShardSpec]
