@@ -84,6 +84,11 @@ class Operator(ABC, Generic[P]):
     def apply(self, image: Image, parameters: P) -> Applied:
         """Return the picture after the operator; `image` is not written to."""
 
+    def species(self, parameters: P) -> str | None:
+        """Return the attack species that these parameters make: `attack`, unless a parameter decides it."""
+        del parameters
+        return self.attack
+
     def explain(self, image: Image, parameters: P) -> Applied:
         """Return what `apply` returns, with all the truth there is about it; slower."""
         return self.apply(image, parameters)

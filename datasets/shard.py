@@ -146,7 +146,8 @@ class _Part:
 
     def _make_one(self, loaded: Loaded, plan: Planned) -> None:
         task = self.spec.task
-        data = self.cache.get(cache_key(loaded.sample, plan)) if self.cache else None
+        cache = self.cache if task.cacheable else None
+        data = cache.get(cache_key(loaded.sample, plan)) if cache else None
         if data is not None:
             width, height = picture_size(data)
             self._store(plan.sample, data, task.encoding.suffix, {}, width=width, height=height)
@@ -155,10 +156,13 @@ class _Part:
         rendered = task.render(plan, loaded.pixels())
         data = task.encoding.encode(rendered.pixels)
         height, width = rendered.pixels.shape[:2]
-        if self.cache and not rendered.layers:
-            self.cache.put(cache_key(loaded.sample, plan), data)
+        if cache:
+            cache.put(cache_key(loaded.sample, plan), data)
         layers = {name: encode_layer(layer) for name, layer in rendered.layers.items()}
-        self._store(plan.sample, data, task.encoding.suffix, layers, width=width, height=height)
+        known: dict[str, Any] = {"width": width, "height": height}
+        if rendered.attributes:
+            known["attributes"] = {**(plan.sample.attributes or {}), **rendered.attributes}
+        self._store(plan.sample, data, task.encoding.suffix, layers, **known)
         self.made += 1
 
     def _store(

@@ -30,10 +30,15 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """Pixels that were made, uint8 RGB, and truth layers, uint8 height x width, by name."""
+    """Pixels that were made, uint8 RGB, and what is true of them.
+
+    `layers` are pictures of truth by name, uint8 height x width (x 3, RGB); `attributes`, JSON-ready, are
+    added to the row's. A picture that comes with either is not taken from the cache, nor put into it.
+    """
 
     pixels: NDArray[np.uint8]
     layers: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Task(Protocol):
@@ -52,6 +57,11 @@ class Task(Protocol):
     @property
     def keeps_originals(self) -> bool:
         """Whether the input pictures become rows too."""
+        ...
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether the pixels are all that is made: the cache keeps nothing else."""
         ...
 
     @property
@@ -80,6 +90,7 @@ class Ingest:
     preload: tuple[str, ...] = ()
     encoding: Encoding = field(default_factory=Encoding)
     keeps_originals: bool = True
+    cacheable: bool = True
     variants: int = 0
 
     def settings(self) -> dict[str, Any]:

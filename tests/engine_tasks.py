@@ -25,6 +25,7 @@ class Invert:
     kill_once: str = ""
     """A file: the first worker that finds it removes it and kills itself."""
     keeps_originals: bool = True
+    cacheable: bool = True
     preload: tuple[str, ...] = ()
     encoding: Encoding = field(default_factory=lambda: Encoding("png"))
 

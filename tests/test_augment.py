@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from conftest import jpeg, picture
 
-from facedata.augment.policy import Policy, load_policy, stock_policies
+from facedata.augment.operator import Applied, Operator, Parameters
+from facedata.augment.policy import Policy, Step, load_policy, stock_policies
 from facedata.augment.registry import OPERATORS, magnitude
 from facedata.augment.run import augment, plan
 from facedata.augment.task import Augment, replay
@@ -189,6 +190,69 @@ def test_originals_can_be_left_out(faces, tmp_path):
     assert validate(tmp_path / "out").findings == []
 
 
+def test_truth_masks_say_where_media_show(faces, tmp_path):
+    result = augment(faces, tmp_path / "out", variants=5, truth="masks", reading=Reading(label="live"))
+    assert validate(result.root).findings == []
+    dataset = Dataset.open(result.root)
+    for found in dataset:
+        if found.parent_id:
+            (layer,) = found.layers
+            mask = read_picture(dataset.read(layer.ref), "mask").pixels
+            assert mask.shape[:2] == (found.height, found.width)
+            assert mask.all() == bool(set(found.operator.split("+")) & MEDIA)
+
+
+class Shift(Operator[Parameters]):
+    """Moves everything by ten pixels to the right and stamps a patch of a medium."""
+
+    name = "shift"
+    attack = "print/patch"
+    strength = "none"
+    parameters = Parameters
+
+    def is_identity(self, parameters):
+        return False
+
+    def apply(self, image, parameters):
+        mask = np.zeros(image.shape[:2], np.uint8)
+        mask[:5] = 255
+        return Applied(np.roll(image, 10, axis=1), mask)
+
+    def explain(self, image, parameters):
+        image, mask, *_ = self.apply(image, parameters)
+        return Applied(image, mask, {"glare": image}, {"shift": 10})
+
+    def map_points(self, points, parameters, width, height):
+        return points + np.array([10.0, 0.0])
+
+
+class ShiftPolicy:
+    name = "shift"
+
+    def model_dump(self, **_):
+        return {"name": "shift"}
+
+    def draw(self, seed, sample_id, variant):
+        return {"policy": "shift"}, [Step(Shift(), Parameters())] * 2
+
+
+@pytest.mark.parametrize("truth", ["masks", "all"])
+def test_geometry_moves_landmarks_and_truth_is_kept(truth):
+    task = Augment(ShiftPolicy(), 1, 0, truth=truth)
+    parent = sample(box=(1, 2, 30, 40), landmarks=((5.0, 6.0),), label="live")
+    (planned,) = task.plan(parent)
+    assert planned.sample.box == (21, 2, 30, 40)
+    assert planned.sample.landmarks == ((25.0, 6.0),)
+    assert planned.sample.attack == "print/patch"
+    rendered = task.render(planned, picture(1))
+    assert np.array_equal(rendered.pixels, np.roll(picture(1), 20, axis=1))
+    assert rendered.layers["mask"][:5].all()
+    assert not rendered.layers["mask"][5:].any()
+    assert set(rendered.layers) == ({"mask", "shift-glare"} if truth == "all" else {"mask"})
+    facts = [{"operator": "shift", "shift": 10}] * 2
+    assert rendered.attributes == ({"truth": facts} if truth == "all" else {})
+
+
 def test_dropped_samples_are_counted(faces, tmp_path):
     result = augment(faces, tmp_path / "out", variants=5, label_effect="drop", reading=Reading(label="live"))
     assert result.left_out > 0
@@ -285,7 +349,7 @@ def test_stock_policies_load_and_draw(name):
 
 
 @pytest.mark.parametrize(
-    "options", [{"variants": 0}, {"seed": -1}, {"label_effect": "invert"}, {"seed": 2**63}]
+    "options", [{"variants": 0}, {"seed": -1}, {"label_effect": "invert"}, {"truth": "some"}, {"seed": 2**63}]
 )
 def test_arguments_that_cannot_work(options):
     with pytest.raises(UsageError):
