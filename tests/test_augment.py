@@ -293,7 +293,22 @@ def test_a_policy_of_ones_own(tmp_path):
     assert chains[("moire-pattern",)] == pytest.approx(225, abs=50)
 
 
+def test_a_step_of_several_operators_draws_one(tmp_path):
+    (tmp_path / "p.yaml").write_text(
+        "name: a\nchains: [{steps: [{operator: [reflection, bn-halftone]}, {operator: hand-trembling}]}]"
+    )
+    policy = load_policy(str(tmp_path / "p.yaml"))
+    drawn = Counter(policy.draw(0, "a", variant)[1][0].operator.name for variant in range(300))
+    assert set(drawn) == {"reflection", "bn-halftone"}
+    assert min(drawn.values()) > 100
+
+
 BAD_POLICIES = {
+    "parameters of several": (
+        "name: a\nchains: [{steps: [{operator: [reflection, bn-halftone], parameters: {strength: 0.1}}]}]",
+        "parameters belong to one operator",
+    ),
+    "no operator": ("name: a\nchains: [{steps: [{operator: []}]}]", "at least 1 item"),
     "not yaml": ("name: [", r"p.yaml:\d+: not valid YAML"),
     "not a mapping": ("- 1", "top level"),
     "no form": ("name: a", "give either chains or sub_policies"),
