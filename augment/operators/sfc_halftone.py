@@ -21,9 +21,9 @@ ANGLES: Final = (45.0, 15.0, 75.0, 0.0)
 
 _SIDE: Final = 32
 _LEVELS: Final = 64
-_OCTAVE: Final = 8
+OCTAVE: Final = 8
 """Steps an octave in which the pixel's size over the cell's is rounded, so that few tables are made."""
-_LANE: Final = 2**30 - 1
+LANE: Final = 2**30 - 1
 _OPTICS: Final = 0.35
 """Standard deviation of the camera's point spread in px."""
 
@@ -89,7 +89,7 @@ class ClusteredHalftone(Operator[ClusteredHalftoneParameters]):
 
     def shows(self, parameters: ClusteredHalftoneParameters, width: int, height: int) -> bool:
         """Whether there is ink, in cells of two pixels or more."""
-        return round(parameters.strength * ONE) > 0 and _period(parameters, min(height, width)) >= 2
+        return round(parameters.strength * ONE) > 0 and period_of(parameters, min(height, width)) >= 2
 
     def apply(self, image: Image, parameters: ClusteredHalftoneParameters) -> Applied:
         """Return the picture, uint8 height x width x 3, as a print in clustered dots."""
@@ -97,18 +97,18 @@ class ClusteredHalftone(Operator[ClusteredHalftoneParameters]):
         height, width, _ = image.shape
         if not self.shows(parameters, width, height):
             return faded(image)
-        period = _period(parameters, min(height, width))
+        period = period_of(parameters, min(height, width))
         share = round(parameters.strength * ONE)
-        step = round(_OCTAVE * math.log2(period))
+        step = round(OCTAVE * math.log2(period))
         starts, steps = phases(height, period, parameters.rotation, parameters.pattern_seed)
         chance, base = tones(share)
         reach = share * (65535 - INK) // 65535
         black = round(parameters.black * ONE)
-        table = cell_table(min(step, 5 * _OCTAVE))
+        table = cell_table(min(step, 5 * OCTAVE))
         return Applied(screens(image, table, starts, steps, chance, base, RECIPROCAL, black, reach, CODED))
 
 
-def _period(parameters: ClusteredHalftoneParameters, side: int) -> float:
+def period_of(parameters: ClusteredHalftoneParameters, side: int) -> float:
     """Return the period of the screens in pixels, where the shorter side of the picture has `side`."""
     return 25.4 / parameters.ruling / parameters.print_width * side
 
@@ -144,9 +144,9 @@ def phases(
     # y points down, angles turn counter-clockwise
     steps = np.rint(np.stack([along, across]) * 2.0**30).astype(np.int64)
     turns = np.rint(np.stack([-across, along]) * 2.0**30).astype(np.int64)
-    origin = np.array([[words.integer(0, _LANE) for _ in ANGLES] for _ in "uv"], np.int64)
-    starts = (origin[:, None, :] + np.arange(height)[:, None] * turns[:, None, :]) & _LANE
-    steps &= _LANE
+    origin = np.array([[words.integer(0, LANE) for _ in ANGLES] for _ in "uv"], np.int64)
+    starts = (origin[:, None, :] + np.arange(height)[:, None] * turns[:, None, :]) & LANE
+    steps &= LANE
     return (starts[0] << 31) | starts[1], (steps[0] << 31) | steps[1]
 
 
@@ -168,7 +168,7 @@ def cell_table(step: int) -> NDArray[np.int16]:
     tones = np.arange(_LEVELS + 1)[:, None, None]
     pattern = (rank.reshape(_SIDE, _SIDE) * _LEVELS < tones * _SIDE**2).astype(np.float64)
     wave = np.fft.fftfreq(_SIDE, 1 / _SIDE)
-    frequency = np.hypot(wave[:, None], wave[None, :]) * 2 ** (-step / _OCTAVE)
+    frequency = np.hypot(wave[:, None], wave[None, :]) * 2 ** (-step / OCTAVE)
     passed = np.exp(-2 * (np.pi * _OPTICS * frequency) ** 2) * np.sinc(frequency)
     passed *= 0.5 + 0.5 * np.cos(np.pi * np.clip((frequency - 0.4) / 0.1, 0, 1))
     passed[0, 0] = 0
