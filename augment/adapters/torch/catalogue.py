@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from facedata.augment.adapters.torch.base import BatchedOperator
+from facedata.augment.adapters.torch.cameras import BatchedHandTrembling, BatchedLowResolution
 from facedata.augment.adapters.torch.colour import BatchedColorDistortion, BatchedColorDiversity
+from facedata.augment.adapters.torch.prints import BatchedBlueNoiseHalftone, BatchedClusteredHalftone
 from facedata.augment.adapters.torch.screens import BatchedReflection
 from facedata.augment.draws import Draw
 from facedata.augment.registry import find
@@ -18,6 +20,10 @@ _ALL: Final[tuple[type[BatchedOperator], ...]] = (
     BatchedColorDiversity,
     BatchedColorDistortion,
     BatchedReflection,
+    BatchedBlueNoiseHalftone,
+    BatchedClusteredHalftone,
+    BatchedHandTrembling,
+    BatchedLowResolution,
 )
 
 BATCHED: Final[dict[str, type[BatchedOperator]]] = {module.name: module for module in _ALL}

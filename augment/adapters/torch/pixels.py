@@ -38,8 +38,11 @@ def codes(image: Tensor) -> Tensor:
 
 
 def rounded(values: Tensor, levels: float) -> Tensor:
-    """Return values rounded to multiples of 1 / levels; the gradient passes as if they were not."""
-    return values + ((values * levels).round() / levels - values).detach()
+    """Return values rounded to multiples of 1 / levels; the gradient passes as if they were not.
+
+    Halves go up, as OpenCV's do; a hair under a half is one, for float32 misses it.
+    """
+    return values + ((values * levels + 0.5005).floor() / levels - values).detach()
 
 
 def mirrored(place: Tensor, length: int) -> Tensor:
@@ -61,6 +64,9 @@ def axis_taps(
     """
     eye = np.eye(before, dtype=np.float32)
     matrix = np.asarray(cv2.resize(eye, (before, after), interpolation=kernel), np.float32)
+    matrix[np.abs(matrix) < 1e-7] = 0  # what rounding leaves of zero
+    if kernel in (cv2.INTER_LINEAR, cv2.INTER_LANCZOS4):
+        matrix = np.rint(matrix * 2048) / np.float32(2048)  # OpenCV's fixed point for 8-bit pictures
     used = matrix != 0
     starts = np.minimum(used.argmax(axis=1), max(before - count, 0)).astype(np.int32)
     place = starts[:, None] + np.arange(count)
