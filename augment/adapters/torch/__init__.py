@@ -2,5 +2,6 @@
 
 from facedata.augment.adapters.torch.base import BatchedOperator, Params
 from facedata.augment.adapters.torch.catalogue import BATCHED, batched
+from facedata.augment.adapters.torch.policy import BatchedPolicy
 
-__all__ = ["BATCHED", "BatchedOperator", "Params", "batched"]
+__all__ = ["BATCHED", "BatchedOperator", "BatchedPolicy", "Params", "batched"]

@@ -9,14 +9,22 @@ import torch
 from torch import Tensor
 
 from facedata.augment.adapters.torch.base import BatchedOperator, Packed, Params
-from facedata.augment.adapters.torch.pixels import axis_taps, column, decode, encode, mirrored, resampled, rounded
+from facedata.augment.adapters.torch.pixels import (
+    axis_taps,
+    column,
+    decode,
+    encode,
+    mirrored,
+    resampled,
+    rounded,
+)
 from facedata.augment.operators.hand_trembling import HandTremblingParameters, traces
 from facedata.augment.operators.low_resolution import KERNELS, LowResolutionParameters, reduction
 
 __all__ = ["BatchedHandTrembling", "BatchedLowResolution"]
 
 _TAPS: Final = 16
-"""Taps of a trace are filled up to a multiple of this, so that few shapes occur and few graphs are compiled."""
+"""Taps of a trace are filled up to a multiple of this: few shapes occur, and few graphs are compiled."""
 _LOSS: Final = 0.125 / 255
 """What OpenCV's linear interpolation of 8-bit pictures loses on average, as it cuts off where others round.
 

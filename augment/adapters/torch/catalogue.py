@@ -9,7 +9,7 @@ from facedata.augment.adapters.torch.base import BatchedOperator
 from facedata.augment.adapters.torch.cameras import BatchedHandTrembling, BatchedLowResolution
 from facedata.augment.adapters.torch.colour import BatchedColorDistortion, BatchedColorDiversity
 from facedata.augment.adapters.torch.prints import BatchedBlueNoiseHalftone, BatchedClusteredHalftone
-from facedata.augment.adapters.torch.screens import BatchedReflection
+from facedata.augment.adapters.torch.screens import BatchedMoirePattern, BatchedReflection
 from facedata.augment.draws import Draw
 from facedata.augment.registry import find
 from facedata.datasets.errors import UsageError
@@ -21,6 +21,7 @@ _ALL: Final[tuple[type[BatchedOperator], ...]] = (
     BatchedColorDistortion,
     BatchedReflection,
     BatchedBlueNoiseHalftone,
+    BatchedMoirePattern,
     BatchedClusteredHalftone,
     BatchedHandTrembling,
     BatchedLowResolution,

@@ -52,7 +52,7 @@ def mirrored(place: Tensor, length: int) -> Tensor:
     return torch.minimum(place, period - place) if length > 1 else place
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def axis_taps(
     before: int, after: int, kernel: int, count: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -66,7 +66,7 @@ def axis_taps(
     matrix = np.asarray(cv2.resize(eye, (before, after), interpolation=kernel), np.float32)
     matrix[np.abs(matrix) < 1e-7] = 0  # what rounding leaves of zero
     if kernel in (cv2.INTER_LINEAR, cv2.INTER_LANCZOS4):
-        matrix = np.rint(matrix * 2048) / np.float32(2048)  # OpenCV's fixed point for 8-bit pictures
+        matrix[:] = np.rint(matrix * 2048) / 2048  # OpenCV's fixed point for 8-bit pictures
     used = matrix != 0
     starts = np.minimum(used.argmax(axis=1), max(before - count, 0)).astype(np.int32)
     place = starts[:, None] + np.arange(count)
@@ -77,10 +77,13 @@ def axis_taps(
     return starts, weights
 
 
-def resampled(image: Tensor, starts: Tensor, weights: Tensor, dim: int) -> Tensor:
+def resampled(
+    image: Tensor, starts: Tensor, weights: Tensor, dim: int, limits: Tensor | None = None
+) -> Tensor:
     """Return B x C x H x W resampled along `dim` (2 or 3) by each sample's own taps.
 
-    `starts` is int32, B x N; `weights` float32, B x N x T; the axis gets N places.
+    `starts` is int32, B x N; `weights` float32, B x N x T; the axis gets N places. `limits`, int32, B x 2,
+    are the first and the last place that may be read; what lies beyond is taken from there.
     """
     batch, channels, height, width = image.shape
     length = starts.shape[1]
@@ -88,6 +91,9 @@ def resampled(image: Tensor, starts: Tensor, weights: Tensor, dim: int) -> Tenso
     along = (batch, 1, 1, length) if dim == 3 else (batch, 1, length, 1)
     made = torch.zeros(shape, dtype=image.dtype, device=image.device)
     for tap in range(weights.shape[2]):
-        place = (starts + tap).clamp(max=image.shape[dim] - 1).reshape(along).long().expand(shape)
+        place = (starts + tap).clamp(max=image.shape[dim] - 1)
+        if limits is not None:
+            place = torch.minimum(torch.maximum(place, limits[:, :1]), limits[:, 1:])
+        place = place.reshape(along).long().expand(shape)
         made = made + torch.gather(image, dim, place) * weights[:, :, tap].reshape(along)
     return made

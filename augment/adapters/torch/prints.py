@@ -1,7 +1,7 @@
 """Batched bn-halftone and sfc-halftone: ink on paper.
 
-What a dot covers is decided in the integers of the NumPy half, on the picture's 8-bit codes, so the same places
-get ink. Decisions have no gradient: it flows through the light of paper and ink alone.
+What a dot covers is decided in the integers of the NumPy half, on the picture's 8-bit codes, so the same
+places get ink. Decisions have no gradient: it flows through the light of paper and ink alone.
 """
 
 from __future__ import annotations
