@@ -29,13 +29,14 @@ class BatchedPolicy(nn.Module):
     """A stock policy by name, or one of a YAML file by path, for batches.
 
     `policy.sample(sample_ids, seed, variant, size=...)` draws what `facedata augment` would draw for those
-    samples, seed and variant; `policy(image, stages)` applies it. At each stage every operator that any sample
-    takes there runs over the batch, and torch.where keeps its result for the samples that take it. Between
-    two steps a picture is rounded to 8 bits, as `facedata augment` does; the gradient passes as if it were not.
+    samples, seed and variant; `policy(image, stages)` applies it. At each stage every operator that any
+    sample takes there runs over the batch, and torch.where keeps its result for the samples that take it.
+    Between two steps a picture is rounded to 8 bits, as `facedata augment` does; the gradient passes as if it
+    were not.
 
     With `every_operator` the stages name every operator of the policy, taken or not: batches then differ in
-    values only, which suits one compiled graph, at the price of running them all. `compile_operators` compiles
-    each operator for itself instead, so that only those that are taken run.
+    values only, which suits one compiled graph, at the price of running them all. `compile_operators`
+    compiles each operator for itself instead, so that only those that are taken run.
     """
 
     def __init__(self, policy: str | Policy, *, every_operator: bool = False) -> None:

@@ -21,6 +21,7 @@ from facedata.augment.operators.moire_pattern import (
 )
 from facedata.augment.operators.reflection import ReflectionParameters
 from facedata.augment.textures import environment
+from facedata.datasets.errors import UsageError
 from facedata.datasets.words import Words
 
 __all__ = ["BatchedMoirePattern", "BatchedReflection"]
@@ -47,6 +48,8 @@ class BatchedReflection(BatchedOperator):
 
 _SPAN: Final = 16
 """Sensor px between exact phases of the lattice; between them they are linear, as in the NumPy half."""
+_CANVAS: Final = 2**24
+"""Sensor px a sample may have: they are kept in float32, several times over, for each sample of the batch."""
 
 
 class BatchedMoirePattern(BatchedOperator):
@@ -64,6 +67,11 @@ class BatchedMoirePattern(BatchedOperator):
         largest = max(parameters.sensor, _largest(self.given.get("sensor", self.operator.draws()["sensor"])))
         extent = [_extent(parameters.sensor, length, short) for length in (height, width)]
         canvas = [_extent(largest, length, short) for length in (height, width)]
+        if canvas[0] * canvas[1] > _CANVAS:
+            raise UsageError(
+                f"{self.name}: sensor = {largest} (unit px): {canvas[0]} x {canvas[1]} px for pictures of "
+                f"{height} x {width} px do not fit a batch; lower sensor, or crop the pictures squarer"
+            )
         scaler = cv2.INTER_AREA if extent[0] >= 2 * height else cv2.INTER_LINEAR
         words = Words.of(parameters.pattern_seed, "lattice")
         packed: Packed = {
