@@ -113,6 +113,7 @@ def test_long_traces_large_pictures_and_strips_agree(name):
     for size in [(512, 400), (5, 300)]:
         parameters = [at(module.operator, 1.0, seed) for seed in range(2)]
         if name == "hand-trembling":  # one of two passes beside one of a single pass
+            parameters[0] = parameters[0].model_copy(update={"length": 2.0})
             parameters[1] = parameters[1].model_copy(update={"length": 20.0, "direction": 30.0})
         difference, _ = differences(module, parameters, pictures(2, *size))
         assert difference.max() <= BOUNDS[name][0]

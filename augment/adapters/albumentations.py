@@ -134,7 +134,6 @@ class _Steps(albumentations.DualTransform):  # type: ignore[misc, unused-ignore]
         return moved
 
     def _apply_to_attack_mask(self, mask: Array, **params: Any) -> Array:
-        mask = mask.copy()
         # a call without a picture knows no medium
         media = params["media"] or [np.zeros_like(mask)] * len(params["restored"])
         for step, medium in zip(params["restored"], media, strict=True):
