@@ -54,6 +54,13 @@ class Chain(nn.Module):
         super().__init__()
         self.steps = nn.ModuleList([batched(name) for name in names])
 
+    def compile(self, **options: bool) -> None:
+        """Compile the whole chain, or the one operator, which has a graph of its own kind."""
+        if len(self.steps) == 1:
+            self.steps[0].compile(**options)
+        else:
+            super().compile(**options)
+
     def forward(self, image: Tensor, stages: list[dict[str, Tensor]]) -> Tensor:
         """Return the pictures after the chain."""
         for step, params in zip(self.steps, stages, strict=True):
@@ -84,8 +91,9 @@ def subjects(
         stages = [step.sample(ids, 1, size=size, stage=k) for k, step in enumerate(chain.steps)]
         packing[title] = 1000 * (time.perf_counter() - began) / len(ids)
         stages = [{key: value.to(image.device) for key, value in stage.items()} for stage in stages]
-        forward = chain if eager else torch.compile(chain, fullgraph=True, dynamic=False)
-        calls[title] = lambda forward=forward, stages=stages: forward(image, stages)
+        if not eager:
+            chain.compile(fullgraph=True, dynamic=False)
+        calls[title] = lambda chain=chain, stages=stages: chain(image, stages)
         calls[f"kornia {title}"] = peers(members, image)
     return calls, packing
 

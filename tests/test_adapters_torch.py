@@ -162,7 +162,24 @@ def test_one_graph_without_breaks(name):
     module, image = batched(name), tensor(pictures(3, 40, 48))
     packed = module.sample(IDS[:3], 1, size=(40, 48))
     compiled = torch.compile(module, backend="aot_eager", fullgraph=True)
-    torch.testing.assert_close(compiled(image, packed), module(image, packed), atol=2e-6, rtol=0)
+    found = []
+    for forward in (module, compiled):
+        given = image.clone().requires_grad_()
+        made = forward(given, packed)
+        made.square().sum().backward()
+        found.append((made.detach(), given.grad))
+    for plain, of_graph in zip(*found, strict=True):
+        torch.testing.assert_close(of_graph, plain, atol=2e-5, rtol=1e-4)
+
+
+def test_compiling_every_operator_stays_far_from_the_recompilation_limit():
+    image = tensor(pictures(2, 24, 24))
+    torch.compiler.reset()
+    with torch._dynamo.config.patch(recompile_limit=1):
+        for name in BATCHED:
+            module = batched(name)
+            module.compile(backend="eager", fullgraph=True)
+            module(image, module.sample(IDS[:2], 1, size=24))
 
 
 @ALL
@@ -335,6 +352,8 @@ def test_a_policy_with_every_operator_is_one_graph():
     torch.testing.assert_close(compiled(image, stages), made, atol=2e-6, rtol=0)
 
 
+# the compiler looks for a gradient of what the step before made
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
 def test_a_policy_of_chains_with_probabilities_and_no_steps(tmp_path):
     (tmp_path / "p.yaml").write_text(
         "name: p\nchains:\n  - steps:\n    - {operator: reflection, probability: 0.5}\n"

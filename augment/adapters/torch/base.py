@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import update_wrapper
+from types import FunctionType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -48,6 +50,16 @@ class BatchedOperator(nn.Module, ABC):
 
     name: ClassVar[str]
     """Name of the operator."""
+
+    def __init_subclass__(cls) -> None:
+        """Give each operator a `forward` of its own: torch.compile counts recompilations by code object.
+
+        With one that all share, compiling nine operators would hit the limit of eight.
+        """
+        super().__init_subclass__()
+        shared = BatchedOperator.forward
+        own = FunctionType(shared.__code__.replace(), shared.__globals__, shared.__name__)
+        cls.forward = update_wrapper(own, shared)  # type: ignore[method-assign]
 
     def __init__(self, parameters: Mapping[str, Draw] | None = None) -> None:
         super().__init__()

@@ -14,6 +14,7 @@ from facedata.augment.adapters.torch.pixels import (
     column,
     decode,
     encode,
+    held,
     mirrored,
     resampled,
     rounded,
@@ -66,13 +67,14 @@ class BatchedHandTrembling(BatchedOperator):
         device = image.device
         rows = mirrored(torch.arange(-margin, height + margin, device=device), height)
         columns = mirrored(torch.arange(-margin, width + margin, device=device), width)
-        light = decode(image)[:, :, rows][:, :, :, columns]
+        light = held(decode(image))[:, :, rows][:, :, :, columns]
         tall, wide = light.shape[2:]
         # places in the margin that point outside give what nobody sees
         place = torch.arange(tall * wide, device=device, dtype=torch.int32)[None, :]
         flat = light.reshape(batch, 3, tall * wide)
         offsets = params["down"] * wide + params["across"]
         for number in range(offsets.shape[1]):
+            flat = held(flat)
             made = torch.zeros_like(flat)
             weights = params["weight"][:, number]
             # a sample of one pass has no weights in the second: it stays

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["axis_taps", "codes", "column", "decode", "encode", "mirrored", "resampled", "rounded"]
+__all__ = ["axis_taps", "codes", "column", "decode", "encode", "held", "mirrored", "resampled", "rounded"]
 
 
 def column(values: Tensor) -> Tensor:
@@ -43,6 +44,32 @@ def rounded(values: Tensor, levels: float) -> Tensor:
     Halves go up, as OpenCV's do; a hair under a half is one, for float32 misses it.
     """
     return values + ((values * levels + 0.5005).floor() / levels - values).detach()
+
+
+@torch.library.custom_op("facedata::held", mutates_args=())
+def _held(values: Tensor) -> Tensor:
+    return values.clone()
+
+
+@_held.register_fake
+def _(values: Tensor) -> Tensor:
+    return torch.empty_like(values)
+
+
+def _passed(context: Any, gradient: Tensor) -> Tensor:
+    del context
+    return gradient
+
+
+_held.register_autograd(_passed)
+
+
+def held(values: Tensor) -> Tensor:
+    """Return the values, as a tensor that a compiler keeps.
+
+    It would rather compute them again wherever they are read, and what gathers read is read many times over.
+    """
+    return _held(values) if torch.compiler.is_compiling() else values
 
 
 def mirrored(place: Tensor, length: int) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from facedata.augment.adapters.torch.base import BatchedOperator, Packed, Params
-from facedata.augment.adapters.torch.pixels import axis_taps, column, decode, encode, resampled
+from facedata.augment.adapters.torch.pixels import axis_taps, column, decode, encode, held, resampled
 from facedata.augment.operators.moire_pattern import (
     STEPS,
     UNIT,
@@ -93,7 +93,7 @@ class BatchedMoirePattern(BatchedOperator):
 
     def render(self, image: Tensor, params: Params) -> Tensor:
         """Return the pictures as filmed from the display."""
-        field = _demosaiced(_mosaic(params))
+        field = _demosaiced(held(_mosaic(params)))
         # the outermost sensor px have no neighbours: theirs are those of the next
         limits = torch.stack([torch.ones_like(params["extent"]), params["extent"] - 2], dim=2)
         field = resampled(field, params["columns"], params["columns_weights"], 3, limits[:, 1])
