@@ -1,0 +1,288 @@
+"""What a display emits: its tone curve, and the lattice of its subpixels as a camera resolves it.
+
+A subpixel lattice is periodic, so lens and photosite act on each of its harmonics alone: one tile of a
+period, its Fourier coefficients multiplied by the optics' transfer, holds all that a sensor can see of it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedata.augment.light import ONE
+
+__all__ = [
+    "CELLS",
+    "LATTICES",
+    "MEAN",
+    "Alias",
+    "LatticeName",
+    "Resolved",
+    "aliases",
+    "coverage",
+    "emission",
+    "fold",
+    "resolve",
+]
+
+Floats = NDArray[np.float64]
+
+CELLS: Final = 64
+"""Cells of a tile along each side; a power of two, so that places wrap by a bit mask."""
+MEAN: Final = 4096
+"""Mean of each channel of a tile (Q12)."""
+_CODES: Final = 4096
+"""Entries of an emission table: 8-bit codes with 4 bits of interpolation."""
+LatticeName = Literal["rgb-stripe", "bgr-stripe", "rgb-rows", "pentile-diamond", "wrgb", "grid"]
+
+
+@dataclass(frozen=True)
+class Subpixel:
+    """A lit aperture: its colour, its centre and its size in display pixels.
+
+    `colour` is the share of each channel's light that this subpixel emits. `width` and `height` multiply
+    those of the display; a `diamond` has them as its diagonals, any other is a rectangle.
+    """
+
+    colour: tuple[float, float, float]
+    x: float
+    y: float
+    width: float = 1.0
+    height: float = 1.0
+    diamond: bool = False
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Subpixels of one period of `period` x `period` display pixels."""
+
+    period: int
+    subpixels: tuple[Subpixel, ...]
+
+
+_RED, _GREEN, _BLUE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+_WHITE_SHARE: Final = 0.5
+
+
+def _stripes(*colours: tuple[float, float, float]) -> Lattice:
+    count = len(colours)
+    return Lattice(
+        1, tuple(Subpixel(c, (i + 0.5) / count, 0.5, width=3 / count) for i, c in enumerate(colours))
+    )
+
+
+def _diamonds() -> Lattice:
+    """Return the RGBG layout: red and blue in a checkerboard, green between them and smaller."""
+    found = []
+    for i in range(2):
+        for j in range(2):
+            shared = _RED if (i + j) % 2 == 0 else _BLUE
+            found.append(Subpixel(shared, i + 0.25, j + 0.25, 2.4, 2.4, diamond=True))
+            found.append(Subpixel(_GREEN, i + 0.75, j + 0.75, 1.7, 1.7, diamond=True))
+    return Lattice(2, tuple(found))
+
+
+def _with_white() -> Lattice:
+    rest = 1 - _WHITE_SHARE
+    colours = [(_WHITE_SHARE,) * 3, (rest, 0.0, 0.0), (0.0, rest, 0.0), (0.0, 0.0, rest)]
+    return _stripes(*colours)
+
+
+LATTICES: Final[dict[str, Lattice]] = {
+    # the stripe of most LCD; BGR is the same panel upside down
+    "rgb-stripe": _stripes(_RED, _GREEN, _BLUE),
+    "bgr-stripe": _stripes(_BLUE, _GREEN, _RED),
+    # a panel of stripes held in landscape
+    "rgb-rows": Lattice(
+        1,
+        tuple(Subpixel(c, 0.5, (i + 0.5) / 3) for i, c in enumerate((_RED, _GREEN, _BLUE))),
+    ),
+    # the diamond PenTile of telephones' OLED: two subpixels to the pixel
+    "pentile-diamond": _diamonds(),
+    # television OLED; greys are shared between the white subpixel and the coloured ones
+    "wrgb": _with_white(),
+    # a projector: all colours in one aperture, a grid of dark lines between
+    "grid": Lattice(1, (Subpixel((1.0, 1.0, 1.0), 0.5, 0.5),)),
+}
+"""The lattices by name."""
+
+if set(get_args(LatticeName)) != set(LATTICES):
+    raise RuntimeError("LatticeName and LATTICES differ")
+
+
+def _interval(centre: float, width: float, period: int) -> Floats:
+    """Return the share of each cell of a line that an interval (display pixels, cyclic) covers."""
+    edges = np.arange(CELLS + 1) * period / CELLS
+    covered = np.zeros(CELLS)
+    for turn in (-period, 0, period):
+        inside = np.clip(edges, centre + turn - width / 2, centre + turn + width / 2)
+        covered += np.diff(inside)
+    return covered * (CELLS / period)
+
+
+def _diamond(part: Subpixel, width: float, height: float, period: int) -> Floats:
+    """Return the share of each cell that a diamond covers: exact along rows, 16 lines to a cell."""
+    lines = (np.arange(CELLS * 16) + 0.5) * period / (CELLS * 16)
+    away = np.abs((lines - part.y + period / 2) % period - period / 2)
+    spans = np.maximum(0.0, 1 - 2 * away / height) * width
+    rows = np.stack([_interval(part.x, span, period) for span in spans])
+    return np.asarray(rows.reshape(CELLS, 16, CELLS).mean(axis=1), np.float64)
+
+
+@lru_cache(maxsize=64)
+def _spectrum(name: str, width: float, height: float) -> NDArray[np.complex128]:
+    found: NDArray[np.complex128] = np.fft.rfft2(coverage(name, width, height)) / CELLS**2
+    found.setflags(write=False)
+    return found
+
+
+def coverage(name: str, width: float, height: float) -> Floats:
+    """Return the light of a white display over one period, before any optics: 3 x 64 x 64, mean 1 a channel.
+
+    `width` and `height` are those of an aperture in display pixels: of a stripe of three (.25-.32 x .8-.95
+    on LCD datasheets). The other lattices scale them to the room that their subpixels have.
+    """
+    lattice = LATTICES[name]
+    light = np.zeros((3, CELLS, CELLS))
+    for part in lattice.subpixels:
+        across, down = part.width * width, part.height * height
+        if name == "rgb-rows":
+            across, down = height, width
+        elif name == "grid":
+            across, down = min(1.0, 3 * width), height
+        if part.diamond:
+            # the second size is how tall a diamond is for its width
+            shape = _diamond(part, across, part.width * width * height, lattice.period)
+        else:
+            shape = np.outer(
+                _interval(part.y, down, lattice.period), _interval(part.x, across, lattice.period)
+            )
+        light += np.array(part.colour)[:, None, None] * (shape / shape.mean())
+    return light / light.mean(axis=(1, 2), keepdims=True)
+
+
+def transfer(x: Floats, y: Floats, jacobian: Floats, sigma: float, panel_sigma: float = 0.0) -> Floats:
+    """Return the optics' transfer of waves of (`x`, `y`) cycles per display pixel.
+
+    `jacobian` is d(display px) / d(sensor px), 2 x 2, `sigma` the lens's Gaussian in sensor px, `panel_sigma`
+    one before the camera (a projector's lens) in display px. A wave n has J^T n cycles per sensor px, of
+    which lens and square photosite leave exp(-2 (pi sigma f)^2) sinc(f_x) sinc(f_y).
+    """
+    wave_x = jacobian[0, 0] * x + jacobian[1, 0] * y
+    wave_y = jacobian[0, 1] * x + jacobian[1, 1] * y
+    exponent = sigma**2 * (wave_x**2 + wave_y**2) + panel_sigma**2 * (x**2 + y**2)
+    return np.asarray(np.exp(-2 * math.pi**2 * exponent) * np.sinc(wave_x) * np.sinc(wave_y), np.float64)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A lattice through lens and photosites: harmonics of orders -`reach` .. `reach` (rows), 0 .. `reach`.
+
+    `light` is complex, 3 x (2 reach + 1) x (reach + 1): mean 1, so twice a modulus is the amplitude of a
+    wave over the mean.
+    """
+
+    light: NDArray[np.complex128]
+    period: int
+
+    @property
+    def reach(self) -> int:
+        """The highest order."""
+        return self.light.shape[2] - 1
+
+    def tile(self) -> NDArray[np.uint16]:
+        """Return what a photosite collects of a white display, by the place in a period it looks at.
+
+        Result: uint16, 3 x 64 x 64 (channel, row, column of the display), 4096 is the mean.
+        """
+        whole = np.zeros((3, CELLS, CELLS // 2 + 1), np.complex128)
+        whole[:, : self.reach + 1, : self.reach + 1] = self.light[:, self.reach :]
+        if self.reach:
+            whole[:, -self.reach :, : self.reach + 1] = self.light[:, : self.reach]
+        seen = np.fft.irfft2(whole, s=(CELLS, CELLS)) * (MEAN * CELLS**2)
+        return np.asarray(np.clip(np.rint(seen), 0, 65535), np.uint16)
+
+    def contrast(self) -> Floats:
+        """Return the standard deviation over the mean on the sensor, for red, green and blue."""
+        power = np.abs(self.light) ** 2
+        # a half spectrum holds each wave with n_x > 0 once, and stands for two
+        total = power[:, :, 0].sum(axis=1) + 2 * power[:, :, 1:].sum(axis=(1, 2))
+        return np.asarray(np.sqrt(np.maximum(total - power[:, self.reach, 0], 0.0)), np.float64)
+
+
+def resolve(
+    name: str, width: float, height: float, jacobian: Floats, sigma: float, panel_sigma: float = 0.0
+) -> Resolved:
+    """Return the lattice `name` as lens and photosites leave it; the arguments are those of its parts."""
+    period = LATTICES[name].period
+    spectrum = _spectrum(name, width, height)
+    # beyond these orders the Gaussians leave less than 1 / 5000
+    finest = float(np.linalg.svd(jacobian, compute_uv=False)[-1])
+    spread = math.hypot(sigma * finest, panel_sigma)
+    reach = CELLS // 2 - 1
+    if spread * reach > 0.66 * period:
+        reach = max(1, math.ceil(0.66 * period / spread))
+    x = np.arange(reach + 1.0) / period
+    y = np.arange(-reach, reach + 1.0)[:, None] / period
+    left = spectrum[:, np.arange(-reach, reach + 1), : reach + 1]
+    return Resolved(left * transfer(x, y, jacobian, sigma, panel_sigma), period)
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A band: harmonic `order` of the display folded by the sensor's filters of one `channel` (0-2).
+
+    `wave` is its frequency (x, y) in cycles per sensor px, `amplitude` that of the cosine over the mean.
+    """
+
+    channel: int
+    order: tuple[int, int]
+    wave: tuple[float, float]
+    amplitude: float
+
+
+def aliases(seen: Resolved, jacobian: Floats, *, least: float = 0.01) -> list[Alias]:
+    """Return the waves that a Bayer (RGGB) sensor records of a lattice, the strongest first.
+
+    wave = J^T n - m with m the nearest point of the reciprocal lattice of that channel's filters: red and
+    blue stand on every second row and column, so m is a multiple of (1/2, 0) and (0, 1/2); green stands on a
+    quincunx, so m is a sum of (1/2, 1/2) and (1/2, -1/2). Only amplitudes of `least` and more are told.
+    """
+    found = []
+    for channel, row, x in np.argwhere(2 * np.abs(seen.light) >= least):
+        y = int(row) - seen.reach
+        if x == 0 and y <= 0:
+            continue
+        wave = fold(jacobian.T @ np.array([x, y]) / seen.period, green=channel == 1)
+        amplitude = 2 * float(np.abs(seen.light[channel, row, x]))
+        found.append(Alias(int(channel), (int(x), y), (float(wave[0]), float(wave[1])), amplitude))
+    return sorted(found, key=lambda alias: -alias.amplitude)
+
+
+def fold(wave: Floats, *, green: bool) -> Floats:
+    """Return the wave of lowest frequency that samples of a Bayer channel cannot tell from `wave`."""
+    nearest = np.rint(2 * wave) / 2
+    if not green:
+        return wave - nearest
+    candidates = []
+    for x in (-0.5, 0.0, 0.5):
+        for y in (-0.5, 0.0, 0.5):
+            point = nearest + np.array([x, y])
+            if round(2 * float(point.sum())) % 2 == 0:
+                candidates.append(wave - point)
+    return min(candidates, key=lambda rest: float(rest @ rest))
+
+
+def emission(gamma: float, contrast_ratio: float) -> NDArray[np.uint16]:
+    """Return the light of each code: uint16 x 4096 (code x 16), 32768 is white.
+
+    L = L_b + (L_w - L_b) s^gamma, with L_b = L_w / contrast.
+    """
+    signal = (np.arange(_CODES) / (255 * 16)).clip(0, 1) ** gamma
+    black = 1 / contrast_ratio
+    return np.asarray(np.rint((black + (1 - black) * signal) * ONE), np.uint16)

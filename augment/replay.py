@@ -1,0 +1,467 @@
+"""A picture on a lit panel, filmed: what displays and projectors have in common.
+
+panel -> (projector's lens, wall) -> pose -> room's light on it -> lens -> rolling shutter -> Bayer mosaic
+-> the shared camera
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, ClassVar, Final, Generic, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facedata.augment import display, screen
+from facedata.augment.camera import CameraParameters, photograph_mosaic, row_gains
+from facedata.augment.geometry import AimParameters, View, view_of
+from facedata.augment.kernels import faded, prepared
+from facedata.augment.light import CODED, LINEAR, ONE, srgb_encode
+from facedata.augment.operator import Applied, Image, Operator, quantity
+from facedata.augment.operators.capture import mixed
+from facedata.augment.optics import mirrored, point_spread
+from facedata.augment.sensor import flicker_gain
+from facedata.datasets.words import Words
+
+__all__ = ["PanelParameters", "Replay", "Scene", "soft"]
+
+Floats = NDArray[np.float64]
+Light = NDArray[np.uint16]
+
+_SHARP: Final = 0.1
+"""A defocus, px of the picture, that changes no code."""
+_AIRY: Final = 0.42 * 0.55
+"""Deviation of an Airy disc over the f-number, in um of green light (0.55 um)."""
+_SAME: Final = 0.02
+"""Relative change of the lattice's scale over which one tile serves."""
+_TILES: Final = 16
+
+
+class PanelParameters(CameraParameters, AimParameters):
+    """A lit panel, its pose, the room and the camera; the medium of the pose is the whole parent picture."""
+
+    strength: float = quantity(
+        "share of the recaptured picture in a mixture with the clean one, in linear light",
+        unit="1",
+        low=0,
+        high=1,
+        draw=1.0,
+    )
+    aperture_width: float = quantity(
+        "width of the lit part of a stripe of three, in pixel pitches",
+        unit="1",
+        low=0.05,
+        high=0.333,
+        draw={"uniform": [0.25, 0.32]},
+    )
+    aperture_height: float = quantity(
+        "height of the lit part of a subpixel, in pixel pitches",
+        unit="1",
+        low=0.1,
+        high=1,
+        draw={"uniform": [0.8, 0.95]},
+    )
+    gamma: float = quantity(
+        "exponent of the panel's tone curve", unit="1", low=1, high=3, draw={"uniform": [2.0, 2.4]}
+    )
+    contrast_ratio: float = quantity(
+        "luminance of the panel's white over that of its black, in the dark",
+        unit="1",
+        low=20,
+        high=1e6,
+        draw={"log_uniform": [700, 3000]},
+    )
+    focal_length: float = quantity(
+        "focal length of the camera's lens", unit="mm", low=1, high=100, draw={"uniform": [3.8, 5.6]}
+    )
+    photosite: float = quantity(
+        "pitch of the sensor's photosites; of binned ones together",
+        unit="um",
+        low=0.5,
+        high=20,
+        draw={"choice": [1.4, 1.4, 2.0, 2.8]},
+    )
+    f_number: float = quantity(
+        "f-number of the lens, which diffraction blurs by",
+        unit="1",
+        low=0.7,
+        high=32,
+        draw={"uniform": [1.6, 2.4]},
+    )
+    oversample: int = quantity(
+        "photosites a px of the picture along each axis",
+        unit="1",
+        low=1,
+        high=2,
+        draw={"choice": [1, 2, 2, 2]},
+    )
+    lattice_seed: int = quantity(
+        "place of the panel's lattice under the sensor's",
+        unit="1",
+        low=0,
+        high=2**31 - 1,
+        draw={"integer": [0, 2**31 - 1]},
+    )
+    screen_width: float = quantity(
+        "width of the lit screen over that of the shown picture (below 100: it shows a part of it)",
+        unit="%",
+        low=1,
+        high=1000,
+        draw={"choice": [100.0, 100.0, 130.0, 180.0]},
+    )
+    screen_height: float = quantity(
+        "height of the lit screen over that of the shown picture (below 100: it shows a part of it)",
+        unit="%",
+        low=1,
+        high=1000,
+        draw=100.0,
+    )
+    screen_x: float = quantity(
+        "place of the screen's middle right of the picture's, of its width",
+        unit="%",
+        low=-100,
+        high=100,
+        draw=0.0,
+    )
+    screen_y: float = quantity(
+        "place of the screen's middle below the picture's, of its height",
+        unit="%",
+        low=-100,
+        high=100,
+        draw=0.0,
+    )
+    illuminance: float = quantity(
+        "light of the room on the panel",
+        unit="lx",
+        low=0,
+        high=20000,
+        draw={"log_uniform": [50, 600]},
+    )
+    room_temperature: float = quantity(
+        "colour temperature of the room's lamps",
+        unit="K",
+        low=1700,
+        high=20000,
+        draw={"uniform": [2700, 6500]},
+    )
+    room_seed: int = quantity(
+        "number of the procedural room", unit="1", low=0, high=2**31 - 1, draw={"integer": [0, 2**31 - 1]}
+    )
+
+
+P = TypeVar("P", bound=PanelParameters)
+
+
+@lru_cache(maxsize=64)
+def _emission(gamma: float, contrast_ratio: float) -> Light:
+    return display.emission(gamma, contrast_ratio)
+
+
+@dataclass(frozen=True)
+class Scene(Generic[P]):
+    """What follows from the parameters for a picture of `width` x `height` px, by kind of panel."""
+
+    parameters: P
+    width: int
+    height: int
+
+    @property
+    def pitch(self) -> float:
+        """Pitch p_d of the panel's pixels where they are seen, mm."""
+        raise NotImplementedError
+
+    @property
+    def lattice(self) -> str:
+        """Name of the layout of the subpixels."""
+        raise NotImplementedError
+
+    @property
+    def panel_sigma(self) -> float:
+        """Deviation of the blur before the camera, display px."""
+        return 0.0
+
+    def pulses(self) -> Floats:
+        """Return what the shutter's rows make of the panel's pulses: mean 1, rows x 3."""
+        return np.ones((self.rows, 3))
+
+    def received(self) -> Light:
+        """Return the light that the panel itself adds from the room, uint16, height x width x 3."""
+        raise NotImplementedError
+
+    def surroundings(self, image: Image) -> tuple[Floats, Light, float]:
+        """Return the light of the panel's frame (RGB, 1 is white), that behind, the frame's width in mm."""
+        raise NotImplementedError
+
+    def keystone(self) -> Floats:
+        """Return the homography from px of the parent to px of the flat picture that the camera sees."""
+        return np.eye(3)
+
+    @property
+    def rows(self) -> int:
+        """Rows of the sensor."""
+        return self.height * self.parameters.oversample
+
+    @property
+    def magnification(self) -> float:
+        """Photosites per display px, k = f p_d / (Z p_s), at the middle and seen straight on."""
+        p = self.parameters
+        return p.focal_length * self.pitch / (p.distance * p.photosite * 1e-3)
+
+    @property
+    def medium_width(self) -> float:
+        """Width of the shown picture, mm: what the sensor sees at that distance, times `fill`."""
+        p = self.parameters
+        return p.fill * p.oversample * self.width * self.pitch / self.magnification
+
+    @property
+    def blur(self) -> float:
+        """Deviation of the lens's point spread in photosites, by defocus and diffraction.
+
+        A Gaussian of .42 lambda N is the closest to an Airy disc.
+        """
+        p = self.parameters
+        return float(np.hypot(p.defocus * p.oversample, _AIRY * p.f_number / p.photosite))
+
+    @property
+    def per_pixel(self) -> float:
+        """Display px that a px of the parent takes."""
+        return self.medium_width / self.pitch / self.width
+
+    @cached_property
+    def frame(self) -> View:
+        """The view at the picture's size."""
+        return self._view(1)
+
+    @cached_property
+    def sensor(self) -> View:
+        """The view at the sensor's size."""
+        return self._view(self.parameters.oversample)
+
+    def _view(self, oversample: int) -> View:
+        flat = view_of(self.parameters, self.medium_width, self.width, self.height, oversample)
+        whole = flat.homography @ self.keystone()
+        return View(whole / whole[2, 2], flat.distortion, flat.width, flat.height, flat.focal)
+
+    def normal(self) -> Floats:
+        """Return the plane's normal in the camera's axes (right, down, forward)."""
+        p = self.parameters
+        # a ray r meets the plane at a depth whose inverse is n . r: the third row of the homography's inverse
+        flat = view_of(p, self.medium_width, self.width, self.height)
+        x, y = flat.centre
+        lens = np.array([[flat.focal, 0, x], [0, flat.focal, y], [0, 0, 1]])
+        normal = flat.backward[2] @ lens
+        return np.asarray(normal / np.linalg.norm(normal), np.float64)
+
+    def lattice_map(self) -> Floats:
+        """Return the homography (3 x 3) from sensor px to periods of the lattice."""
+        words = Words.of(self.parameters.lattice_seed, "lattice")
+        share = self.per_pixel / display.LATTICES[self.lattice].period
+        start = [words.unit() + 0.5 * share, words.unit() + 0.5 * share]
+        scale = np.array([[share, 0, start[0]], [0, share, start[1]], [0, 0, 1]])
+        return np.asarray(scale @ self.sensor.backward, np.float64)
+
+    def jacobian(self, x: float | None = None, y: float | None = None) -> Floats:
+        """Return d(display px) / d(sensor px), 2 x 2, at a place of the sensor: the middle if not given."""
+        view = self.sensor
+        point = view.centre if x is None or y is None else (x, y)
+        return np.asarray(view.jacobian(np.array([point]))[0] * self.per_pixel, np.float64)
+
+    def resolved(self, jacobian: Floats) -> display.Resolved:
+        """Return the lattice as lens and photosites leave it where the map has that derivative."""
+        p = self.parameters
+        return display.resolve(
+            self.lattice, p.aperture_width, p.aperture_height, jacobian, self.blur, self.panel_sigma
+        )
+
+    def tiles(self) -> tuple[Light, float, float]:
+        """Return the lattice's tiles for `screen.mosaic`, the nearest depth and the step between tiles."""
+        view = self.sensor
+        slope = view.backward[2, :2]
+        reach = float(np.abs(slope) @ np.array(view.centre))
+        near, far = max(1 - reach, 0.1), 1 + reach
+        count = min(_TILES, 1 + int((far / near - 1) / _SAME))
+        step = (far - near) / count
+        steepest = float(slope @ slope)
+        found = []
+        for number in range(count):
+            along = 0.0 if count == 1 else (near + (number + 0.5) * step - 1) / steepest
+            x, y = (c + along * s for c, s in zip(view.centre, slope, strict=True))
+            found.append(self.resolved(self.jacobian(x, y)).tile())
+        return np.stack(found), near, max(step, 1e-9)
+
+    def boxes(self, rim: float) -> tuple[Floats, Floats, Floats]:
+        """Return picture, screen and device: left, top, right, bottom, corner radius in px of the parent.
+
+        `rim` is the width of the device's frame in mm.
+        """
+        p, w, h = self.parameters, self.width, self.height
+        x, y = (w - 1) / 2 + p.screen_x * w / 100, (h - 1) / 2 + p.screen_y * h / 100
+        half_x, half_y = p.screen_width * w / 200, p.screen_height * h / 200
+        wide = rim / self.pitch / self.per_pixel
+        picture = np.array([-0.5, -0.5, w - 0.5, h - 0.5, 0])
+        lit = np.array([x - half_x, y - half_y, x + half_x, y + half_y, 0])
+        device = lit + np.array([-wide, -wide, wide, wide, min(wide, half_x, half_y)])
+        return picture, lit, device
+
+    def inside(self, box: Floats) -> bool:
+        """Whether a box on the plane covers the whole frame."""
+        view = self.frame
+        x, y = (np.linspace(-1.0, n, 9) for n in (self.width, self.height))
+        sides = [
+            np.stack(np.broadcast_arrays(*pair), -1)
+            for pair in ((x, y[0]), (x, y[-1]), (x[0], y), (x[-1], y))
+        ]
+        rim = np.concatenate(sides)
+        straight = view.straight(rim)
+        if (straight @ view.backward[2, :2] + view.backward[2, 2]).min() <= 0.05:
+            return False
+        seen = view.to_medium(rim)
+        return bool((seen > box[:2]).all() and (seen < box[2:4]).all())
+
+    def lights(self, image: Image) -> tuple[Light, Light, NDArray[np.uint8]]:
+        """Return the panel's light and all other light, through the lens, and the screen's mask."""
+        p, width, height = self.parameters, self.width, self.height
+        view, emission = self.frame, _emission(p.gamma, p.contrast_ratio)
+        shown = screen.to_display_grid(image, width * self.per_pixel, height * self.per_pixel)
+        across, down = shown.shape[1] / width, shown.shape[0] / height
+        grid = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
+        emitted = screen.project(shown, grid @ view.backward, p.distortion, height, width, emission)
+        added = self.received()
+        mask = np.full((height, width), 255, np.uint8)
+        picture, lit, _ = self.boxes(0.0)
+        sigma = float(
+            np.hypot(self.blur / p.oversample, self.panel_sigma * self.magnification / p.oversample)
+        )
+        if not (self.inside(picture) and self.inside(lit)):
+            frame, behind, rim = self.surroundings(image)
+            covers = [
+                screen.cover(view.backward, p.distortion, height, width, box) for box in self.boxes(rim)
+            ]
+            level = np.rint(np.clip(frame, 0, 1.99) * ONE).astype(np.int64)
+            screen.compose(emitted, added, behind, *covers, int(emission[0]), level)
+            mask = np.where(covers[1] >= 128, 255, 0).astype(np.uint8)
+            added = soft(added, self.blur / p.oversample)
+        return soft(emitted, sigma), added, mask
+
+    def mosaic(self, emitted: Light, added: Light) -> Light:
+        """Return what the photosites collect of the panel's light and of other light."""
+        p = self.parameters
+        gain = np.rint(self.pulses() * ONE).astype(np.int64)
+        tiles, nearest, step = self.tiles()
+        return screen.mosaic(
+            emitted,
+            added,
+            p.oversample,
+            self.lattice_map(),
+            p.distortion,
+            tiles,
+            nearest,
+            step,
+            gain,
+            row_gains(p, self.rows),
+        )
+
+    def flicker(self, frequency: float, depth: float, duty: float, phase: float) -> Floats:
+        """Return the gain of each row under pulses of the panel; see `sensor.flicker_gain`."""
+        p = self.parameters
+        return flicker_gain(
+            self.rows,
+            frequency=frequency,
+            depth=depth,
+            duty=duty,
+            phase=phase,
+            exposure_time=p.exposure_time,
+            readout=p.row_time * 1e-6 * p.frame_rows,
+        )
+
+
+class Replay(Operator[P]):
+    """Show the picture on a panel and film it; a subclass names the kind of panel by its `scene`."""
+
+    strength: ClassVar[str] = "strength"
+    scene: ClassVar[type[Scene[Any]]]
+
+    def apply(self, image: Image, parameters: P) -> Applied:
+        """Return the filmed picture, uint8 height x width x 3, and the mask of the lit screen."""
+        image = prepared(image)
+        if parameters.strength == 0:
+            return faded(image)
+        scene = self._scene(image, parameters)
+        emitted, added, mask = scene.lights(image)
+        return Applied(self._filmed(image, scene, emitted, added), mask)
+
+    def explain(self, image: Image, parameters: P) -> Applied:
+        """Return the same, with the layers `reflection` and `lattice` and the scene's derived quantities.
+
+        `reflection` is all light that is not the panel's, as an sRGB picture; `lattice` the mosaic that a
+        white panel leaves, demosaiced, 80 its mean. In `facts`, `aliases` tells each band that the sensor
+        records at the middle of the frame: channel, harmonic of the lattice's period, wave-vector in cycles
+        per photosite and per px of the picture, amplitude before demosaicing.
+        """
+        image = prepared(image)
+        if parameters.strength == 0:
+            return faded(image)
+        scene = self._scene(image, parameters)
+        emitted, added, mask = scene.lights(image)
+        size = scene.width, scene.height
+        flat = np.full_like(emitted, 80 * 128)
+        bare = scene.mosaic(flat, np.zeros_like(added))
+        field = cv2.cvtColor(bare, cv2.COLOR_BayerRGGB2RGB) if min(bare.shape) > 1 else flat
+        field = cv2.resize(field, size, interpolation=cv2.INTER_AREA)
+        layers = {
+            "reflection": np.rint(srgb_encode(added / ONE) * 255).astype(np.uint8),
+            "lattice": np.clip((field + 64) // 128, 0, 255).astype(np.uint8),
+        }
+        return Applied(self._filmed(image, scene, emitted, added), mask, layers, self._facts(scene))
+
+    def map_points(self, points: Floats, parameters: P, width: int, height: int) -> Floats:
+        """Return where points of the parent, N x 2 (x, y) px, are on the filmed picture."""
+        if parameters.strength == 0:
+            return points
+        return self.scene(parameters, width, height).frame.to_sensor(points)
+
+    def _scene(self, image: Image, parameters: P) -> Scene[Any]:
+        return self.scene(parameters, image.shape[1], image.shape[0])
+
+    @staticmethod
+    def _filmed(image: Image, scene: Scene[Any], emitted: Light, added: Light) -> Image:
+        p = scene.parameters
+        # the room's flicker is in the mosaic already, apart from the panel's
+        steady = p.model_copy(update={"flicker_depth": 0.0})
+        taken = photograph_mosaic(scene.mosaic(emitted, added), steady, (scene.width, scene.height))
+        share = round(p.strength * ONE)
+        return taken if share == ONE else mixed(image, taken, share, LINEAR, CODED)
+
+    @staticmethod
+    def _facts(scene: Scene[Any]) -> dict[str, Any]:
+        jacobian, oversample = scene.jacobian(), scene.parameters.oversample
+        seen = scene.resolved(jacobian)
+        return {
+            "homography": scene.frame.homography.tolist(),
+            "distortion": scene.frame.distortion,
+            "sensor_px_per_display_px": scene.magnification,
+            "picture_width_mm": scene.medium_width,
+            "jacobian": jacobian.tolist(),
+            "lattice_contrast": seen.contrast().tolist(),
+            "aliases": [
+                {
+                    "channel": "RGB"[alias.channel],
+                    "order": list(alias.order),
+                    "cycles_per_photosite": list(alias.wave),
+                    "cycles_per_px": [oversample * f for f in alias.wave],
+                    "amplitude": alias.amplitude,
+                }
+                for alias in display.aliases(seen, jacobian)[:24]
+            ],
+        }
+
+
+def soft(light: Light, sigma: float) -> Light:
+    """Return the light through a lens whose point spread has a deviation of `sigma` px."""
+    if sigma < _SHARP:
+        return light
+    taps = point_spread(sigma)
+    reach = len(taps) // 2
+    return screen.soften(light, taps, mirrored(light.shape[0], reach), mirrored(light.shape[1], reach))
