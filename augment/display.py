@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -24,10 +24,11 @@ __all__ = [
     "LatticeName",
     "Resolved",
     "aliases",
-    "coverage",
     "emission",
     "fold",
     "resolve",
+    "spectrum",
+    "transfer",
 ]
 
 Floats = NDArray[np.float64]
@@ -115,55 +116,49 @@ if set(get_args(LatticeName)) != set(LATTICES):
     raise RuntimeError("LatticeName and LATTICES differ")
 
 
-def _interval(centre: float, width: float, period: int) -> Floats:
-    """Return the share of each cell of a line that an interval (display pixels, cyclic) covers."""
-    edges = np.arange(CELLS + 1) * period / CELLS
-    covered = np.zeros(CELLS)
-    for turn in (-period, 0, period):
-        inside = np.clip(edges, centre + turn - width / 2, centre + turn + width / 2)
-        covered += np.diff(inside)
-    return covered * (CELLS / period)
+@dataclass(frozen=True)
+class _Parts:
+    """The subpixels of one lattice as arrays; `shares` (3 x n) is each one's share of a channel's light."""
+
+    x: Floats
+    y: Floats
+    width: Floats
+    height: Floats
+    shares: Floats
+    diamonds: bool
 
 
-def _diamond(part: Subpixel, width: float, height: float, period: int) -> Floats:
-    """Return the share of each cell that a diamond covers: exact along rows, 16 lines to a cell."""
-    lines = (np.arange(CELLS * 16) + 0.5) * period / (CELLS * 16)
-    away = np.abs((lines - part.y + period / 2) % period - period / 2)
-    spans = np.maximum(0.0, 1 - 2 * away / height) * width
-    rows = np.stack([_interval(part.x, span, period) for span in spans])
-    return np.asarray(rows.reshape(CELLS, 16, CELLS).mean(axis=1), np.float64)
+@cache
+def _parts(name: str) -> _Parts:
+    parts = LATTICES[name].subpixels
+    x, y, width, height = np.array([(s.x, s.y, s.width, s.height) for s in parts]).T
+    colours = np.array([s.colour for s in parts]).T
+    shares = colours / colours.sum(axis=1, keepdims=True)
+    return _Parts(x[:, None], y[:, None], width[:, None], height[:, None], shares, parts[0].diamond)
 
 
-@lru_cache(maxsize=64)
-def _spectrum(name: str, width: float, height: float) -> NDArray[np.complex128]:
-    found: NDArray[np.complex128] = np.fft.rfft2(coverage(name, width, height)) / CELLS**2
-    found.setflags(write=False)
-    return found
+def spectrum(name: str, width: float, height: float, x: Floats, y: Floats) -> NDArray[np.complex128]:
+    """Return the Fourier coefficients of a white display, before any optics: complex, 3 x len(y) x len(x).
 
-
-def coverage(name: str, width: float, height: float) -> Floats:
-    """Return the light of a white display over one period, before any optics: 3 x 64 x 64, mean 1 a channel.
-
-    `width` and `height` are those of an aperture in display pixels: of a stripe of three (.25-.32 x .8-.95
-    on LCD datasheets). The other lattices scale them to the room that their subpixels have.
+    `x` and `y` are frequencies in cycles per display pixel: multiples of 1 / period. Mean 1 a channel.
+    `width` and `height` are those of an aperture in display pixels: of a stripe of three (.25-.32 x .8-.95 on LCD
+    datasheets); other lattices scale them to the room that their subpixels have, and a diamond is `height`
+    times as tall as it is wide. A rectangle transforms to sinc(x w) sinc(y h), a diamond of diagonals w and h
+    to sinc((x w + y h) / 2) sinc((x w - y h) / 2).
     """
-    lattice = LATTICES[name]
-    light = np.zeros((3, CELLS, CELLS))
-    for part in lattice.subpixels:
-        across, down = part.width * width, part.height * height
-        if name == "rgb-rows":
-            across, down = height, width
-        elif name == "grid":
-            across, down = min(1.0, 3 * width), height
-        if part.diamond:
-            # the second size is how tall a diamond is for its width
-            shape = _diamond(part, across, part.width * width * height, lattice.period)
-        else:
-            shape = np.outer(
-                _interval(part.y, down, lattice.period), _interval(part.x, across, lattice.period)
-            )
-        light += np.array(part.colour)[:, None, None] * (shape / shape.mean())
-    return light / light.mean(axis=(1, 2), keepdims=True)
+    parts = _parts(name)
+    across, down = parts.width * width, parts.height * height
+    if name == "rgb-rows":
+        across, down = parts.width * height, parts.height * width
+    elif name == "grid":
+        across = np.minimum(1.0, across)
+    turn_x, turn_y = np.exp(-2j * math.pi * parts.x * x), np.exp(-2j * math.pi * parts.y * y)
+    if not parts.diamonds:
+        rows, columns = turn_y * np.sinc(down * y), turn_x * np.sinc(across * x)
+        return np.asarray(np.einsum("cp,py,px->cyx", parts.shares, rows, columns), np.complex128)
+    along, up = (across * x)[:, None, :] / 2, (across * height * y)[:, :, None] / 2
+    shapes = np.sinc(along + up) * np.sinc(along - up) * turn_y[:, :, None] * turn_x[:, None, :]
+    return np.asarray(np.tensordot(parts.shares, shapes, axes=1), np.complex128)
 
 
 def transfer(x: Floats, y: Floats, jacobian: Floats, sigma: float, panel_sigma: float = 0.0) -> Floats:
@@ -200,10 +195,14 @@ class Resolved:
 
         Result: uint16, 3 x 64 x 64 (channel, row, column of the display), 4096 is the mean.
         """
+        reach = self.reach
+        # a place is looked up by the cell that it falls in, so a cell holds the light at its middle
+        order = np.arange(-reach, reach + 1.0)
+        middle = np.exp(1j * math.pi / CELLS * order)
+        light = self.light * (middle[:, None] * middle[reach:])
         whole = np.zeros((3, CELLS, CELLS // 2 + 1), np.complex128)
-        whole[:, : self.reach + 1, : self.reach + 1] = self.light[:, self.reach :]
-        if self.reach:
-            whole[:, -self.reach :, : self.reach + 1] = self.light[:, : self.reach]
+        whole[:, : reach + 1, : reach + 1] = light[:, reach:]
+        whole[:, CELLS - reach :, : reach + 1] = light[:, :reach]
         seen = np.fft.irfft2(whole, s=(CELLS, CELLS)) * (MEAN * CELLS**2)
         return np.asarray(np.clip(np.rint(seen), 0, 65535), np.uint16)
 
@@ -220,17 +219,22 @@ def resolve(
 ) -> Resolved:
     """Return the lattice `name` as lens and photosites leave it; the arguments are those of its parts."""
     period = LATTICES[name].period
-    spectrum = _spectrum(name, width, height)
     # beyond these orders the Gaussians leave less than 1 / 5000
-    finest = float(np.linalg.svd(jacobian, compute_uv=False)[-1])
+    finest = _least_stretch(jacobian)
     spread = math.hypot(sigma * finest, panel_sigma)
     reach = CELLS // 2 - 1
     if spread * reach > 0.66 * period:
         reach = max(1, math.ceil(0.66 * period / spread))
     x = np.arange(reach + 1.0) / period
-    y = np.arange(-reach, reach + 1.0)[:, None] / period
-    left = spectrum[:, np.arange(-reach, reach + 1), : reach + 1]
-    return Resolved(left * transfer(x, y, jacobian, sigma, panel_sigma), period)
+    y = np.arange(-reach, reach + 1.0) / period
+    seen = spectrum(name, width, height, x, y) * transfer(x, y[:, None], jacobian, sigma, panel_sigma)
+    return Resolved(seen, period)
+
+
+def _least_stretch(jacobian: Floats) -> float:
+    """Return the smaller singular value of a 2 x 2 matrix."""
+    (a, b), (c, d) = jacobian.tolist()
+    return abs(math.hypot(a + d, c - b) - math.hypot(a - d, b + c)) / 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -16,7 +17,12 @@ __all__ = ["SURFACES", "Surface", "SurfaceName", "reflected", "schlick"]
 
 Floats = NDArray[np.float64]
 
-_HEADROOM: Final = 65535 / ONE
+_PER_UNIT: Final = ONE / 65535
+"""Light of an `environment` to light."""
+_COARSE: Final = 24
+"""Cells along the shorter side of a room that a wide lobe has smeared."""
+_WIDEST: Final = 50.0
+"""Deviation of a lobe, % of the shorter side, from which on the mirrored room is even."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +98,22 @@ def reflected(
         flat = np.clip(np.rint(level * ONE), 0, 65535).astype(np.uint16)
         return np.broadcast_to(flat, (height, width, 3)).copy()
     # the lobe in % of the shorter side, as the room behind the glass is far
-    lobe = 100 * np.tan(np.radians(front.lobe)) * focal / min(height, width)
-    room = environment(height, width, seed, kelvin, min(40.0, float(np.hypot(blur, lobe))))
-    mirror = schlick(_cosines(*room.shape[:2], (height, width), focal, normal), front.mirror) * brightest
-    if front.lobe >= 1:
-        # a wide lobe spreads the brightest light over the frame, and the texture is scaled to its peak
-        mirror = mirror * 0.5
-    light = room * (mirror[:, :, None] * (tint / _HEADROOM)) + level * ONE
-    cells = np.clip(np.rint(light), 0, 65535).astype(np.uint16)
+    lobe = 100 * math.tan(math.radians(front.lobe)) * focal / min(height, width)
+    room = environment(height, width, seed, kelvin, blur).astype(np.float32)
+    if lobe > 1:
+        room = _smeared(room, min(lobe, _WIDEST) / 100)
+    cosine = _cosines(*room.shape[:2], (height, width), focal, normal)
+    mirror = schlick(cosine, front.mirror) * (brightest * _PER_UNIT)
+    light = room * (mirror[:, :, None] * tint).astype(np.float32) + (level * ONE).astype(np.float32)
+    cells = np.minimum(light + 0.5, 65535).astype(np.uint16)
     return np.asarray(cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR), np.uint16)
+
+
+def _smeared(room: NDArray[np.float32], lobe: float) -> NDArray[np.float32]:
+    """Return a coarser room through a specular lobe of that deviation, over the shorter side."""
+    h, w, _ = room.shape
+    short = min(h, w)
+    size = tuple(max(1, round(n * _COARSE / short)) for n in (w, h))
+    small = cv2.resize(room, size, interpolation=cv2.INTER_AREA)
+    sigma = lobe * _COARSE
+    return np.asarray(cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), np.float32)

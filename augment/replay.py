@@ -7,7 +7,7 @@ panel -> (projector's lens, wall) -> pose -> room's light on it -> lens -> rolli
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import cv2
@@ -34,7 +34,7 @@ _SHARP: Final = 0.1
 """A defocus, px of the picture, that changes no code."""
 _AIRY: Final = 0.42 * 0.55
 """Deviation of an Airy disc over the f-number, in um of green light (0.55 um)."""
-_SAME: Final = 0.02
+_SAME: Final = 0.04
 """Relative change of the lattice's scale over which one tile serves."""
 _TILES: Final = 16
 
@@ -154,11 +154,6 @@ class PanelParameters(CameraParameters, AimParameters):
 P = TypeVar("P", bound=PanelParameters)
 
 
-@lru_cache(maxsize=64)
-def _emission(gamma: float, contrast_ratio: float) -> Light:
-    return display.emission(gamma, contrast_ratio)
-
-
 @dataclass(frozen=True)
 class Scene(Generic[P]):
     """What follows from the parameters for a picture of `width` x `height` px, by kind of panel."""
@@ -239,6 +234,16 @@ class Scene(Generic[P]):
         """The view at the sensor's size."""
         return self._view(self.parameters.oversample)
 
+    @cached_property
+    def backward(self) -> Floats:
+        """The homography from px of the filmed picture, distortion removed, to px of the parent."""
+        return self.frame.backward
+
+    @cached_property
+    def sensor_backward(self) -> Floats:
+        """The same from photosites."""
+        return self.sensor.backward
+
     def _view(self, oversample: int) -> View:
         flat = view_of(self.parameters, self.medium_width, self.width, self.height, oversample)
         whole = flat.homography @ self.keystone()
@@ -260,13 +265,20 @@ class Scene(Generic[P]):
         share = self.per_pixel / display.LATTICES[self.lattice].period
         start = [words.unit() + 0.5 * share, words.unit() + 0.5 * share]
         scale = np.array([[share, 0, start[0]], [0, share, start[1]], [0, 0, 1]])
-        return np.asarray(scale @ self.sensor.backward, np.float64)
+        return np.asarray(scale @ self.sensor_backward, np.float64)
 
     def jacobian(self, x: float | None = None, y: float | None = None) -> Floats:
         """Return d(display px) / d(sensor px), 2 x 2, at a place of the sensor: the middle if not given."""
         view = self.sensor
-        point = view.centre if x is None or y is None else (x, y)
-        return np.asarray(view.jacobian(np.array([point]))[0] * self.per_pixel, np.float64)
+        away = np.zeros(2) if x is None or y is None else np.array([x, y]) - view.centre
+        # of r (1 + k1 r^2): (1 + k1 r^2) I + 2 k1 r r^T
+        bend = view.distortion / (min(view.width, view.height) / 2) ** 2
+        squared = float(away @ away)
+        unbent = np.eye(2) * (1 + bend * squared) + 2 * bend * np.outer(away, away)
+        seen = self.sensor_backward @ np.array([*(view.centre + away * (1 + bend * squared)), 1.0])
+        depth = max(float(seen[2]), 0.05)
+        mapped = self.sensor_backward[:2, :2] - np.outer(seen[:2] / depth, self.sensor_backward[2, :2])
+        return np.asarray(mapped @ unbent * (self.per_pixel / depth), np.float64)
 
     def resolved(self, jacobian: Floats) -> display.Resolved:
         """Return the lattice as lens and photosites leave it where the map has that derivative."""
@@ -278,7 +290,7 @@ class Scene(Generic[P]):
     def tiles(self) -> tuple[Light, float, float]:
         """Return the lattice's tiles for `screen.mosaic`, the nearest depth and the step between tiles."""
         view = self.sensor
-        slope = view.backward[2, :2]
+        slope = self.sensor_backward[2, :2]
         reach = float(np.abs(slope) @ np.array(view.centre))
         near, far = max(1 - reach, 0.1), 1 + reach
         count = min(_TILES, 1 + int((far / near - 1) / _SAME))
@@ -305,40 +317,31 @@ class Scene(Generic[P]):
         device = lit + np.array([-wide, -wide, wide, wide, min(wide, half_x, half_y)])
         return picture, lit, device
 
-    def inside(self, box: Floats) -> bool:
+    def covers_frame(self, box: Floats) -> bool:
         """Whether a box on the plane covers the whole frame."""
         view = self.frame
-        x, y = (np.linspace(-1.0, n, 9) for n in (self.width, self.height))
-        sides = [
-            np.stack(np.broadcast_arrays(*pair), -1)
-            for pair in ((x, y[0]), (x, y[-1]), (x[0], y), (x[-1], y))
-        ]
-        rim = np.concatenate(sides)
-        straight = view.straight(rim)
-        if (straight @ view.backward[2, :2] + view.backward[2, 2]).min() <= 0.05:
-            return False
-        seen = view.to_medium(rim)
-        return bool((seen > box[:2]).all() and (seen < box[2:4]).all())
+        return bool(screen.inside(self.backward, view.distortion, view.height, view.width, box))
 
     def lights(self, image: Image) -> tuple[Light, Light, NDArray[np.uint8]]:
         """Return the panel's light and all other light, through the lens, and the screen's mask."""
         p, width, height = self.parameters, self.width, self.height
-        view, emission = self.frame, _emission(p.gamma, p.contrast_ratio)
+        emission = display.emission(p.gamma, p.contrast_ratio)
         shown = screen.to_display_grid(image, width * self.per_pixel, height * self.per_pixel)
         across, down = shown.shape[1] / width, shown.shape[0] / height
         grid = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
-        emitted = screen.project(shown, grid @ view.backward, p.distortion, height, width, emission)
+        pixels, backward = screen.packed(shown), self.backward
+        emitted = screen.project(
+            pixels, *shown.shape[:2], grid @ backward, p.distortion, height, width, emission
+        )
         added = self.received()
         mask = np.full((height, width), 255, np.uint8)
         picture, lit, _ = self.boxes(0.0)
         sigma = float(
             np.hypot(self.blur / p.oversample, self.panel_sigma * self.magnification / p.oversample)
         )
-        if not (self.inside(picture) and self.inside(lit)):
+        if not (self.covers_frame(picture) and self.covers_frame(lit)):
             frame, behind, rim = self.surroundings(image)
-            covers = [
-                screen.cover(view.backward, p.distortion, height, width, box) for box in self.boxes(rim)
-            ]
+            covers = [screen.cover(backward, p.distortion, height, width, box) for box in self.boxes(rim)]
             level = np.rint(np.clip(frame, 0, 1.99) * ONE).astype(np.int64)
             screen.compose(emitted, added, behind, *covers, int(emission[0]), level)
             mask = np.where(covers[1] >= 128, 255, 0).astype(np.uint8)
@@ -360,12 +363,14 @@ class Scene(Generic[P]):
             nearest,
             step,
             gain,
-            row_gains(p, self.rows),
+            row_gains(p, self.rows) if p.flicker_depth else np.full(self.rows, ONE, np.int64),
         )
 
     def flicker(self, frequency: float, depth: float, duty: float, phase: float) -> Floats:
         """Return the gain of each row under pulses of the panel; see `sensor.flicker_gain`."""
         p = self.parameters
+        if depth == 0:
+            return np.ones(self.rows)
         return flicker_gain(
             self.rows,
             frequency=frequency,

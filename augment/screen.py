@@ -6,8 +6,6 @@ pixel and is sampled at each photosite, in the one colour that its filter passes
 
 from __future__ import annotations
 
-from typing import Final
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +13,10 @@ from numpy.typing import NDArray
 from facedata.augment.kernels import kernel
 from facedata.augment.operator import Image
 
-__all__ = ["cover", "mosaic", "project", "to_display_grid"]
+__all__ = ["compose", "cover", "inside", "mosaic", "packed", "project", "soften", "to_display_grid"]
 
 Floats = NDArray[np.float64]
 Light = NDArray[np.uint16]
-
-SEGMENT: Final = 16
-"""Pixels of a row between two exact points of a map; between them it is linear."""
 
 
 def to_display_grid(image: Image, columns: float, rows: float) -> Image:
@@ -37,22 +32,44 @@ def to_display_grid(image: Image, columns: float, rows: float) -> Image:
 
 
 @kernel
+def packed(image: Image) -> NDArray[np.int64]:
+    """Return the pixels as 64-bit words of three lanes of 21 bits, red highest, in reading order."""
+    flat = image.reshape(-1)
+    out = np.empty(flat.size // 3, np.int64)
+    for i in range(out.size):
+        at = np.uint64(3 * i)
+        out[i] = (
+            (np.int64(flat[at]) << 42)
+            | (np.int64(flat[at + np.uint64(1)]) << 21)
+            | np.int64(flat[at + np.uint64(2)])
+        )
+    return out
+
+
+@kernel
 def project(
-    image: Image, transform: Floats, distortion: float, height: int, width: int, emitted: Light
+    pixels: NDArray[np.int64],
+    rows: int,
+    columns: int,
+    transform: Floats,
+    distortion: float,
+    height: int,
+    width: int,
+    emitted: Light,
 ) -> Light:
     """Return the light of the picture as it falls on the frame, `height` x `width` px, uint16 x 3.
 
-    `transform` maps frame px (x, y from the corner) to picture px, `distortion` bends it radially about the
-    frame's middle (k1 at half the shorter side). Codes are interpolated between four pixels, as a display's
-    scaler does, then looked up in `emitted` (4096, code x 16). Outside the picture its edge goes on.
+    `pixels` is the `packed` picture of `rows` x `columns` px; `transform` maps frame px (x, y from the
+    corner) to picture px, `distortion` bends it radially about the frame's middle (k1 at half the shorter side).
+    Codes are interpolated between four pixels, as a display's scaler does, then looked up in `emitted` (4096,
+    code x 16). Outside the picture its edge goes on.
     """
     out = np.empty((height, width, 3), np.uint16)
-    rows, columns, _ = image.shape
-    flat = image.reshape(-1)
     centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
     half = min(width, height) / 2
-    last_u, last_v = (columns - 1) << 16, (rows - 1) << 16
+    last_u, last_v = np.int64((columns - 1) << 16), np.int64((rows - 1) << 16)
     for i in range(height):
+        line = out[i].reshape(-1)
         y = i - centre_y
         u, v = np.int64(0), np.int64(0)
         for end in range(0, width + 16, 16):
@@ -67,22 +84,20 @@ def project(
                 step_u, step_v = (next_u - u) >> 4, (next_v - v) >> 4
                 for j in range(end - 16, min(end, width)):
                     at_u, at_v = min(max(u, 0), last_u), min(max(v, 0), last_v)
-                    place = ((at_v >> 16) * columns + (at_u >> 16)) * 3
-                    right = 3 if at_u < last_u else 0
-                    below = columns * 3 if at_v < last_v else 0
+                    place = (at_v >> 16) * columns + (at_u >> 16)
+                    right = 1 if at_u < last_u else 0
+                    below = columns if at_v < last_v else 0
                     part_u, part_v = (at_u >> 10) & 63, (at_v >> 10) & 63
-                    for channel in range(3):
-                        corner = place + channel
-                        top = (
-                            np.int64(flat[np.uint64(corner)]) * (64 - part_u)
-                            + np.int64(flat[np.uint64(corner + right)]) * part_u
-                        )
-                        bottom = (
-                            np.int64(flat[np.uint64(corner + below)]) * (64 - part_u)
-                            + np.int64(flat[np.uint64(corner + below + right)]) * part_u
-                        )
-                        code = (top * (64 - part_v) + bottom * part_v + 128) >> 8
-                        out[i, j, channel] = emitted[np.uint64(code)]
+                    both = part_u * part_v
+                    code = (
+                        pixels[np.uint64(place)] * (4096 - ((part_u + part_v) << 6) + both)
+                        + pixels[np.uint64(place + right)] * ((part_u << 6) - both)
+                        + pixels[np.uint64(place + below)] * ((part_v << 6) - both)
+                        + pixels[np.uint64(place + below + right)] * both
+                    )
+                    line[np.uint64(3 * j)] = emitted[np.uint64(code >> 50)]
+                    line[np.uint64(3 * j + 1)] = emitted[np.uint64((code >> 29) & 4095)]
+                    line[np.uint64(3 * j + 2)] = emitted[np.uint64((code >> 8) & 4095)]
                     u += step_u
                     v += step_v
             u, v = next_u, next_v
@@ -116,10 +131,12 @@ def mosaic(
     centre_x, centre_y = (columns - 1) / 2, (rows - 1) / 2
     half = min(columns, rows) / 2
     shift = scale - 1
+    # where in the tiles the photosites of a row look
+    place = np.empty(columns + 16, np.int32)
     for i in range(rows):
         y = i - centre_y
-        light, extra = emitted[i >> shift].reshape(-1), added[i >> shift].reshape(-1)
-        first, second = (0, 1) if i & 1 == 0 else (1, 2)
+        light, extra, line = emitted[i >> shift].reshape(-1), added[i >> shift].reshape(-1), out[i]
+        colour = i & 1
         u, v = np.int64(0), np.int64(0)
         start = 0
         for end in range(0, columns + 16, 16):
@@ -127,25 +144,81 @@ def mosaic(
             bend = 1 + distortion * (x * x + y * y) / (half * half)
             x_bent, y_bent = x * bend + centre_x, y * bend + centre_y
             depth = transform[2, 0] * x_bent + transform[2, 1] * y_bent + transform[2, 2]
-            which = min(max(int((depth - nearest) / depth_step), 0), last) * 12288
+            which = min(max(int((depth - nearest) / depth_step), 0), last) * 3
             depth = 4194304 / max(depth, 0.05)
             next_u = np.int64((transform[0, 0] * x_bent + transform[0, 1] * y_bent + transform[0, 2]) * depth)
             next_v = np.int64((transform[1, 0] * x_bent + transform[1, 1] * y_bent + transform[1, 2]) * depth)
             if end:
-                step_u, step_v = (next_u - u) >> 4, (next_v - v) >> 4
-                for j in range(end - 16, min(end, columns)):
-                    channel = first if j & 1 == 0 else second
-                    place = start + (channel << 12) + (((v >> 16) & 63) << 6) + ((u >> 16) & 63)
-                    at = (j >> shift) * 3 + channel
-                    seen = (np.int64(light[np.uint64(at)]) * np.int64(cells[np.uint64(place)])) >> 12
-                    seen = ((seen * gain[i, channel]) >> 15) + (
-                        (np.int64(extra[np.uint64(at)]) * ambient_gain[i]) >> 15
+                step_u, step_v = np.int32((next_u - u) >> 4), np.int32((next_v - v) >> 4)
+                base = np.int32((start + colour) << 12)
+                part = place[end - 16 : end]
+                su, sv = np.int32(u & 0x3FFFFF), np.int32(v & 0x3FFFFF)
+                for j in range(16):
+                    jj = np.int32(j)
+                    part[j] = (
+                        base
+                        + ((jj & np.int32(1)) << np.int32(12))
+                        + ((((sv + jj * step_v) >> np.int32(16)) & np.int32(63)) << np.int32(6))
+                        + (((su + jj * step_u) >> np.int32(16)) & np.int32(63))
                     )
-                    out[i, j] = min(seen, 65535)
-                    u += step_u
-                    v += step_v
             u, v, start = next_u, next_v, which
+        even, odd, ambient = gain[i, colour], gain[i, colour + 1], ambient_gain[i]
+        if scale == 2 and even == 32768 and odd == 32768 and ambient == 32768:
+            for x in range(width):
+                at = 3 * x + colour
+                a = np.int64(light[np.uint64(at)]) * np.int64(cells[np.uint64(place[np.uint64(2 * x)])])
+                b = np.int64(light[np.uint64(at + 1)]) * np.int64(
+                    cells[np.uint64(place[np.uint64(2 * x + 1)])]
+                )
+                a = (a >> 12) + np.int64(extra[np.uint64(at)])
+                b = (b >> 12) + np.int64(extra[np.uint64(at + 1)])
+                line[np.uint64(2 * x)] = min(a, np.int64(65535))
+                line[np.uint64(2 * x + 1)] = min(b, np.int64(65535))
+        elif scale == 2:
+            for x in range(width):
+                at = 3 * x + colour
+                a = ((np.int64(light[np.uint64(at)]) * even) >> 15) * np.int64(
+                    cells[np.uint64(place[np.uint64(2 * x)])]
+                )
+                b = ((np.int64(light[np.uint64(at + 1)]) * odd) >> 15) * np.int64(
+                    cells[np.uint64(place[np.uint64(2 * x + 1)])]
+                )
+                a = (a >> 12) + ((np.int64(extra[np.uint64(at)]) * ambient) >> 15)
+                b = (b >> 12) + ((np.int64(extra[np.uint64(at + 1)]) * ambient) >> 15)
+                line[np.uint64(2 * x)] = min(a, np.int64(65535))
+                line[np.uint64(2 * x + 1)] = min(b, np.int64(65535))
+        else:
+            for x in range(width):
+                at = 3 * x + colour + (x & 1)
+                g = odd if x & 1 else even
+                a = ((np.int64(light[np.uint64(at)]) * g) >> 15) * np.int64(
+                    cells[np.uint64(place[np.uint64(x)])]
+                )
+                a = (a >> 12) + ((np.int64(extra[np.uint64(at)]) * ambient) >> 15)
+                line[np.uint64(x)] = min(a, np.int64(65535))
     return out
+
+
+@kernel
+def inside(transform: Floats, distortion: float, height: int, width: int, box: Floats) -> bool:
+    """Whether a rectangle on the plane covers the whole frame; arguments as those of `cover`."""
+    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
+    half = min(width, height) / 2
+    for side in range(4):
+        for step in range(9):
+            along, across = step / 8 - 0.5, (side & 1) - 0.5
+            x = (width + 2) * (along if side < 2 else across)
+            y = (height + 2) * (across if side < 2 else along)
+            bend = 1 + distortion * (x * x + y * y) / (half * half)
+            x_bent, y_bent = x * bend + centre_x, y * bend + centre_y
+            depth = transform[2, 0] * x_bent + transform[2, 1] * y_bent + transform[2, 2]
+            if depth <= 0.05:
+                return False
+            u = (transform[0, 0] * x_bent + transform[0, 1] * y_bent + transform[0, 2]) / depth
+            v = (transform[1, 0] * x_bent + transform[1, 1] * y_bent + transform[1, 2]) / depth
+            if u < box[0] or v < box[1] or u > box[2] or v > box[3]:
+                return False
+    return True
 
 
 @kernel
@@ -162,7 +235,12 @@ def cover(transform: Floats, distortion: float, height: int, width: int, box: Fl
     reach_x, reach_y = (box[2] - box[0]) / 2 - box[4], (box[3] - box[1]) / 2 - box[4]
     for i in range(height):
         y = i - centre_y
+        known = 0
         for j in range(width):
+            if known > 0:
+                out[i, j] = out[i, j - 1]
+                known -= 1
+                continue
             x = j - centre_x
             bend = 1 + distortion * (x * x + y * y) / (half * half)
             x_bent, y_bent = x * bend + centre_x, y * bend + centre_y
@@ -183,7 +261,10 @@ def cover(transform: Floats, distortion: float, height: int, width: int, box: Fl
                 step_x = (transform[1, 0] - v * transform[2, 0]) / depth
                 step_y = (transform[1, 1] - v * transform[2, 1]) / depth
             step = max(np.sqrt(step_x * step_x + step_y * step_y), 1e-6)
-            out[i, j] = np.uint8(min(max(0.5 - away / step, 0.0), 1.0) * 255 + 0.5)
+            share = 0.5 - away / step
+            # far from the edge nothing changes soon: twice the distance covers what perspective stretches
+            known = np.int64(min((abs(share) - 1) / 2, 1e6))
+            out[i, j] = np.uint8(min(max(share, 0.0), 1.0) * 255 + 0.5)
     return out
 
 
