@@ -141,8 +141,8 @@ def spectrum(name: str, width: float, height: float, x: Floats, y: Floats) -> ND
     """Return the Fourier coefficients of a white display, before any optics: complex, 3 x len(y) x len(x).
 
     `x` and `y` are frequencies in cycles per display pixel: multiples of 1 / period. Mean 1 a channel.
-    `width` and `height` are those of an aperture in display pixels: of a stripe of three (.25-.32 x .8-.95 on LCD
-    datasheets); other lattices scale them to the room that their subpixels have, and a diamond is `height`
+    `width` and `height` are those of an aperture in display pixels: of a stripe of three (.25-.32 x .8-.95 on
+    LCD datasheets); other lattices scale them to the room that their subpixels have, a diamond is `height`
     times as tall as it is wide. A rectangle transforms to sinc(x w) sinc(y h), a diamond of diagonals w and h
     to sinc((x w + y h) / 2) sinc((x w - y h) / 2).
     """

@@ -17,6 +17,8 @@ from facedata.augment.operators.hand_trembling import HandTrembling
 from facedata.augment.operators.low_resolution import LowResolution
 from facedata.augment.operators.moire_pattern import MoirePattern
 from facedata.augment.operators.reflection import Reflection
+from facedata.augment.operators.replay_projector import ReplayProjector
+from facedata.augment.operators.replay_screen import ReplayLcd, ReplayOled
 from facedata.augment.operators.sfc_halftone import ClusteredHalftone
 from facedata.datasets.errors import UsageError
 from facedata.datasets.words import Words
@@ -35,6 +37,10 @@ _ALL: Final[tuple[Operator[Any], ...]] = (
     LowResolution(),
     # light, lens, sensor and processing of the camera that all instruments share
     Capture(),
+    # the picture on a lit panel, filmed
+    ReplayLcd(),
+    ReplayOled(),
+    ReplayProjector(),
 )
 
 OPERATORS: Final[dict[str, Operator[Any]]] = {operator.name: operator for operator in _ALL}

@@ -139,6 +139,13 @@ class PanelParameters(CameraParameters, AimParameters):
         high=20000,
         draw={"log_uniform": [50, 600]},
     )
+    fill: float = quantity(
+        "width of the shown picture over that of the filmed one, were it seen straight on",
+        unit="1",
+        low=0.05,
+        high=5,
+        draw={"uniform": [0.92, 1.4]},
+    )
     room_temperature: float = quantity(
         "colour temperature of the room's lamps",
         unit="K",
@@ -194,9 +201,14 @@ class Scene(Generic[P]):
         return np.eye(3)
 
     @property
+    def oversample(self) -> int:
+        """Photosites a px; a Bayer cell has two rows and columns, so a line of px has two photosites each."""
+        return self.parameters.oversample if min(self.width, self.height) > 1 else 2
+
+    @property
     def rows(self) -> int:
         """Rows of the sensor."""
-        return self.height * self.parameters.oversample
+        return self.height * self.oversample
 
     @property
     def magnification(self) -> float:
@@ -208,7 +220,7 @@ class Scene(Generic[P]):
     def medium_width(self) -> float:
         """Width of the shown picture, mm: what the sensor sees at that distance, times `fill`."""
         p = self.parameters
-        return p.fill * p.oversample * self.width * self.pitch / self.magnification
+        return p.fill * self.oversample * self.width * self.pitch / self.magnification
 
     @property
     def blur(self) -> float:
@@ -217,7 +229,7 @@ class Scene(Generic[P]):
         A Gaussian of .42 lambda N is the closest to an Airy disc.
         """
         p = self.parameters
-        return float(np.hypot(p.defocus * p.oversample, _AIRY * p.f_number / p.photosite))
+        return float(np.hypot(p.defocus * self.oversample, _AIRY * p.f_number / p.photosite))
 
     @property
     def per_pixel(self) -> float:
@@ -232,7 +244,7 @@ class Scene(Generic[P]):
     @cached_property
     def sensor(self) -> View:
         """The view at the sensor's size."""
-        return self._view(self.parameters.oversample)
+        return self._view(self.oversample)
 
     @cached_property
     def backward(self) -> Floats:
@@ -337,7 +349,7 @@ class Scene(Generic[P]):
         mask = np.full((height, width), 255, np.uint8)
         picture, lit, _ = self.boxes(0.0)
         sigma = float(
-            np.hypot(self.blur / p.oversample, self.panel_sigma * self.magnification / p.oversample)
+            np.hypot(self.blur / self.oversample, self.panel_sigma * self.magnification / self.oversample)
         )
         if not (self.covers_frame(picture) and self.covers_frame(lit)):
             frame, behind, rim = self.surroundings(image)
@@ -345,7 +357,7 @@ class Scene(Generic[P]):
             level = np.rint(np.clip(frame, 0, 1.99) * ONE).astype(np.int64)
             screen.compose(emitted, added, behind, *covers, int(emission[0]), level)
             mask = np.where(covers[1] >= 128, 255, 0).astype(np.uint8)
-            added = soft(added, self.blur / p.oversample)
+            added = soft(added, self.blur / self.oversample)
         return soft(emitted, sigma), added, mask
 
     def mosaic(self, emitted: Light, added: Light) -> Light:
@@ -356,7 +368,7 @@ class Scene(Generic[P]):
         return screen.mosaic(
             emitted,
             added,
-            p.oversample,
+            self.oversample,
             self.lattice_map(),
             p.distortion,
             tiles,
@@ -441,7 +453,7 @@ class Replay(Operator[P]):
 
     @staticmethod
     def _facts(scene: Scene[Any]) -> dict[str, Any]:
-        jacobian, oversample = scene.jacobian(), scene.parameters.oversample
+        jacobian, oversample = scene.jacobian(), scene.oversample
         seen = scene.resolved(jacobian)
         return {
             "homography": scene.frame.homography.tolist(),

@@ -60,47 +60,49 @@ def project(
     """Return the light of the picture as it falls on the frame, `height` x `width` px, uint16 x 3.
 
     `pixels` is the `packed` picture of `rows` x `columns` px; `transform` maps frame px (x, y from the
-    corner) to picture px, `distortion` bends it radially about the frame's middle (k1 at half the shorter side).
-    Codes are interpolated between four pixels, as a display's scaler does, then looked up in `emitted` (4096,
-    code x 16). Outside the picture its edge goes on.
+    corner) to picture px, `distortion` bends it radially about the frame's middle (k1 at half the shorter
+    side). Codes are interpolated between four pixels, as a display's scaler does, then looked up in
+    `emitted` (4096, code x 16). Outside the picture its edge goes on.
     """
     out = np.empty((height, width, 3), np.uint16)
     centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
     half = min(width, height) / 2
+    curve = distortion / (half * half)
     last_u, last_v = np.int64((columns - 1) << 16), np.int64((rows - 1) << 16)
+    ends = (width + 15) // 16 + 1
+    across, down = np.empty(ends), np.empty(ends)
     for i in range(height):
         line = out[i].reshape(-1)
         y = i - centre_y
-        u, v = np.int64(0), np.int64(0)
-        for end in range(0, width + 16, 16):
-            x = end - centre_x
-            bend = 1 + distortion * (x * x + y * y) / (half * half)
+        for end in range(ends):
+            x = 16 * end - centre_x
+            bend = 1 + curve * (x * x + y * y)
             x_bent, y_bent = x * bend + centre_x, y * bend + centre_y
             depth = transform[2, 0] * x_bent + transform[2, 1] * y_bent + transform[2, 2]
             depth = 65536 / max(depth, 0.05)
-            next_u = np.int64((transform[0, 0] * x_bent + transform[0, 1] * y_bent + transform[0, 2]) * depth)
-            next_v = np.int64((transform[1, 0] * x_bent + transform[1, 1] * y_bent + transform[1, 2]) * depth)
-            if end:
-                step_u, step_v = (next_u - u) >> 4, (next_v - v) >> 4
-                for j in range(end - 16, min(end, width)):
-                    at_u, at_v = min(max(u, 0), last_u), min(max(v, 0), last_v)
-                    place = (at_v >> 16) * columns + (at_u >> 16)
-                    right = 1 if at_u < last_u else 0
-                    below = columns if at_v < last_v else 0
-                    part_u, part_v = (at_u >> 10) & 63, (at_v >> 10) & 63
-                    both = part_u * part_v
-                    code = (
-                        pixels[np.uint64(place)] * (4096 - ((part_u + part_v) << 6) + both)
-                        + pixels[np.uint64(place + right)] * ((part_u << 6) - both)
-                        + pixels[np.uint64(place + below)] * ((part_v << 6) - both)
-                        + pixels[np.uint64(place + below + right)] * both
-                    )
-                    line[np.uint64(3 * j)] = emitted[np.uint64(code >> 50)]
-                    line[np.uint64(3 * j + 1)] = emitted[np.uint64((code >> 29) & 4095)]
-                    line[np.uint64(3 * j + 2)] = emitted[np.uint64((code >> 8) & 4095)]
-                    u += step_u
-                    v += step_v
-            u, v = next_u, next_v
+            across[end] = (transform[0, 0] * x_bent + transform[0, 1] * y_bent + transform[0, 2]) * depth
+            down[end] = (transform[1, 0] * x_bent + transform[1, 1] * y_bent + transform[1, 2]) * depth
+        for end in range(ends - 1):
+            u, v = np.int64(across[end]), np.int64(down[end])
+            step_u, step_v = (np.int64(across[end + 1]) - u) >> 4, (np.int64(down[end + 1]) - v) >> 4
+            for j in range(16 * end, min(16 * end + 16, width)):
+                at_u, at_v = min(max(u, 0), last_u), min(max(v, 0), last_v)
+                place = (at_v >> 16) * columns + (at_u >> 16)
+                right = 1 if at_u < last_u else 0
+                below = columns if at_v < last_v else 0
+                part_u, part_v = (at_u >> 10) & 63, (at_v >> 10) & 63
+                both = part_u * part_v
+                code = (
+                    pixels[np.uint64(place)] * (4096 - ((part_u + part_v) << 6) + both)
+                    + pixels[np.uint64(place + right)] * ((part_u << 6) - both)
+                    + pixels[np.uint64(place + below)] * ((part_v << 6) - both)
+                    + pixels[np.uint64(place + below + right)] * both
+                )
+                line[np.uint64(3 * j)] = emitted[np.uint64(code >> 50)]
+                line[np.uint64(3 * j + 1)] = emitted[np.uint64((code >> 29) & 4095)]
+                line[np.uint64(3 * j + 2)] = emitted[np.uint64((code >> 8) & 4095)]
+                u += step_u
+                v += step_v
     return out
 
 
@@ -130,72 +132,53 @@ def mosaic(
     cells, last = tiles.reshape(-1), tiles.shape[0] - 1
     centre_x, centre_y = (columns - 1) / 2, (rows - 1) / 2
     half = min(columns, rows) / 2
+    curve = distortion / (half * half)
     shift = scale - 1
-    # where in the tiles the photosites of a row look
-    place = np.empty(columns + 16, np.int32)
+    ends = (columns + 15) // 16 + 1
+    across, down, which = np.empty(ends), np.empty(ends), np.empty(ends, np.int64)
+    # of the photosites of a row: where in the tiles they look, the light there in their colours
+    place = np.empty(ends * 16, np.int32)
+    lit, other = np.zeros(ends * 16, np.int32), np.zeros(ends * 16, np.int32)
     for i in range(rows):
         y = i - centre_y
         light, extra, line = emitted[i >> shift].reshape(-1), added[i >> shift].reshape(-1), out[i]
         colour = i & 1
-        u, v = np.int64(0), np.int64(0)
-        start = 0
-        for end in range(0, columns + 16, 16):
-            x = end - centre_x
-            bend = 1 + distortion * (x * x + y * y) / (half * half)
+        for end in range(ends):
+            x = 16 * end - centre_x
+            bend = 1 + curve * (x * x + y * y)
             x_bent, y_bent = x * bend + centre_x, y * bend + centre_y
             depth = transform[2, 0] * x_bent + transform[2, 1] * y_bent + transform[2, 2]
-            which = min(max(int((depth - nearest) / depth_step), 0), last) * 3
+            which[end] = min(max(int((depth - nearest) / depth_step), 0), last)
             depth = 4194304 / max(depth, 0.05)
-            next_u = np.int64((transform[0, 0] * x_bent + transform[0, 1] * y_bent + transform[0, 2]) * depth)
-            next_v = np.int64((transform[1, 0] * x_bent + transform[1, 1] * y_bent + transform[1, 2]) * depth)
-            if end:
-                step_u, step_v = np.int32((next_u - u) >> 4), np.int32((next_v - v) >> 4)
-                base = np.int32((start + colour) << 12)
-                part = place[end - 16 : end]
-                su, sv = np.int32(u & 0x3FFFFF), np.int32(v & 0x3FFFFF)
-                for j in range(16):
-                    jj = np.int32(j)
-                    part[j] = (
-                        base
-                        + ((jj & np.int32(1)) << np.int32(12))
-                        + ((((sv + jj * step_v) >> np.int32(16)) & np.int32(63)) << np.int32(6))
-                        + (((su + jj * step_u) >> np.int32(16)) & np.int32(63))
-                    )
-            u, v, start = next_u, next_v, which
+            across[end] = (transform[0, 0] * x_bent + transform[0, 1] * y_bent + transform[0, 2]) * depth
+            down[end] = (transform[1, 0] * x_bent + transform[1, 1] * y_bent + transform[1, 2]) * depth
+        for end in range(ends - 1):
+            u, v = np.int64(across[end]), np.int64(down[end])
+            step_u, step_v = (np.int64(across[end + 1]) - u) >> 4, (np.int64(down[end + 1]) - v) >> 4
+            first = (which[end] * 3 + colour) << 12
+            for j in range(16 * end, 16 * end + 16, 2):
+                place[np.uint64(j)] = first + ((v >> 10) & 0xFC0) + ((u >> 16) & 63)
+                u += step_u
+                v += step_v
+                place[np.uint64(j + 1)] = first + 4096 + ((v >> 10) & 0xFC0) + ((u >> 16) & 63)
+                u += step_u
+                v += step_v
         even, odd, ambient = gain[i, colour], gain[i, colour + 1], ambient_gain[i]
-        if scale == 2 and even == 32768 and odd == 32768 and ambient == 32768:
+        if scale == 2:
             for x in range(width):
                 at = 3 * x + colour
-                a = np.int64(light[np.uint64(at)]) * np.int64(cells[np.uint64(place[np.uint64(2 * x)])])
-                b = np.int64(light[np.uint64(at + 1)]) * np.int64(
-                    cells[np.uint64(place[np.uint64(2 * x + 1)])]
-                )
-                a = (a >> 12) + np.int64(extra[np.uint64(at)])
-                b = (b >> 12) + np.int64(extra[np.uint64(at + 1)])
-                line[np.uint64(2 * x)] = min(a, np.int64(65535))
-                line[np.uint64(2 * x + 1)] = min(b, np.int64(65535))
-        elif scale == 2:
-            for x in range(width):
-                at = 3 * x + colour
-                a = ((np.int64(light[np.uint64(at)]) * even) >> 15) * np.int64(
-                    cells[np.uint64(place[np.uint64(2 * x)])]
-                )
-                b = ((np.int64(light[np.uint64(at + 1)]) * odd) >> 15) * np.int64(
-                    cells[np.uint64(place[np.uint64(2 * x + 1)])]
-                )
-                a = (a >> 12) + ((np.int64(extra[np.uint64(at)]) * ambient) >> 15)
-                b = (b >> 12) + ((np.int64(extra[np.uint64(at + 1)]) * ambient) >> 15)
-                line[np.uint64(2 * x)] = min(a, np.int64(65535))
-                line[np.uint64(2 * x + 1)] = min(b, np.int64(65535))
+                lit[2 * x] = (np.int64(light[np.uint64(at)]) * even) >> 15
+                lit[2 * x + 1] = (np.int64(light[np.uint64(at + 1)]) * odd) >> 15
+                other[2 * x] = (np.int64(extra[np.uint64(at)]) * ambient) >> 15
+                other[2 * x + 1] = (np.int64(extra[np.uint64(at + 1)]) * ambient) >> 15
         else:
             for x in range(width):
                 at = 3 * x + colour + (x & 1)
-                g = odd if x & 1 else even
-                a = ((np.int64(light[np.uint64(at)]) * g) >> 15) * np.int64(
-                    cells[np.uint64(place[np.uint64(x)])]
-                )
-                a = (a >> 12) + ((np.int64(extra[np.uint64(at)]) * ambient) >> 15)
-                line[np.uint64(x)] = min(a, np.int64(65535))
+                lit[x] = (np.int64(light[np.uint64(at)]) * (odd if x & 1 else even)) >> 15
+                other[x] = (np.int64(extra[np.uint64(at)]) * ambient) >> 15
+        for x in range(columns):
+            seen = (np.int64(lit[x]) * np.int64(cells[np.uint64(place[x])])) >> 12
+            line[x] = min(seen + other[x], 65535)
     return out
 
 
@@ -226,27 +209,25 @@ def cover(transform: Floats, distortion: float, height: int, width: int, box: Fl
     """Return how much of each frame px a rounded rectangle on the plane covers: uint8, 255 is all.
 
     `transform` and `distortion` are those of `project`; `box` is left, top, right, bottom and corner radius
-    in picture px. The edge is taken as straight within a pixel.
+    in picture px. The edge is taken as straight within a pixel; far from it, pixels are filled by runs.
     """
     out = np.empty((height, width), np.uint8)
     centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
     half = min(width, height) / 2
+    curve = distortion / (half * half)
     middle_x, middle_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     reach_x, reach_y = (box[2] - box[0]) / 2 - box[4], (box[3] - box[1]) / 2 - box[4]
     for i in range(height):
         y = i - centre_y
-        known = 0
-        for j in range(width):
-            if known > 0:
-                out[i, j] = out[i, j - 1]
-                known -= 1
-                continue
+        j = 0
+        while j < width:
             x = j - centre_x
-            bend = 1 + distortion * (x * x + y * y) / (half * half)
+            bend = 1 + curve * (x * x + y * y)
             x_bent, y_bent = x * bend + centre_x, y * bend + centre_y
             depth = transform[2, 0] * x_bent + transform[2, 1] * y_bent + transform[2, 2]
             if depth <= 0.05:
                 out[i, j] = 0
+                j += 1
                 continue
             u = (transform[0, 0] * x_bent + transform[0, 1] * y_bent + transform[0, 2]) / depth
             v = (transform[1, 0] * x_bent + transform[1, 1] * y_bent + transform[1, 2]) / depth
@@ -260,12 +241,55 @@ def cover(transform: Floats, distortion: float, height: int, width: int, box: Fl
             else:
                 step_x = (transform[1, 0] - v * transform[2, 0]) / depth
                 step_y = (transform[1, 1] - v * transform[2, 1]) / depth
-            step = max(np.sqrt(step_x * step_x + step_y * step_y), 1e-6)
-            share = 0.5 - away / step
-            # far from the edge nothing changes soon: twice the distance covers what perspective stretches
-            known = np.int64(min((abs(share) - 1) / 2, 1e6))
-            out[i, j] = np.uint8(min(max(share, 0.0), 1.0) * 255 + 0.5)
+            share = 0.5 - away / max(np.sqrt(step_x * step_x + step_y * step_y), 1e-6)
+            value = np.uint8(min(max(share, 0.0), 1.0) * 255 + 0.5)
+            # less than the distance to the edge, as perspective stretches it
+            run = 1 + np.int64(min(max(abs(share) - 1, 0.0) * 0.7, 65536.0))
+            for k in range(j, min(j + run, width)):
+                out[i, k] = value
+            j += run
     return out
+
+
+@kernel
+def compose(
+    emitted: Light,
+    added: Light,
+    behind: Light,
+    on_picture: NDArray[np.uint8],
+    on_screen: NDArray[np.uint8],
+    on_device: NDArray[np.uint8],
+    black: int,
+    frame: NDArray[np.int64],
+) -> None:
+    """Cut the lit screen out of its frame and set both before what is `behind`, in place.
+
+    The screen shows `black` where it does not show the picture; the device's frame around it reflects the
+    light `frame` (x 3); `added`, mirrored light, lies over the whole device. The covers are 0-255.
+    """
+    height, width, _ = emitted.shape
+    for y in range(height):
+        shown, light, far = emitted[y].reshape(-1), added[y].reshape(-1), behind[y].reshape(-1)
+        for x in range(width):
+            picture, screen = np.int64(on_picture[y, x]), np.int64(on_screen[y, x])
+            if picture + screen == 510:
+                continue
+            device = max(np.int64(on_device[y, x]), screen)
+            for channel in range(3):
+                at = np.uint64(3 * x + channel)
+                if screen:
+                    lit = black * 255 + (np.int64(shown[at]) - black) * picture
+                    # a division by 255^2, exact to half a unit: 2^32 / 65025 is 66051.6
+                    shown[at] = (lit * screen * 66052 + (1 << 31)) >> 32
+                else:
+                    shown[at] = 0
+                if device == 0:
+                    light[at] = far[at]
+                elif screen < 255:
+                    rest = np.int64(light[at]) * device + frame[channel] * (device - screen)
+                    rest += np.int64(far[at]) * (255 - device)
+                    light[at] = min((rest * 257 + 32768) >> 16, 65535)
+    return
 
 
 @kernel
@@ -304,32 +328,3 @@ def soften(
         for i in range(span):
             target[i] = total[i] >> 15
     return out
-
-
-@kernel
-def compose(
-    emitted: Light,
-    added: Light,
-    behind: Light,
-    on_picture: NDArray[np.uint8],
-    on_screen: NDArray[np.uint8],
-    on_device: NDArray[np.uint8],
-    black: int,
-    frame: NDArray[np.int64],
-) -> None:
-    """Cut the lit screen out of its frame and set both before what is `behind`, in place.
-
-    The screen shows `black` where it does not show the picture; the device's frame around it reflects the
-    light `frame` (x 3); `added`, mirrored light, lies over the whole device. The covers are 0-255.
-    """
-    height, width, _ = emitted.shape
-    for y in range(height):
-        for x in range(width):
-            picture, screen = np.int64(on_picture[y, x]), np.int64(on_screen[y, x])
-            device = max(np.int64(on_device[y, x]), screen)
-            for channel in range(3):
-                shown = black * 255 + (np.int64(emitted[y, x, channel]) - black) * picture
-                emitted[y, x, channel] = (shown * screen + 32512) // 65025
-                rest = np.int64(added[y, x, channel]) * device + frame[channel] * (device - screen)
-                rest += np.int64(behind[y, x, channel]) * (255 - device)
-                added[y, x, channel] = min((rest + 127) // 255, 65535)
