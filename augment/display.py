@@ -34,7 +34,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 CELLS: Final = 64
-"""Cells of a tile along each side; a power of two, so that places wrap by a bit mask."""
+"""Cells of a tile for each display pixel along a side; a power of two, so that places wrap by a bit mask."""
 MEAN: Final = 4096
 """Mean of each channel of a tile (Q12)."""
 _CODES: Final = 4096
@@ -164,12 +164,12 @@ def spectrum(name: str, width: float, height: float, x: Floats, y: Floats) -> ND
 def transfer(x: Floats, y: Floats, jacobian: Floats, sigma: float, panel_sigma: float = 0.0) -> Floats:
     """Return the optics' transfer of waves of (`x`, `y`) cycles per display pixel.
 
-    `jacobian` is d(display px) / d(sensor px), 2 x 2, `sigma` the lens's Gaussian in sensor px, `panel_sigma`
-    one before the camera (a projector's lens) in display px. A wave n has J^T n cycles per sensor px, of
-    which lens and square photosite leave exp(-2 (pi sigma f)^2) sinc(f_x) sinc(f_y).
+    `jacobian` is d(display px) / d(sensor px), ... x 2 x 2, `sigma` the lens's Gaussian in sensor px,
+    `panel_sigma` one before the camera (a projector's lens) in display px. A wave n has f = J^T n cycles per
+    sensor px, of which lens and square photosite leave exp(-2 (pi sigma f)^2) sinc(f_x) sinc(f_y).
     """
-    wave_x = jacobian[0, 0] * x + jacobian[1, 0] * y
-    wave_y = jacobian[0, 1] * x + jacobian[1, 1] * y
+    (a, b), (c, d) = np.moveaxis(jacobian[..., None, None], (-4, -3), (0, 1))
+    wave_x, wave_y = a * x + c * y, b * x + d * y
     exponent = sigma**2 * (wave_x**2 + wave_y**2) + panel_sigma**2 * (x**2 + y**2)
     return np.asarray(np.exp(-2 * math.pi**2 * exponent) * np.sinc(wave_x) * np.sinc(wave_y), np.float64)
 
@@ -178,8 +178,8 @@ def transfer(x: Floats, y: Floats, jacobian: Floats, sigma: float, panel_sigma: 
 class Resolved:
     """A lattice through lens and photosites: harmonics of orders -`reach` .. `reach` (rows), 0 .. `reach`.
 
-    `light` is complex, 3 x (2 reach + 1) x (reach + 1): mean 1, so twice a modulus is the amplitude of a
-    wave over the mean.
+    `light` is complex, ... x 3 x (2 reach + 1) x (reach + 1): mean 1, so twice a modulus is the amplitude of
+    a wave over the mean.
     """
 
     light: NDArray[np.complex128]
@@ -188,53 +188,57 @@ class Resolved:
     @property
     def reach(self) -> int:
         """The highest order."""
-        return self.light.shape[2] - 1
+        return self.light.shape[-1] - 1
 
     def tile(self) -> NDArray[np.uint16]:
         """Return what a photosite collects of a white display, by the place in a period it looks at.
 
-        Result: uint16, 3 x 64 x 64 (channel, row, column of the display), 4096 is the mean.
+        Result: uint16, ... x 3 x n x n (channel, row, column of the display), n = 64 a display pixel, 4096
+        the mean.
         """
-        reach = self.reach
+        reach, side = self.reach, CELLS * self.period
         # a place is looked up by the cell that it falls in, so a cell holds the light at its middle
         order = np.arange(-reach, reach + 1.0)
-        middle = np.exp(1j * math.pi / CELLS * order)
+        middle = np.exp(1j * math.pi / side * order)
         light = self.light * (middle[:, None] * middle[reach:])
-        whole = np.zeros((3, CELLS, CELLS // 2 + 1), np.complex128)
-        whole[:, : reach + 1, : reach + 1] = light[:, reach:]
-        whole[:, CELLS - reach :, : reach + 1] = light[:, :reach]
-        seen = np.fft.irfft2(whole, s=(CELLS, CELLS)) * (MEAN * CELLS**2)
+        whole = np.zeros((*light.shape[:-2], side, side // 2 + 1), np.complex128)
+        whole[..., : reach + 1, : reach + 1] = light[..., reach:, :]
+        whole[..., side - reach :, : reach + 1] = light[..., :reach, :]
+        seen = np.fft.irfft2(whole, s=(side, side)) * (MEAN * side**2)
         return np.asarray(np.clip(np.rint(seen), 0, 65535), np.uint16)
 
     def contrast(self) -> Floats:
         """Return the standard deviation over the mean on the sensor, for red, green and blue."""
         power = np.abs(self.light) ** 2
         # a half spectrum holds each wave with n_x > 0 once, and stands for two
-        total = power[:, :, 0].sum(axis=1) + 2 * power[:, :, 1:].sum(axis=(1, 2))
-        return np.asarray(np.sqrt(np.maximum(total - power[:, self.reach, 0], 0.0)), np.float64)
+        total = power[..., 0].sum(axis=-1) + 2 * power[..., 1:].sum(axis=(-2, -1))
+        return np.asarray(np.sqrt(np.maximum(total - power[..., self.reach, 0], 0.0)), np.float64)
 
 
 def resolve(
     name: str, width: float, height: float, jacobian: Floats, sigma: float, panel_sigma: float = 0.0
 ) -> Resolved:
-    """Return the lattice `name` as lens and photosites leave it; the arguments are those of its parts."""
+    """Return the lattice `name` as lens and photosites leave it, for each of the Jacobians (... x 2 x 2).
+
+    The other arguments are those of `spectrum` and `transfer`.
+    """
     period = LATTICES[name].period
     # beyond these orders the Gaussians leave less than 1 / 5000
     finest = _least_stretch(jacobian)
     spread = math.hypot(sigma * finest, panel_sigma)
-    reach = CELLS // 2 - 1
+    reach = CELLS * period // 2 - 1
     if spread * reach > 0.66 * period:
         reach = max(1, math.ceil(0.66 * period / spread))
     x = np.arange(reach + 1.0) / period
     y = np.arange(-reach, reach + 1.0) / period
-    seen = spectrum(name, width, height, x, y) * transfer(x, y[:, None], jacobian, sigma, panel_sigma)
-    return Resolved(seen, period)
+    passed = transfer(x, y[:, None], jacobian, sigma, panel_sigma)
+    return Resolved(spectrum(name, width, height, x, y) * passed[..., None, :, :], period)
 
 
 def _least_stretch(jacobian: Floats) -> float:
-    """Return the smaller singular value of a 2 x 2 matrix."""
-    (a, b), (c, d) = jacobian.tolist()
-    return abs(math.hypot(a + d, c - b) - math.hypot(a - d, b + c)) / 2
+    """Return the smallest singular value of some 2 x 2 matrices."""
+    (a, b), (c, d) = np.moveaxis(jacobian, (-2, -1), (0, 1))
+    return float(np.min(np.abs(np.hypot(a + d, c - b) - np.hypot(a - d, b + c)))) / 2
 
 
 @dataclass(frozen=True, slots=True)

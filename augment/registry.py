@@ -77,6 +77,8 @@ def warm() -> None:
     # a print seen so close that no screen fades, a trace so long that it takes two passes, a camera out of
     # focus with a second light, half of whose picture is left
     extremes = {"print_width": 5.0, "length": 25.0, "defocus": 1.0, "side_light": 0.5, "flare_strength": 0.1}
+    # and a screen that does not fill the frame
+    extremes |= {"fill": 0.5}
     for operator in _ALL:
         given = {name: value for name, value in extremes.items() if name in operator.draws()}
         if operator.draws()[operator.strength] == 1.0:

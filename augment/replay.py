@@ -279,41 +279,59 @@ class Scene(Generic[P]):
         scale = np.array([[share, 0, start[0]], [0, share, start[1]], [0, 0, 1]])
         return np.asarray(scale @ self.sensor_backward, np.float64)
 
-    def jacobian(self, x: float | None = None, y: float | None = None) -> Floats:
-        """Return d(display px) / d(sensor px), 2 x 2, at a place of the sensor: the middle if not given."""
-        view = self.sensor
-        away = np.zeros(2) if x is None or y is None else np.array([x, y]) - view.centre
-        # of r (1 + k1 r^2): (1 + k1 r^2) I + 2 k1 r r^T
-        bend = view.distortion / (min(view.width, view.height) / 2) ** 2
-        squared = float(away @ away)
-        unbent = np.eye(2) * (1 + bend * squared) + 2 * bend * np.outer(away, away)
-        seen = self.sensor_backward @ np.array([*(view.centre + away * (1 + bend * squared)), 1.0])
-        depth = max(float(seen[2]), 0.05)
-        mapped = self.sensor_backward[:2, :2] - np.outer(seen[:2] / depth, self.sensor_backward[2, :2])
+    def jacobian(self) -> Floats:
+        """Return d(display px) / d(sensor px), 2 x 2, at the middle of the frame."""
+        return np.asarray(self.jacobians(np.array([self.sensor.centre]))[0], np.float64)
+
+    def jacobians(self, places: Floats) -> Floats:
+        """Return d(display px) / d(sensor px), N x 2 x 2, at places (N x 2) of the sensor."""
+        view, inverse = self.sensor, self.sensor_backward
+        away = places - view.centre
+        # the lens maps r to r (1 + k1 r^2), whose derivative is (1 + k1 r^2) I + 2 k1 r r^T
+        curve = view.distortion / (min(view.width, view.height) / 2) ** 2
+        bend = 1 + curve * np.sum(away**2, axis=1)[:, None]
+        unbent = np.eye(2) * bend[:, :, None] + 2 * curve * away[:, :, None] * away[:, None, :]
+        seen = (view.centre + away * bend) @ inverse[:, :2].T + inverse[:, 2]
+        depth = np.maximum(seen[:, 2], 0.05)[:, None, None]
+        mapped = inverse[:2, :2] - seen[:, :2, None] / depth * inverse[2, :2]
         return np.asarray(mapped @ unbent * (self.per_pixel / depth), np.float64)
 
+    def scales(self, places: Floats) -> Floats:
+        """Return how small the lattice is seen at places of the sensor (N x 2), over the middle's.
+
+        Perspective makes it as small as the inverse map's third coordinate says, the lens by 1 + 2 k1 r^2,
+        the mean of its stretches along and across.
+        """
+        view = self.sensor
+        away = places - view.centre
+        curve = view.distortion / (min(view.width, view.height) / 2) ** 2
+        bend = 1 + curve * np.sum(away**2, axis=1)
+        depth = (view.centre + away * bend[:, None]) @ self.sensor_backward[2, :2] + self.sensor_backward[
+            2, 2
+        ]
+        return np.asarray(depth / np.maximum(2 * bend - 1, 0.05), np.float64)
+
     def resolved(self, jacobian: Floats) -> display.Resolved:
-        """Return the lattice as lens and photosites leave it where the map has that derivative."""
+        """Return the lattice as lens and photosites leave it where the map has those derivatives."""
         p = self.parameters
         return display.resolve(
             self.lattice, p.aperture_width, p.aperture_height, jacobian, self.blur, self.panel_sigma
         )
 
     def tiles(self) -> tuple[Light, float, float]:
-        """Return the lattice's tiles for `screen.mosaic`, the nearest depth and the step between tiles."""
+        """Return the lattice's tiles for `screen.mosaic`, the smallest scale and the step between tiles."""
         view = self.sensor
-        slope = self.sensor_backward[2, :2]
-        reach = float(np.abs(slope) @ np.array(view.centre))
-        near, far = max(1 - reach, 0.1), 1 + reach
+        x, y = np.meshgrid(np.linspace(0, view.width - 1, 5), np.linspace(0, view.height - 1, 5))
+        places = np.stack([x.reshape(-1), y.reshape(-1)], axis=1)
+        scales = np.clip(self.scales(places), 0.1, 10)
+        near, far = float(scales.min()), float(scales.max())
         count = min(_TILES, 1 + int((far / near - 1) / _SAME))
+        if count == 1:
+            return self.resolved(self.jacobian()).tile()[None], near, 1.0
         step = (far - near) / count
-        steepest = float(slope @ slope)
-        found = []
-        for number in range(count):
-            along = 0.0 if count == 1 else (near + (number + 0.5) * step - 1) / steepest
-            x, y = (c + along * s for c, s in zip(view.centre, slope, strict=True))
-            found.append(self.resolved(self.jacobian(x, y)).tile())
-        return np.stack(found), near, max(step, 1e-9)
+        middles = near + (np.arange(count) + 0.5) * step
+        nearest = np.argsort(np.abs(scales - middles[:, None]), axis=1, kind="stable")[:, :4]
+        return self.resolved(self.jacobians(places)[nearest].mean(axis=1)).tile(), near, step
 
     def boxes(self, rim: float) -> tuple[Floats, Floats, Floats]:
         """Return picture, screen and device: left, top, right, bottom, corner radius in px of the parent.

@@ -115,52 +115,60 @@ def mosaic(
     distortion: float,
     tiles: Light,
     nearest: float,
-    depth_step: float,
+    step: float,
     gain: NDArray[np.int64],
     ambient_gain: NDArray[np.int64],
 ) -> Light:
     """Return what a Bayer sensor (RGGB, uint16) of `scale` x the frame's size collects of a lit lattice.
 
     `emitted` and `added` are light at the frame's size, with and without the lattice; `transform` maps sensor
-    px to periods of the lattice; `tiles` is n x 3 x 64 x 64, 4096 mean: where perspective changes the
-    lattice's scale, tile i is for depths (third coordinate of the map) from `nearest` + i * `depth_step`;
-    `gain` (Q15, rows x 3) and `ambient_gain` (Q15, rows) are the shutter's gains on either light's flicker.
+    px to periods of the lattice; `tiles` is n x 3 x 2^b x 2^b, 4096 mean: tile i is for places whose scale
+    (`Scene.scales`) is from `nearest` + i * `step`; `gain` (Q15, rows x 3) and `ambient_gain` (Q15,
+    rows) are the shutter's gains on either light's flicker.
     """
     height, width, _ = emitted.shape
     rows, columns = height * scale, width * scale
     out = np.empty((rows, columns), np.uint16)
     cells, last = tiles.reshape(-1), tiles.shape[0] - 1
+    side, plane = np.int64(tiles.shape[3]), np.int64(tiles.shape[3] * tiles.shape[3])
+    mask, fine = side - 1, np.int64(0)
+    while side << fine < 4194304:
+        fine += 1
+    bits = 22 - fine
     centre_x, centre_y = (columns - 1) / 2, (rows - 1) / 2
     half = min(columns, rows) / 2
     curve = distortion / (half * half)
     shift = scale - 1
-    ends = (columns + 15) // 16 + 1
+    ends = (columns + 7) // 8 + 1
     across, down, which = np.empty(ends), np.empty(ends), np.empty(ends, np.int64)
     # of the photosites of a row: where in the tiles they look, the light there in their colours
-    place = np.empty(ends * 16, np.int32)
-    lit, other = np.zeros(ends * 16, np.int32), np.zeros(ends * 16, np.int32)
+    place = np.empty(ends * 8, np.int32)
+    lit, other = np.zeros(ends * 8, np.int32), np.zeros(ends * 8, np.int32)
     for i in range(rows):
         y = i - centre_y
         light, extra, line = emitted[i >> shift].reshape(-1), added[i >> shift].reshape(-1), out[i]
         colour = i & 1
         for end in range(ends):
-            x = 16 * end - centre_x
+            x = 8 * end - centre_x
             bend = 1 + curve * (x * x + y * y)
             x_bent, y_bent = x * bend + centre_x, y * bend + centre_y
             depth = transform[2, 0] * x_bent + transform[2, 1] * y_bent + transform[2, 2]
-            which[end] = min(max(int((depth - nearest) / depth_step), 0), last)
+            metric = depth / max(2 * bend - 1, 0.05)
+            which[end] = min(max(int((metric - nearest) / step), 0), last)
             depth = 4194304 / max(depth, 0.05)
             across[end] = (transform[0, 0] * x_bent + transform[0, 1] * y_bent + transform[0, 2]) * depth
             down[end] = (transform[1, 0] * x_bent + transform[1, 1] * y_bent + transform[1, 2]) * depth
         for end in range(ends - 1):
             u, v = np.int64(across[end]), np.int64(down[end])
-            step_u, step_v = (np.int64(across[end + 1]) - u) >> 4, (np.int64(down[end + 1]) - v) >> 4
-            first = (which[end] * 3 + colour) << 12
-            for j in range(16 * end, 16 * end + 16, 2):
-                place[np.uint64(j)] = first + ((v >> 10) & 0xFC0) + ((u >> 16) & 63)
+            step_u, step_v = (np.int64(across[end + 1]) - u) >> 3, (np.int64(down[end + 1]) - v) >> 3
+            first = (which[end] * 3 + colour) * plane
+            for j in range(8 * end, 8 * end + 8, 2):
+                place[np.uint64(j)] = first + (((v >> fine) & mask) << bits) + ((u >> fine) & mask)
                 u += step_u
                 v += step_v
-                place[np.uint64(j + 1)] = first + 4096 + ((v >> 10) & 0xFC0) + ((u >> 16) & 63)
+                place[np.uint64(j + 1)] = (
+                    first + plane + (((v >> fine) & mask) << bits) + ((u >> fine) & mask)
+                )
                 u += step_u
                 v += step_v
         even, odd, ambient = gain[i, colour], gain[i, colour + 1], ambient_gain[i]
@@ -217,6 +225,9 @@ def cover(transform: Floats, distortion: float, height: int, width: int, box: Fl
     curve = distortion / (half * half)
     middle_x, middle_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     reach_x, reach_y = (box[2] - box[0]) / 2 - box[4], (box[3] - box[1]) / 2 - box[4]
+    # a strip may be so long that a lens folds it over: then no px tells of the next
+    bending = abs(3 * curve * (centre_x * centre_x + centre_y * centre_y))
+    safe = 0.7 * (1 - bending) if bending < 0.9 else 0.0
     for i in range(height):
         y = i - centre_y
         j = 0
@@ -241,10 +252,11 @@ def cover(transform: Floats, distortion: float, height: int, width: int, box: Fl
             else:
                 step_x = (transform[1, 0] - v * transform[2, 0]) / depth
                 step_y = (transform[1, 1] - v * transform[2, 1]) / depth
-            share = 0.5 - away / max(np.sqrt(step_x * step_x + step_y * step_y), 1e-6)
+            stretch = max(1 + 3 * curve * (x * x + y * y), 0.1)
+            share = 0.5 - away / max(np.sqrt(step_x * step_x + step_y * step_y) * stretch, 1e-6)
             value = np.uint8(min(max(share, 0.0), 1.0) * 255 + 0.5)
-            # less than the distance to the edge, as perspective stretches it
-            run = 1 + np.int64(min(max(abs(share) - 1, 0.0) * 0.7, 65536.0))
+            # less than the distance to the edge, as perspective and lens stretch it
+            run = 1 + np.int64(min(max(abs(share) - 1, 0.0) * safe, 65536.0))
             for k in range(j, min(j + run, width)):
                 out[i, k] = value
             j += run
