@@ -44,7 +44,7 @@ SURFACES: Final[dict[str, Surface]] = {
     # F0 = ((n - 1) / (n + 1))^2 of n = 1.5
     "glass": Surface(0.04, 0.008, 0.0),
     # quarter-wave coatings leave .005-.01
-    "coated": Surface(0.008, 0.006, 0.1),
+    "coated": Surface(0.008, 0.006, 0.0),
     # an etched film: the same Fresnel reflection, in a lobe of some degrees
     "matte": Surface(0.035, 0.015, 3.0),
 }

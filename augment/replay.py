@@ -361,7 +361,7 @@ class Scene(Generic[P]):
         grid = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
         pixels, backward = screen.packed(shown), self.backward
         emitted = screen.project(
-            pixels, *shown.shape[:2], grid @ backward, p.distortion, height, width, emission
+            pixels, shown.shape[0], shown.shape[1], grid @ backward, p.distortion, height, width, emission
         )
         added = self.received()
         mask = np.full((height, width), 255, np.uint8)
@@ -373,7 +373,7 @@ class Scene(Generic[P]):
             frame, behind, rim = self.surroundings(image)
             covers = [screen.cover(backward, p.distortion, height, width, box) for box in self.boxes(rim)]
             level = np.rint(np.clip(frame, 0, 1.99) * ONE).astype(np.int64)
-            screen.compose(emitted, added, behind, *covers, int(emission[0]), level)
+            screen.compose(emitted, added, behind, covers[0], covers[1], covers[2], int(emission[0]), level)
             mask = np.where(covers[1] >= 128, 255, 0).astype(np.uint8)
             added = soft(added, self.blur / self.oversample)
         return soft(emitted, sigma), added, mask
