@@ -110,6 +110,16 @@ def test_a_doubled_sensor_sees_the_same_picture_with_less_noise():
     assert noise.std(axis=(0, 1)) / single.std(axis=(0, 1)) == pytest.approx(theory, rel=0.05)
 
 
+def test_defocus_is_in_px_of_the_picture_whatever_the_sensor():
+    image = np.full((32, 64, 3), 60, np.uint8)
+    image[:, 32:] = 180
+    twice = np.repeat(np.repeat(to_light(image), 2, 0), 2, 1)
+    single = shot(image, defocus=2.0)
+    double = photograph(twice, camera(defocus=2.0), (64, 32)).astype(int)
+    assert np.abs(single - double).max() <= 4
+    assert np.abs(single - shot(image, defocus=1.0)).max() > 12
+
+
 def test_colour_fringes_appear_only_where_detail_is_too_fine_for_the_mosaic():
     """At a period of 2 px each filter sees one stripe, black or white; stripes of 16 px are grey."""
     x = np.arange(64)
