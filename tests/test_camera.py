@@ -31,7 +31,7 @@ def signal(light, **changes):
     mosaic = form(light, parameters, light.shape[1::-1])
     raw = read_out(mosaic, parameters, light.shape[1::-1], channel_gains(parameters)[0])
     black = sensor.pedestal(parameters.bits)
-    return (raw[1:-1, 1:-1].astype(float) - black) / ((1 << parameters.bits) - 1 - black)
+    return (raw[2:-2, 2:-2].astype(float) - black) / ((1 << parameters.bits) - 1 - black)
 
 
 # the lens
@@ -237,7 +237,7 @@ def test_quantisation_to_the_stated_bits(bits):
     light = np.repeat(ramp, 3, axis=2)
     parameters = camera(bits=bits)
     raw = read_out(form(light, parameters, (4096, 2)), parameters, (4096, 2), channel_gains(parameters)[0])
-    green = raw[1, 2:-1:2].astype(int)
+    green = raw[2, 3:-2:2].astype(int)
     assert raw.max() < 1 << bits
     assert signal(flat(0.0), bits=bits).max() == 0, "black stands on the pedestal"
     span = ((1 << bits) - 1 - (1 << (bits - 4))) * 45000 / 46341
