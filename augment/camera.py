@@ -166,7 +166,7 @@ class CameraParameters(Parameters):
         unit="1",
         low=0,
         high=0.02,
-        draw={"log_uniform": [1e-4, 2e-3]},
+        draw={"log_uniform": [1e-4, 1.5e-3]},
     )
     read_noise: float = quantity(
         "noise variance in the dark, in units of full scale squared",

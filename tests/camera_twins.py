@@ -116,30 +116,17 @@ def expose(mosaic, row_gain, site_gain, fall, fall_rows, fall_columns, veil, fla
     return np.pad(steps, 2, mode="reflect").astype(np.uint16)
 
 
-# Malvar, He and Cutler 2004, figure 2, in sixteenths: green at red or blue; the colour of a green site's own
-# row, of its column; red at blue and blue at red.
-GREEN = ((0, 0, -2, 0, 0), (0, 0, 4, 0, 0), (-2, 4, 8, 4, -2), (0, 0, 4, 0, 0), (0, 0, -2, 0, 0))
-ROW = ((0, 0, 1, 0, 0), (0, -2, 0, -2, 0), (-2, 8, 10, 8, -2), (0, -2, 0, -2, 0), (0, 0, 1, 0, 0))
-COLUMN = tuple(zip(*ROW, strict=True))
-OPPOSITE = ((0, 0, -3, 0, 0), (0, 4, 0, 4, 0), (-3, 0, 12, 0, -3), (0, 4, 0, 4, 0), (0, 0, -3, 0, 0))
-
-
 def weighted(frame, kernel):
     side = len(kernel)
     height, width = frame.shape[0] - side + 1, frame.shape[1] - side + 1
     return sum(kernel[i][j] * frame[i : i + height, j : j + width] for i in range(side) for j in range(side))
 
 
-def corrected(raw, black, gains):
-    """The balanced, demosaiced signal (int64, height x width x 3) of a raw frame with its border."""
+def balanced(raw, black, gains):
+    """The demosaiced light (int64, height x width x 3) of a raw frame with its border, 65535 is full."""
     y, x = np.mgrid[: raw.shape[0], : raw.shape[1]]
     frame = np.minimum(((raw.astype(np.int64) - black) * gains[(y & 1) + (x & 1)]) >> 11, 65535)
-    own, site = frame[2:-2, 2:-2], ((y & 1) + (x & 1))[2:-2, 2:-2]
-    odd = (y & 1)[2:-2, 2:-2]
-    green, row, column, opposite = (weighted(frame, k) >> 4 for k in (GREEN, ROW, COLUMN, OPPOSITE))
-    red = np.where(site == 0, own, np.where(site == 2, opposite, np.where(odd, column, row)))
-    blue = np.where(site == 2, own, np.where(site == 0, opposite, np.where(odd, row, column)))
-    return np.stack([red, np.where(site == 1, own, green), blue], axis=-1)
+    return bilinear(frame, 0) >> 2
 
 
 def bilinear(raw, black):
@@ -160,7 +147,7 @@ def finish(light, saturation, tone):
 
 
 def demosaic(raw, black, gains, saturation, tone):
-    return finish(corrected(raw, black, gains), saturation, tone)
+    return finish(balanced(raw, black, gains), saturation, tone)
 
 
 def bin_quads(raw, black, gains, saturation, tone):
