@@ -178,55 +178,48 @@ def refine(planes: NDArray[np.uint8], amount: int, luma_core: int, chroma_core: 
     """
     height, width = planes.shape[1] - 4, planes.shape[2] - 4
     out = np.empty((3, height, width), np.uint8)
-    near, far = np.empty(width + 4, np.int32), np.empty(width + 4, np.int32)
-    detail, colour = np.empty((3, width), np.int32), np.empty((3, width), np.int32)
+    near, far = np.empty(width + 4, np.int16), np.empty(width + 4, np.int16)
+    detail, colour = np.empty((3, width), np.int16), np.empty((3, width), np.int16)
     luma, grey = np.empty(width, np.int32), np.empty(width, np.int32)
-    two, eight, none = np.int32(2), np.int32(8), np.int32(0)
-    threshold, cut, gain = np.int32(luma_core), np.int32(4 * chroma_core), np.int32(256 + amount)
+    two, six, eight, none, most = np.int32(2), np.int32(6), np.int32(8), np.int32(0), np.int32(255)
+    core, cut, gain = np.int32(luma_core), np.int32(4 * chroma_core), np.int32(256 + amount)
     for y in range(height):
         for channel in range(3):
             up, above, here = planes[channel, y], planes[channel, y + 1], planes[channel, y + 2]
-            below, down, row, wide = (
-                planes[channel, y + 3],
-                planes[channel, y + 4],
-                detail[channel],
-                colour[channel],
-            )
+            below, down = planes[channel, y + 3], planes[channel, y + 4]
             for x in range(width + 4):
                 beside = np.int32(above[x]) + np.int32(below[x])
                 near[x] = beside + two * np.int32(here[x])
                 far[x] = np.int32(up[x]) + np.int32(down[x]) + two * (beside + np.int32(here[x]))
+            row, wide = detail[channel], colour[channel]
             for x in range(width):
-                code = np.int32(here[x + 2])
+                code, middle = np.int32(here[x + 2]), far[x + 1] + far[x + 2] + far[x + 3]
                 row[x] = code * np.int32(16) - near[x + 1] - two * near[x + 2] - near[x + 3]
-                wide[x] = (
-                    code * np.int32(64) - far[x] - far[x + 4] - two * (far[x + 1] + far[x + 2] + far[x + 3])
-                )
+                wide[x] = code * np.int32(64) - far[x] - far[x + 4] - two * middle
         _weigh(detail, luma)
         _weigh(colour, grey)
         for x in range(width):
-            left = max(abs(luma[x]) - threshold, none)
+            fine = luma[x]
+            left = np.int32(fine - min(max(fine, -core), core))
             # what is added to every channel, in 1/16 code
-            luma[x] = (np.int32((left if luma[x] >= 0 else -left) * gain + np.int32(128)) >> eight) - luma[x]
+            luma[x] = (np.int32(left * gain + np.int32(128)) >> eight) - fine
         for channel in range(3):
             here, wide, target = planes[channel, y + 2], colour[channel], out[channel, y]
             for x in range(width):
-                chroma = wide[x] - grey[x]
-                removed = min(abs(chroma), cut)
-                change = np.int32(
-                    4 * luma[x] - (removed if chroma >= 0 else -removed) + np.int32(32)
-                ) >> np.int32(6)
-                target[x] = min(max(np.int32(here[x + 2]) + change, none), np.int32(255))
+                chroma = np.int32(wide[x] - grey[x])
+                noise = np.int32(min(max(chroma, -cut), cut))
+                change = np.int32(luma[x] * np.int32(4) - noise + np.int32(32)) >> six
+                target[x] = min(max(np.int32(np.int32(here[x + 2]) + change), none), most)
     return out
 
 
 @kernel
-def _weigh(rows: NDArray[np.int32], luma: NDArray[np.int32]) -> None:
+def _weigh(rows: NDArray[np.int16], luma: NDArray[np.int32]) -> None:
     """Set `luma` to the BT.601 luma of rows of red, green and blue."""
     red, green, blue = rows[0], rows[1], rows[2]
     for x in range(luma.size):
-        total = red[x] * np.int32(77) + green[x] * np.int32(150) + blue[x] * np.int32(29) + np.int32(128)
-        luma[x] = np.int32(total) >> np.int32(8)
+        total = np.int32(red[x]) * np.int32(77) + np.int32(green[x]) * np.int32(150)
+        luma[x] = np.int32(total + np.int32(blue[x]) * np.int32(29) + np.int32(128)) >> np.int32(8)
 
 
 def recompress(bgr: Image, quality: int) -> Image:
