@@ -166,7 +166,7 @@ class CameraParameters(Parameters):
         unit="1",
         low=0,
         high=0.02,
-        draw={"log_uniform": [1e-4, 2e-3]},
+        draw={"log_uniform": [1e-4, 1.5e-3]},
     )
     read_noise: float = quantity(
         "noise variance in the dark, in units of full scale squared",
@@ -200,7 +200,7 @@ class CameraParameters(Parameters):
         draw={"uniform": [0.2, 1.0]},
     )
     noise_reduction: float = quantity(
-        "share of chroma detail that is smoothed, and coring of luma over the noise of mid-grey",
+        "coring of fine detail: of luma as deviations of mid-grey's noise, of chroma three times as many",
         unit="1",
         low=0,
         high=1,
@@ -286,7 +286,7 @@ def read_out(
     *,
     field_angle: float | None = None,
 ) -> NDArray[np.uint16]:
-    """Return the raw frame of light at photosites: uint16 steps of the converter, with a border of one px.
+    """Return the raw frame of light at photosites: uint16 steps of the converter, with a border of two px.
 
     `response` is the signal, full scale 1, of light 65536 at red, green and blue photosites.
     """
@@ -312,26 +312,25 @@ def read_out(
 def develop(
     raw: NDArray[np.uint16], parameters: CameraParameters, size: tuple[int, int], balance: Floats
 ) -> Image:
-    """Return the picture of a raw frame (uint16 with a border of one px) by the camera's ISP.
+    """Return the picture of a raw frame (uint16 with a border of two px) by the camera's ISP.
 
     `balance` holds the white balance's gains of red, green and blue.
     """
-    black, shift = pedestal(parameters.bits), parameters.bits - 3
+    black = pedestal(parameters.bits)
     span = (1 << parameters.bits) - 1 - black
-    gains = np.rint(balance * (65535 * 2**shift / 4 / span)).astype(np.int32)
+    gains = np.rint(balance * (65535 * 2**11 / span)).astype(np.int32)
     saturation = round(parameters.saturation * 4096)
     tone = tone_table(parameters.contrast, parameters.shoulder)
     width, height = size
-    halves = raw.shape == (2 * height + 2, 2 * width + 2)
-    planes = (bin_quads if halves else demosaic)(raw, black, gains, shift, saturation, tone)
-    if planes.shape[1:] != (height + 2, width + 2):
+    halves = raw.shape == (2 * height + 4, 2 * width + 4)
+    planes = (bin_quads if halves else demosaic)(raw, black, gains, saturation, tone)
+    if planes.shape[1:] != (height + 4, width + 4):
         planes = _resized(planes, size)
-    reduction = parameters.noise_reduction
-    if parameters.sharpening > 0 or reduction > 0:
-        core = round(16 * reduction * _noise_in_codes(parameters))
-        inner = refine(planes, round(parameters.sharpening * 256), core, round((1 - reduction) * 256))
+    if parameters.sharpening > 0 or parameters.noise_reduction > 0:
+        luma, chroma = coring(parameters, balance)
+        inner = refine(planes, round(parameters.sharpening * 256), luma, chroma)
     else:
-        inner = planes[:, 1:-1, 1:-1]
+        inner = planes[:, 2:-2, 2:-2]
     image = np.asarray(cv2.merge([inner[2], inner[1], inner[0]]), np.uint8)
     for quality in (parameters.jpeg_first, parameters.jpeg_second):
         if quality:
@@ -348,12 +347,16 @@ def flare(parameters: CameraParameters, size: tuple[int, int]) -> NDArray[np.uin
     return flare_field(size[1], size[0], parameters.flare_strength, place, parameters.flare_seed)
 
 
-def _noise_in_codes(parameters: CameraParameters) -> float:
-    """Return the standard deviation of green's noise at mid-grey in 8-bit codes."""
-    grey = 0.18 / HEADROOM
-    deviation = (parameters.shot_noise * grey + parameters.read_noise) ** 0.5 * HEADROOM
-    # slope of the sRGB curve at 0.18, in codes
-    return float(deviation * parameters.contrast * 255 * 1.055 / 2.4 * 0.18 ** (1 / 2.4 - 1))
+def coring(parameters: CameraParameters, balance: Floats) -> tuple[int, int]:
+    """Return the thresholds of luma and chroma detail, 1/16 code, from the sensor's noise.
+
+    The deviation at mid-grey, through the white balance's gains and the slope of the sRGB curve there.
+    """
+    slope = parameters.contrast * 255 * 1.055 / 2.4 * 0.18 ** (1 / 2.4 - 1)
+    signal = 0.18 / HEADROOM / balance
+    deviation = np.sqrt(parameters.shot_noise * signal + parameters.read_noise) * balance * HEADROOM * slope
+    core = 16 * parameters.noise_reduction * np.minimum(deviation, 64)
+    return round(float(core[1])), round(3 * float(core.mean()))
 
 
 _SENSITIVITY: Final = np.array([0.55, 1.0, 0.65])
@@ -434,7 +437,7 @@ def _at_least_two(light: NDArray[np.uint16]) -> NDArray[np.uint16]:
 
 def _resized(planes: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Return the codes of `demosaic` at another size: px averaged by area, the border repeated."""
-    inner = cv2.merge([np.ascontiguousarray(plane[1:-1, 1:-1]) for plane in planes])
+    inner = cv2.merge([np.ascontiguousarray(plane[2:-2, 2:-2]) for plane in planes])
     small = cv2.resize(inner, size, interpolation=cv2.INTER_AREA)
-    framed = cv2.copyMakeBorder(small, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    framed = cv2.copyMakeBorder(small, 2, 2, 2, 2, cv2.BORDER_REPLICATE)
     return np.ascontiguousarray(np.moveaxis(framed, 2, 0))

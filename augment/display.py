@@ -188,7 +188,7 @@ class Resolved:
     @property
     def reach(self) -> int:
         """The highest order."""
-        return self.light.shape[-1] - 1
+        return int(self.light.shape[-1]) - 1
 
     def tile(self) -> NDArray[np.uint16]:
         """Return what a photosite collects of a white display, by the place in a period it looks at.

@@ -102,7 +102,7 @@ def reflected(
     room = environment(height, width, seed, kelvin, blur).astype(np.float32)
     if lobe > 1:
         room = _smeared(room, min(lobe, _WIDEST) / 100)
-    cosine = _cosines(*room.shape[:2], (height, width), focal, normal)
+    cosine = _cosines(room.shape[0], room.shape[1], (height, width), focal, normal)
     mirror = schlick(cosine, front.mirror) * (brightest * _PER_UNIT)
     light = room * (mirror[:, :, None] * tint).astype(np.float32) + (level * ONE).astype(np.float32)
     cells = np.minimum(light + 0.5, 65535).astype(np.uint16)

@@ -86,7 +86,7 @@ def project(
             u, v = np.int64(across[end]), np.int64(down[end])
             step_u, step_v = (np.int64(across[end + 1]) - u) >> 4, (np.int64(down[end + 1]) - v) >> 4
             for j in range(16 * end, min(16 * end + 16, width)):
-                at_u, at_v = np.int64(min(max(u, 0), last_u)), np.int64(min(max(v, 0), last_v))
+                at_u, at_v = max(np.int64(0), min(u, last_u)), max(np.int64(0), min(v, last_v))
                 place = (at_v >> 16) * columns + (at_u >> 16)
                 right = 1 if at_u < last_u else 0
                 below = columns if at_v < last_v else 0
@@ -256,8 +256,8 @@ def cover(transform: Floats, distortion: float, height: int, width: int, box: Fl
             share = 0.5 - away / max(np.sqrt(step_x * step_x + step_y * step_y) * stretch, 1e-6)
             value = np.uint8(min(max(share, 0.0), 1.0) * 255 + 0.5)
             # less than the distance to the edge, as perspective and lens stretch it
-            run = 1 + np.int64(min(max(abs(share) - 1, 0.0) * safe, 65536.0))
-            until = int(min(j + run, width))
+            run = 1 + int(min(max(abs(share) - 1, 0.0) * safe, 65536.0))
+            until = min(j + run, width)
             for k in range(j, until):
                 out[i, k] = value
             j = until

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import struct
 from collections.abc import Sequence
 from statistics import NormalDist
 from typing import TypeVar
@@ -20,7 +19,6 @@ __all__ = ["Words"]
 T = TypeVar("T")
 _BLOCK = 8  # words per digest: BLAKE2b gives 64 bytes at once
 _STANDARD_NORMAL = NormalDist()
-_unpack = struct.Struct(f"<{_BLOCK}Q").unpack
 
 
 class Words:
@@ -38,7 +36,7 @@ class Words:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._buffer: tuple[int, ...] = ()
+        self._buffer = b""
         self._next = 0
 
     @classmethod
@@ -59,10 +57,9 @@ class Words:
         place = self._next % _BLOCK
         if place == 0:
             counter = (self._next // _BLOCK).to_bytes(8, "little")
-            block = hashlib.blake2b(counter, key=self._key, digest_size=64).digest()
-            self._buffer = _unpack(block)
+            self._buffer = hashlib.blake2b(counter, key=self._key, digest_size=64).digest()
         self._next += 1
-        return self._buffer[place]
+        return int.from_bytes(self._buffer[8 * place : 8 * place + 8], "little")
 
     def unit(self) -> float:
         """Return a float uniform over [0, 1), a multiple of 2**-53."""

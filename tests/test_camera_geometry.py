@@ -99,6 +99,10 @@ def test_radial_distortion_is_r_times_one_plus_k1_r_squared(k1):
         straight = sight.straight(seen) - sight.centre
         assert np.linalg.norm(straight) == pytest.approx(half * radius * (1 + k1 * radius**2), abs=1e-9)
         assert sight.bent(sight.straight(seen)) == pytest.approx(seen, abs=1e-6)
+    # the axis of the lens is in the middle of the first and the last px
+    mirror = np.array([[199.0, 119.0]])
+    point = np.array([[20.0, 90.0]])
+    assert sight.straight(mirror - point) == pytest.approx(mirror - sight.straight(point), abs=1e-9)
     # barrel: the middle of a straight edge lies farther out than its ends
     top = sight.to_sensor(np.array([[60.0, 10.0], [99.5, 10.0]]))
     assert (top[0, 1] > top[1, 1]) == (k1 > 0)
