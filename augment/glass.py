@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 
 _PER_UNIT: Final = ONE / 65535
 """Light of an `environment` to light."""
+_FLAT: Final = math.radians(20)
+"""Angle up to which (1 - cos)^5 adds less than 1e-6 to F0."""
 _COARSE: Final = 24
 """Cells along the shorter side of a room that a wide lobe has smeared."""
 _WIDEST: Final = 50.0
@@ -102,9 +104,14 @@ def reflected(
     room = environment(height, width, seed, kelvin, blur).astype(np.float32)
     if lobe > 1:
         room = _smeared(room, min(lobe, _WIDEST) / 100)
-    cosine = _cosines(room.shape[0], room.shape[1], (height, width), focal, normal)
-    mirror = schlick(cosine, front.mirror) * (brightest * _PER_UNIT)
-    light = room * (mirror[:, :, None] * tint).astype(np.float32) + (level * ONE).astype(np.float32)
+    widest = math.acos(min(1.0, abs(float(normal[2])))) + math.atan(math.hypot(height, width) / 2 / focal)
+    gain = tint * (brightest * _PER_UNIT)
+    if widest < _FLAT:
+        mirror = (front.mirror * gain).astype(np.float32)
+    else:
+        cosine = _cosines(room.shape[0], room.shape[1], (height, width), focal, normal)
+        mirror = (schlick(cosine, front.mirror)[:, :, None] * gain).astype(np.float32)
+    light = room * mirror + (level * ONE).astype(np.float32)
     cells = np.minimum(light + 0.5, 65535).astype(np.uint16)
     return np.asarray(cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR), np.uint16)
 

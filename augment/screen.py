@@ -85,7 +85,32 @@ def project(
         for end in range(ends - 1):
             u, v = np.int64(across[end]), np.int64(down[end])
             step_u, step_v = (np.int64(across[end + 1]) - u) >> 4, (np.int64(down[end + 1]) - v) >> 4
-            for j in range(16 * end, min(16 * end + 16, width)):
+            first = 16 * end
+            stop = min(first + 16, width)
+            far_u, far_v = u + 16 * step_u, v + 16 * step_v
+            if (
+                min(u, far_u) >= 0
+                and max(u, far_u) < last_u
+                and min(v, far_v) >= 0
+                and max(v, far_v) < last_v
+            ):
+                for j in range(first, stop):
+                    place = (v >> 16) * columns + (u >> 16)
+                    part_u, part_v = (u >> 10) & 63, (v >> 10) & 63
+                    both = part_u * part_v
+                    code = (
+                        pixels[np.uint64(place)] * (4096 - ((part_u + part_v) << 6) + both)
+                        + pixels[np.uint64(place + 1)] * ((part_u << 6) - both)
+                        + pixels[np.uint64(place + columns)] * ((part_v << 6) - both)
+                        + pixels[np.uint64(place + columns + 1)] * both
+                    )
+                    line[np.uint64(3 * j)] = emitted[np.uint64(code >> 50)]
+                    line[np.uint64(3 * j + 1)] = emitted[np.uint64((code >> 29) & 4095)]
+                    line[np.uint64(3 * j + 2)] = emitted[np.uint64((code >> 8) & 4095)]
+                    u += step_u
+                    v += step_v
+                continue
+            for j in range(first, stop):
                 at_u, at_v = max(np.int64(0), min(u, last_u)), max(np.int64(0), min(v, last_v))
                 place = (at_v >> 16) * columns + (at_u >> 16)
                 right = 1 if at_u < last_u else 0

@@ -66,7 +66,7 @@ def apertures(name, width, height, u, v):
 
 def brute_force(found, top, left, side, name, parameters):
     """What photosites of a patch collect, by 256 samples a photosite and a blurred panel: side x side."""
-    pad, fine = 8, 16
+    pad, fine = 5, 16
     grid = (np.arange((side + 2 * pad) * fine) + 0.5) / fine - 0.5 - pad
     y, x = np.meshgrid(grid + top, grid + left, indexing="ij")
     # a regular grid would beat with upright apertures
@@ -79,7 +79,7 @@ def brute_force(found, top, left, side, name, parameters):
     light = apertures(name, parameters.aperture_width, parameters.aperture_height, u, v)
     out = np.empty((side, side))
     for channel in range(3):
-        seen = gaussian_filter(light[channel], found.blur * fine, truncate=5)
+        seen = gaussian_filter(light[channel], found.blur * fine, truncate=4)
         mean = seen.reshape(side + 2 * pad, fine, side + 2 * pad, fine).mean(axis=(1, 3))[pad:-pad, pad:-pad]
         for i, j in ((0, channel), (1, channel - 1)):
             if 0 <= j <= 1:
@@ -97,15 +97,15 @@ POSES = {
 
 @pytest.mark.parametrize("name", [n for n in display.LATTICES if n != "grid"])
 @pytest.mark.parametrize("pose", POSES.values(), ids=POSES)
-@pytest.mark.parametrize(("k", "defocus"), [(1.7, 0.05), (2.6, 0.1), (4.1, 0.2)])
+@pytest.mark.parametrize(("k", "defocus"), [(1.7, 0.05), (3.3, 0.15)])
 def test_the_tiles_agree_with_brute_force(name, pose, k, defocus):
     """Within 3 % of mean radiance, also in corners, where perspective and lens are far off the middle's."""
     parameters = still("replay-lcd", **at_scale(k, lattice=name, defocus=defocus, **pose))
     mosaic, found = sites(parameters)
     errors = []
-    for top, left in ((100, 120), (0, 0), (224, 30)):
-        exact = brute_force(found, top, left, 24, name, parameters)
-        errors.append(np.abs(mosaic[top : top + 24, left : left + 24] - exact).mean())
+    for top, left in ((120, 124), (0, 0)):
+        exact = brute_force(found, top, left, 20, name, parameters)
+        errors.append(np.abs(mosaic[top : top + 20, left : left + 20] - exact).mean())
     # a tile stands for the mean of places that a steep view stretches apart
     limit = 0.05 if pose is POSES["steep"] else 0.03
     # diamonds have twice the contrast of stripes

@@ -103,14 +103,14 @@ class ScreenParameters(PanelParameters):
         unit="mm",
         low=50,
         high=10000,
-        draw={"log_uniform": [250, 900]},
+        draw={"log_uniform": [200, 800]},
     )
     defocus: float = quantity(
         "standard deviation of the lens's point spread, px of the picture",
         unit="px",
         low=0,
         high=8,
-        draw={"log_uniform": [0.15, 0.8]},
+        draw={"log_uniform": [0.1, 0.5]},
     )
     exposure_time: float = quantity(
         "time that each row is exposed", unit="s", low=1e-5, high=1, draw={"log_uniform": [1 / 250, 1 / 25]}
