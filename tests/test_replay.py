@@ -243,7 +243,13 @@ def test_points_lie_where_they_are_filmed(name, pose):
 def test_keystone_is_the_perspective_of_the_projector():
     """A raster thrown at 25 deg: the far side is larger, by the ratio of the ways."""
     parameters = still(
-        "replay-projector", keystone_x=25.0, throw_ratio=1.5, columns=1280, pitch=1.0, fill=0.6
+        "replay-projector",
+        keystone_x=25.0,
+        throw_ratio=1.5,
+        columns=1280,
+        pitch=1.0,
+        distance=4000.0,
+        fill=0.6,
     )
     scene = WALL.scene(parameters, 200, 200)
     corners = WALL.map_points(

@@ -43,6 +43,27 @@ def test_contrast_by_scale_and_blur(sigma, expected):
         assert tile.std(axis=(1, 2)) == pytest.approx(seen.contrast(), rel=0.02, abs=1e-3)
 
 
+def test_the_transfer_is_that_of_lens_and_photosite():
+    jacobian = np.array([[0.5, 0.2], [-0.1, 0.7]])
+    for order in ([1, 0], [0, 1], [2, -1]):
+        x, y = jacobian.T @ order
+        lens = np.exp(-2 * np.pi**2 * (0.3**2 * (x * x + y * y) + 0.2**2 * (order[0] ** 2 + order[1] ** 2)))
+        photosite = np.sin(np.pi * x) / (np.pi * x) * np.sin(np.pi * y) / (np.pi * y)
+        passed = display.transfer(np.array([[order[0]]]), np.array([[order[1]]]), jacobian, 0.3, 0.2)
+        assert passed.item() == pytest.approx(lens * photosite)
+
+
+def test_defocus_and_diffraction_blur_in_quadrature():
+    """An f/8 lens on 1.4 um photosites: .42 x .55 um x 8 / 1.4 um; the finest aperture passes no lattice."""
+    found = scene(still("replay-lcd", f_number=8.0, defocus=0.5, density=92.0))
+    assert found.blur == pytest.approx(np.hypot(0.5 * 2, 0.42 * 0.55 * 8 / 1.4))
+    waves = [
+        LCD.explain(WHITE, still("replay-lcd", f_number=n, density=92.0)).facts["lattice_contrast"][0]
+        for n in (1.4, 4.0, 16.0)
+    ]
+    assert waves[0] > 2 * waves[1] > 100 * waves[2]
+
+
 def apertures(name, width, height, u, v):
     """The light of a white display at places in display px, by what the apertures are: channel x places."""
     lattice = display.LATTICES[name]
