@@ -33,7 +33,7 @@ def normal_table() -> NDArray[np.int32]:
 def deviations(shot: float, read: float) -> NDArray[np.int32]:
     """Return the noise's standard deviation at a signal of (k + 1/2) / 4096, in 1/2^20 of full scale.
 
-    variance = shot * x + read, in units of full scale (Foi et al., IEEE TIP 17, 2008; EMVA 1288, eq. 9).
+    variance = shot * x + read, in units of full scale (Foi et al., IEEE TIP 17, 2008; EMVA 1288).
     """
     x = (np.arange(4097) + 0.5) / 4096
     return np.asarray(np.rint(np.sqrt(shot * x + read) * 2**20), np.int32)
