@@ -36,7 +36,7 @@ class Words:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._buffer = b""
+        self._buffer: tuple[int, ...] = ()
         self._next = 0
 
     @classmethod
@@ -57,9 +57,10 @@ class Words:
         place = self._next % _BLOCK
         if place == 0:
             counter = (self._next // _BLOCK).to_bytes(8, "little")
-            self._buffer = hashlib.blake2b(counter, key=self._key, digest_size=64).digest()
+            block = hashlib.blake2b(counter, key=self._key, digest_size=64).digest()
+            self._buffer = tuple(int.from_bytes(block[i : i + 8], "little") for i in range(0, 64, 8))
         self._next += 1
-        return int.from_bytes(self._buffer[8 * place : 8 * place + 8], "little")
+        return self._buffer[place]
 
     def unit(self) -> float:
         """Return a float uniform over [0, 1), a multiple of 2**-53."""
