@@ -101,7 +101,9 @@ def reflected(
         return np.broadcast_to(flat, (height, width, 3)).copy()
     # the lobe in % of the shorter side, as the room behind the glass is far
     lobe = 100 * math.tan(math.radians(front.lobe)) * focal / min(height, width)
-    room = environment(height, width, seed, kelvin, blur).astype(np.float32)
+    # a room out of focus needs no more than a cell a deviation
+    cells = 96 if blur < 100 / 48 else 48
+    room = environment(height, width, seed, kelvin, blur, cells).astype(np.float32)
     if lobe > 1:
         room = _smeared(room, min(lobe, _WIDEST) / 100)
     widest = math.acos(min(1.0, abs(float(normal[2])))) + math.atan(math.hypot(height, width) / 2 / focal)

@@ -15,17 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.augment import display, screen
-from facedata.augment.camera import CameraParameters, photograph_mosaic, row_gains
-from facedata.augment.geometry import AimParameters, View, view_of
+from facedata.augment.camera import photograph_mosaic, row_gains
+from facedata.augment.geometry import View, view_of
 from facedata.augment.kernels import faded, prepared
 from facedata.augment.light import CODED, LINEAR, ONE, srgb_encode
-from facedata.augment.operator import Applied, Image, Operator, quantity
+from facedata.augment.operator import Applied, Image, Operator
 from facedata.augment.operators.capture import mixed
 from facedata.augment.optics import mirrored, point_spread
+from facedata.augment.panel import PanelParameters
 from facedata.augment.sensor import flicker_gain
 from facedata.datasets.words import Words
 
-__all__ = ["PanelParameters", "Replay", "Scene", "soft"]
+__all__ = ["Replay", "Scene", "soft"]
 
 Floats = NDArray[np.float64]
 Light = NDArray[np.uint16]
@@ -37,125 +38,7 @@ _AIRY: Final = 0.42 * 0.55
 _SAME: Final = 0.04
 """Relative change of the lattice's scale over which one tile serves."""
 _TILES: Final = 16
-
-
-class PanelParameters(CameraParameters, AimParameters):
-    """A lit panel, its pose, the room and the camera; the medium of the pose is the whole parent picture."""
-
-    strength: float = quantity(
-        "share of the recaptured picture in a mixture with the clean one, in linear light",
-        unit="1",
-        low=0,
-        high=1,
-        draw=1.0,
-    )
-    aperture_width: float = quantity(
-        "width of the lit part of a stripe of three, in pixel pitches",
-        unit="1",
-        low=0.05,
-        high=0.333,
-        draw={"uniform": [0.25, 0.32]},
-    )
-    aperture_height: float = quantity(
-        "height of the lit part of a subpixel, in pixel pitches",
-        unit="1",
-        low=0.1,
-        high=1,
-        draw={"uniform": [0.8, 0.95]},
-    )
-    gamma: float = quantity(
-        "exponent of the panel's tone curve", unit="1", low=1, high=3, draw={"uniform": [2.0, 2.4]}
-    )
-    contrast_ratio: float = quantity(
-        "luminance of the panel's white over that of its black, in the dark",
-        unit="1",
-        low=20,
-        high=1e6,
-        draw={"log_uniform": [700, 3000]},
-    )
-    focal_length: float = quantity(
-        "focal length of the camera's lens", unit="mm", low=1, high=100, draw={"uniform": [3.8, 5.6]}
-    )
-    photosite: float = quantity(
-        "pitch of the sensor's photosites; of binned ones together",
-        unit="um",
-        low=0.5,
-        high=20,
-        draw={"choice": [1.4, 1.4, 2.0, 2.8]},
-    )
-    f_number: float = quantity(
-        "f-number of the lens, which diffraction blurs by",
-        unit="1",
-        low=0.7,
-        high=32,
-        draw={"uniform": [1.6, 2.4]},
-    )
-    oversample: int = quantity(
-        "photosites a px of the picture along each axis",
-        unit="1",
-        low=1,
-        high=2,
-        draw={"choice": [1, 2, 2, 2]},
-    )
-    lattice_seed: int = quantity(
-        "place of the panel's lattice under the sensor's",
-        unit="1",
-        low=0,
-        high=2**31 - 1,
-        draw={"integer": [0, 2**31 - 1]},
-    )
-    screen_width: float = quantity(
-        "width of the lit screen over that of the shown picture (below 100: it shows a part of it)",
-        unit="%",
-        low=1,
-        high=1000,
-        draw={"choice": [100.0, 100.0, 130.0, 180.0]},
-    )
-    screen_height: float = quantity(
-        "height of the lit screen over that of the shown picture (below 100: it shows a part of it)",
-        unit="%",
-        low=1,
-        high=1000,
-        draw=100.0,
-    )
-    screen_x: float = quantity(
-        "place of the screen's middle right of the picture's, of its width",
-        unit="%",
-        low=-100,
-        high=100,
-        draw=0.0,
-    )
-    screen_y: float = quantity(
-        "place of the screen's middle below the picture's, of its height",
-        unit="%",
-        low=-100,
-        high=100,
-        draw=0.0,
-    )
-    illuminance: float = quantity(
-        "light of the room on the panel",
-        unit="lx",
-        low=0,
-        high=20000,
-        draw={"log_uniform": [50, 600]},
-    )
-    fill: float = quantity(
-        "width of the shown picture over that of the filmed one, were it seen straight on",
-        unit="1",
-        low=0.05,
-        high=5,
-        draw={"uniform": [0.92, 1.4]},
-    )
-    room_temperature: float = quantity(
-        "colour temperature of the room's lamps",
-        unit="K",
-        low=1700,
-        high=20000,
-        draw={"uniform": [2700, 6500]},
-    )
-    room_seed: int = quantity(
-        "number of the procedural room", unit="1", low=0, high=2**31 - 1, draw={"integer": [0, 2**31 - 1]}
-    )
+_GRID: Final = np.stack(np.meshgrid(np.linspace(0, 1, 5), np.linspace(0, 1, 5)), axis=-1).reshape(-1, 2)
 
 
 P = TypeVar("P", bound=PanelParameters)
@@ -237,14 +120,25 @@ class Scene(Generic[P]):
         return self.medium_width / self.pitch / self.width
 
     @cached_property
+    def flat(self) -> View:
+        """The view of the plane at the picture's size, without keystone."""
+        return view_of(self.parameters, self.medium_width, self.width, self.height)
+
+    @cached_property
     def frame(self) -> View:
-        """The view at the picture's size."""
-        return self._view(1)
+        """The view of the picture on the plane, at the picture's size."""
+        flat = self.flat
+        whole = flat.homography @ self.keystone()
+        return View(whole / whole[2, 2], flat.distortion, flat.width, flat.height, flat.focal)
 
     @cached_property
     def sensor(self) -> View:
-        """The view at the sensor's size."""
-        return self._view(self.oversample)
+        """The view at the sensor's size: px of the picture parted, about their middles."""
+        s, flat = self.oversample, self.frame
+        parted = np.array([[s, 0, (s - 1) / 2], [0, s, (s - 1) / 2], [0, 0, 1]])
+        return View(
+            parted @ flat.homography, flat.distortion, s * self.width, s * self.height, s * flat.focal
+        )
 
     @cached_property
     def backward(self) -> Floats:
@@ -256,16 +150,10 @@ class Scene(Generic[P]):
         """The same from photosites."""
         return self.sensor.backward
 
-    def _view(self, oversample: int) -> View:
-        flat = view_of(self.parameters, self.medium_width, self.width, self.height, oversample)
-        whole = flat.homography @ self.keystone()
-        return View(whole / whole[2, 2], flat.distortion, flat.width, flat.height, flat.focal)
-
     def normal(self) -> Floats:
         """Return the plane's normal in the camera's axes (right, down, forward)."""
-        p = self.parameters
         # a ray r meets the plane at a depth whose inverse is n . r: the third row of the homography's inverse
-        flat = view_of(p, self.medium_width, self.width, self.height)
+        flat = self.flat
         x, y = flat.centre
         lens = np.array([[flat.focal, 0, x], [0, flat.focal, y], [0, 0, 1]])
         normal = flat.backward[2] @ lens
@@ -321,8 +209,7 @@ class Scene(Generic[P]):
     def tiles(self) -> tuple[Light, float, float]:
         """Return the lattice's tiles for `screen.mosaic`, the smallest scale and the step between tiles."""
         view = self.sensor
-        x, y = np.meshgrid(np.linspace(0, view.width - 1, 5), np.linspace(0, view.height - 1, 5))
-        places = np.stack([x.reshape(-1), y.reshape(-1)], axis=1)
+        places = _GRID * (view.width - 1, view.height - 1)
         scales = np.clip(self.scales(places), 0.1, 10)
         near, far = float(scales.min()), float(scales.max())
         count = min(_TILES, 1 + int((far / near - 1) / _SAME))

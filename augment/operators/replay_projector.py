@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from facedata.augment.geometry import AimParameters, homography
 from facedata.augment.light import ONE
 from facedata.augment.operator import Image, quantity
-from facedata.augment.replay import PanelParameters, Replay, Scene
+from facedata.augment.panel import PanelParameters
+from facedata.augment.replay import Replay, Scene
 from facedata.augment.textures import planckian
 
 __all__ = ["ProjectorParameters", "ProjectorScene", "ReplayProjector"]

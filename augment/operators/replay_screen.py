@@ -12,7 +12,8 @@ from facedata.augment import display, glass
 from facedata.augment.camera import to_light
 from facedata.augment.geometry import room
 from facedata.augment.operator import Image, quantity
-from facedata.augment.replay import PanelParameters, Replay, Scene
+from facedata.augment.panel import PanelParameters
+from facedata.augment.replay import Replay, Scene
 from facedata.augment.textures import planckian
 
 __all__ = ["LcdParameters", "OledParameters", "ReplayLcd", "ReplayOled", "ScreenParameters", "ScreenScene"]
