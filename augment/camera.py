@@ -1,0 +1,338 @@
+"""A camera: from light at its sensor to the picture that it writes. Every instrument photographs with it.
+
+Light is linear, uint16, height x width x 3, 32768 = diffuse white of the medium under its own light, at the
+sensor's resolution: one, two or more sensor px a px of the picture along each axis. Stages, in the order in
+which light meets them: defocus, vignetting, veiling glare and flare (optics), flicker under the rolling
+shutter, Bayer mosaic, noise, quantisation (sensor), demosaic, white balance, saturation, tone, sharpening
+(ISP), reduction to the picture's size, JPEG once or twice.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facedata.augment.isp import HEADROOM, bin_quads, demosaic, recompress, sharpen, tone_table
+from facedata.augment.light import ONE, srgb_decode
+from facedata.augment.operator import Image, Parameters, quantity
+from facedata.augment.optics import falloff, focus, mirrored, point_spread, site_means
+from facedata.augment.sensor import deviations, expose, flicker_gain, normal_table, pedestal
+from facedata.augment.textures import planckian
+
+__all__ = ["CameraParameters", "develop", "photograph", "photograph_mosaic", "to_light"]
+
+Floats = NDArray[np.float64]
+
+
+class CameraParameters(Parameters):
+    """One camera and one shot; px are px of the picture."""
+
+    temperature: float = quantity(
+        "colour temperature of the light whose white the light is relative to",
+        unit="K",
+        low=2000,
+        high=12000,
+        draw={"uniform": [2700, 7500]},
+    )
+    balance_error: float = quantity(
+        "error of the camera's estimate of that temperature",
+        unit="%",
+        low=-15,
+        high=15,
+        draw={"uniform": [-10.0, 10.0]},
+    )
+    tint: float = quantity(
+        "excess of green after white balance (below 0: magenta)",
+        unit="%",
+        low=-20,
+        high=20,
+        draw={"uniform": [-3.0, 3.0]},
+    )
+    exposure: float = quantity(
+        "exposure against the one that brings diffuse white to output white",
+        unit="EV",
+        low=-3,
+        high=3,
+        draw={"uniform": [-0.4, 0.25]},
+    )
+    defocus: float = quantity(
+        "standard deviation of the lens's point spread, px of the picture",
+        unit="px",
+        low=0,
+        high=8,
+        draw={"log_uniform": [0.25, 1.2]},
+    )
+    field_angle: float = quantity(
+        "angle off the axis of the picture's corner, which cos^4 vignetting darkens",
+        unit="deg",
+        low=0,
+        high=60,
+        draw={"uniform": [3.0, 25.0]},
+    )
+    glare: float = quantity(
+        "share of the light that the lens scatters evenly over the frame (veiling glare, ISO 9358)",
+        unit="%",
+        low=0,
+        high=30,
+        draw={"uniform": [0.5, 3.0]},
+    )
+    flicker_depth: float = quantity(
+        "amplitude of the light's flicker over its mean",
+        unit="1",
+        low=0,
+        high=1,
+        draw={"choice": [0.0, 0.0, 0.05, 0.1, 0.2]},
+    )
+    flicker_frequency: float = quantity(
+        "frequency of the flicker: twice the mains, or that of the pulses that dim a light",
+        unit="Hz",
+        low=10,
+        high=5000,
+        draw={"choice": [100.0, 120.0]},
+    )
+    flicker_duty: float = quantity(
+        "duty cycle of a pulsed light; 0 is a lamp whose light swings as a sine",
+        unit="1",
+        low=0,
+        high=1,
+        draw=0.0,
+    )
+    flicker_phase: float = quantity(
+        "phase of the flicker at the first row", unit="deg", low=0, high=360, draw={"uniform": [0.0, 360.0]}
+    )
+    exposure_time: float = quantity(
+        "time that each row is exposed", unit="s", low=1e-5, high=1, draw={"log_uniform": [0.001, 1 / 30]}
+    )
+    row_time: float = quantity(
+        "time between the starts of two rows of the sensor",
+        unit="us",
+        low=0,
+        high=200,
+        draw={"uniform": [8.0, 30.0]},
+    )
+    frame_rows: int = quantity(
+        "rows of the camera's sensor that the picture's height spans",
+        unit="1",
+        low=1,
+        high=12000,
+        draw={"integer": [500, 2000]},
+    )
+    shot_noise: float = quantity(
+        "noise variance per signal, both in units of full scale: variance = shot_noise * x + read_noise",
+        unit="1",
+        low=0,
+        high=0.02,
+        draw={"log_uniform": [1e-4, 2e-3]},
+    )
+    read_noise: float = quantity(
+        "noise variance in the dark, in units of full scale squared",
+        unit="1",
+        low=0,
+        high=0.001,
+        draw={"log_uniform": [1e-6, 5e-5]},
+    )
+    bits: int = quantity(
+        "resolution of the sensor's converter", unit="bit", low=8, high=14, draw={"choice": [10, 12]}
+    )
+    saturation: float = quantity(
+        "distance of colours from grey against that of the light",
+        unit="1",
+        low=0,
+        high=2,
+        draw={"uniform": [0.9, 1.2]},
+    )
+    contrast: float = quantity(
+        "exponent of the tone curve about mid-grey (0.18)",
+        unit="1",
+        low=0.5,
+        high=2,
+        draw={"uniform": [0.95, 1.15]},
+    )
+    shoulder: float = quantity(
+        "roll-off of highlights: 0 clips at white, 1 bends from 0.6 of white to the sensor's full scale",
+        unit="1",
+        low=0,
+        high=1,
+        draw={"uniform": [0.2, 1.0]},
+    )
+    sharpening: float = quantity(
+        "share of the detail under 3 px that is added", unit="1", low=0, high=4, draw={"uniform": [0.0, 1.0]}
+    )
+    jpeg_first: int = quantity(
+        "quality of the camera's JPEG (libjpeg scale, 4:2:0); 0 is none",
+        unit="1",
+        low=0,
+        high=100,
+        draw={"integer": [70, 96]},
+    )
+    jpeg_second: int = quantity(
+        "quality of a second JPEG, as messengers and platforms make; 0 is none",
+        unit="1",
+        low=0,
+        high=100,
+        draw={"choice": [0, 0, 0, 50, 70, 85]},
+    )
+    noise_seed: int = quantity(
+        "number of the noise pattern", unit="1", low=0, high=2**31 - 1, draw={"integer": [0, 2**31 - 1]}
+    )
+
+
+def photograph(
+    light: NDArray[np.uint16],
+    parameters: CameraParameters,
+    size: tuple[int, int],
+    *,
+    focused: bool = True,
+    field_angle: float | None = None,
+) -> Image:
+    """Return the picture, uint8 height x width x 3, of `light` (uint16, sensor rows x columns x 3).
+
+    `size` is (width, height) of the picture. `focused` False says that the light has already passed the lens
+    (an instrument whose detail is finer than a px filters it on its own). `field_angle` takes the place of
+    the parameter's where an instrument's pose decides it.
+    """
+    raise_unless_light(light, 3)
+    scale = light.shape[0] / size[1]
+    sigma = parameters.defocus * scale if focused else 0.0
+    taps = point_spread(sigma)
+    reach = len(taps) // 2
+    ready = np.ascontiguousarray(_at_least_two(light))
+    mosaic = focus(ready, taps, mirrored(ready.shape[0], reach), mirrored(ready.shape[1], reach))
+    return photograph_mosaic(mosaic, parameters, size, field_angle=field_angle)
+
+
+def photograph_mosaic(
+    mosaic: NDArray[np.uint16],
+    parameters: CameraParameters,
+    size: tuple[int, int],
+    *,
+    field_angle: float | None = None,
+) -> Image:
+    """Return what `photograph` does of light that stands at photosites: uint16, rows x columns, RGGB."""
+    raise_unless_light(mosaic, 1)
+    response, balance = channel_gains(parameters)
+    rows, columns = mosaic.shape
+    angle = parameters.field_angle if field_angle is None else field_angle
+    glare = parameters.glare / 100
+    site_gain = np.rint(response[[0, 1, 1, 2]] * ONE).astype(np.int64)
+    veil = np.rint(site_means(mosaic) * glare).astype(np.int64)
+    raw = expose(
+        mosaic,
+        row_gains(parameters, rows),
+        site_gain,
+        np.rint(falloff(angle) * (1 - glare)).astype(np.int64),
+        *off_axis(rows, columns),
+        veil,
+        np.zeros((1, 1), np.uint16),
+        deviations(parameters.shot_noise, parameters.read_noise),
+        normal_table(),
+        parameters.noise_seed,
+        parameters.bits,
+    )
+    return develop(raw, parameters, size, balance)
+
+
+def develop(
+    raw: NDArray[np.uint16], parameters: CameraParameters, size: tuple[int, int], balance: Floats
+) -> Image:
+    """Return the picture of a raw frame (uint16 with a border of one px) by the camera's ISP.
+
+    `balance` holds the white balance's gains of red, green and blue.
+    """
+    black = pedestal(parameters.bits)
+    span = (1 << parameters.bits) - 1 - black
+    gains = np.rint(balance * (65535 * 65536 / 4 / span)).astype(np.int64)
+    saturation = round(parameters.saturation * 4096)
+    tone = tone_table(parameters.contrast, parameters.shoulder)
+    width, height = size
+    halves = raw.shape == (2 * height + 2, 2 * width + 2)
+    image, luma = (bin_quads if halves else demosaic)(raw, black, gains, saturation, tone)
+    if image.shape[:2] != (height, width):
+        image = _resized(image, size)
+        luma = _luma(image)
+    if parameters.sharpening > 0:
+        sharpen(image, luma, round(parameters.sharpening * 256))
+    for quality in (parameters.jpeg_first, parameters.jpeg_second):
+        if quality:
+            image = recompress(image, quality)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+_SENSITIVITY: Final = np.array([0.55, 1.0, 0.65])
+"""Answer of red, green and blue photosites to equal-energy light over that of green ones (typical of silicon
+with organic filters; daylight gains of raw files are about 1.8 and 1.5)."""
+
+LIGHT: Final[NDArray[np.uint16]] = np.rint(srgb_decode(np.arange(256) / 255) * ONE).astype(np.uint16)
+"""uint16 x 256: light (32768 is white) of each 8-bit sRGB code."""
+
+
+def to_light(image: Image) -> NDArray[np.uint16]:
+    """Return the light of a picture, uint16, height x width x 3, 32768 is white."""
+    return np.asarray(cv2.LUT(image, LIGHT), np.uint16)
+
+
+def channel_gains(parameters: CameraParameters) -> tuple[Floats, Floats]:
+    """Return (response, balance), each of red, green and blue.
+
+    Response is the signal, full scale 1, of light 65536, so white fills 1 / HEADROOM of the channel that
+    answers most. Balance is the gain by which white becomes grey at the temperature that the camera takes
+    for the light's; their product is the same for all channels where it is right.
+    """
+    estimate = parameters.temperature * (1 + parameters.balance_error / 100)
+    lit, assumed = (_SENSITIVITY * planckian(kelvin) for kelvin in (parameters.temperature, estimate))
+    lit, assumed = lit / lit.max(), assumed / assumed.max()
+    balance = 1 / assumed
+    # the mistake turns red and blue, while the exposure meter holds green
+    balance *= 1 / (balance[1] * lit[1])
+    balance[1] *= 1 + parameters.tint / 100
+    return lit * (2 / HEADROOM * 2.0**parameters.exposure), balance
+
+
+def row_gains(parameters: CameraParameters, rows: int) -> NDArray[np.int64]:
+    """Return the gain of each row under the flicker, Q15, int64."""
+    gain = flicker_gain(
+        rows,
+        frequency=parameters.flicker_frequency,
+        depth=parameters.flicker_depth,
+        duty=parameters.flicker_duty,
+        phase=parameters.flicker_phase,
+        exposure_time=parameters.exposure_time,
+        readout=parameters.row_time * 1e-6 * parameters.frame_rows,
+    )
+    return np.asarray(np.rint(gain * ONE), np.int64)
+
+
+def off_axis(rows: int, columns: int, steps: int = 1024) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (by row, by column) int64 parts whose sum is r^2 x `steps`, r = 1 at the corner."""
+    y, x = np.arange(rows) - (rows - 1) / 2, np.arange(columns) - (columns - 1) / 2
+    scale = steps / (rows * rows / 4 + columns * columns / 4)
+    return np.rint(y * y * scale).astype(np.int64), np.rint(x * x * scale).astype(np.int64)
+
+
+def raise_unless_light(light: NDArray[np.uint16], channels: int) -> None:
+    """Raise ValueError where `light` is not light: uint16, rows x columns x 3, or x columns for a mosaic."""
+    shape = "(rows, columns, 3)" if channels == 3 else "(rows, columns)"
+    right = light.ndim == (3 if channels == 3 else 2) and light.shape[2:] == (3,) * (channels == 3)
+    if not right or light.dtype != np.uint16 or 0 in light.shape:
+        raise ValueError(f"expected uint16 of shape {shape}, got {light.dtype} of shape {light.shape}")
+
+
+def _at_least_two(light: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Return the light with its last row or column doubled where there is one alone: a cell is 2 x 2."""
+    for axis in (0, 1):
+        if light.shape[axis] == 1:
+            light = np.repeat(light, 2, axis=axis)
+    return light
+
+
+def _resized(image: Image, size: tuple[int, int]) -> Image:
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _luma(image: Image) -> NDArray[np.int16]:
+    """Return the luma of a picture, blue first, int16, with a border of one repeated px."""
+    blue, green, red = (image[:, :, channel].astype(np.int32) for channel in range(3))
+    return np.pad(((red * 77 + green * 150 + blue * 29 + 128) >> 8).astype(np.int16), 1, mode="edge")
