@@ -27,6 +27,7 @@ __all__ = ["GREY_BALANCE", "INKS", "SOLID", "TILE", "Ink", "Sheet", "contone", "
 
 Floats = NDArray[np.float64]
 Words64 = NDArray[np.int64]
+Row = NDArray[np.float32]
 
 SOLID: Final = 8192
 """Tone of a solid in the Q13 fixed point of ink tones."""
@@ -44,8 +45,8 @@ Of the colours of ISO 12647-2:2004/Amd 1 on coated paper (`press.CONDITIONS["fog
 surface reflection that a measured colour holds; what lies outside sRGB is clipped.
 """
 
-GREY_BALANCE: Final = (0.0, 0.10, 0.10, 0.0)
-"""How much less of M and Y than of C a balanced grey takes at the mid-tone (ISO 12647-2: 50/40/40)."""
+GREY_BALANCE: Final = (0.0, 0.2, 0.2, 0.0)
+"""Share by which M and Y stay below C in a balanced mid-grey (ISO 12647-2: C 50 %, M and Y 40 %)."""
 
 
 class Ink(NamedTuple):
@@ -54,6 +55,20 @@ class Ink(NamedTuple):
     factors: Words64
     contrasts: Words64
     levels: Words64
+
+
+class Arithmetic(NamedTuple):
+    """One sheet as `contone` takes it, float32.
+
+    `key` holds black and 1 / (1 - black) by the brightest channel's code (256 each), `curves` (5 x 2) the
+    grey balance t (c0 + c1 t) of each ink and 4 g, `slopes` (4 x 3) 1 - T^(1/n), and `powers` (3 x 4096) the
+    light, 32768 = a perfect diffuser, of R^(1/n) in steps of 1/4095.
+    """
+
+    key: tuple[Row, Row]
+    curves: Row
+    slopes: Row
+    powers: Row
 
 
 @dataclass(frozen=True)
@@ -103,19 +118,20 @@ class Sheet:
         body = self.factors(self.coverage(tones)).prod(axis=1)
         return np.array(self.paper) * (self.surface + (1 - self.surface) * body)
 
-    def tables(self, levels: int) -> Ink:
-        """Return the factors as the kernels take them; `levels` is the steps of tone of the screen's table.
+    def tables(self, levels: int, side: int) -> Ink:
+        """Return the factors as `screened` takes them, for a screen of `levels` steps of tone and `side` places.
 
         Packed words hold three lanes of 21 bits, R lowest, with Q15 values: `factors` 4 x 130 (one node more
         than is reached), `contrasts` 4 x 129, the drop of F from the paper between the dots to a dot:
-        (F - T) / (1 - a), so that dots are solid and the mean over a cell is F. `levels` is 4 x 129.
+        (F - T) / (1 - a), so that dots are solid and the mean over a cell is F. `levels` (4 x 129) is where the screen's table
+        for that coverage begins.
         """
         tones = np.repeat(np.arange(NODES + 1)[:, None] / NODES, 4, axis=1)
         coverage = self.coverage(tones)
         factors = self.factors(coverage)
         drop = (factors - INKS) / np.maximum(1 - coverage, 1 / NODES)[:, :, None]
         packed = _packed(np.concatenate([factors, factors[-1:]]))
-        steps = np.rint(coverage * levels).astype(np.int64).T
+        steps = np.rint(coverage * levels).astype(np.int64).T * side**2
         return Ink(packed, _packed(np.clip(drop, 0, 1)), np.ascontiguousarray(steps))
 
     def separation_tables(self) -> tuple[Words64, Words64, Words64]:
@@ -131,6 +147,19 @@ class Sheet:
             np.rint(65536 * SOLID / (SOLID - key)).astype(np.int64),
         )
 
+    def arithmetic(self) -> Arithmetic:
+        """Return what `contone` needs."""
+        tone = 1 - np.arange(256) / 255
+        key = np.minimum(self.black * tone**2, 1 - 1 / SOLID)
+        lower = 2 * self.balance * np.array(GREY_BALANCE)
+        curves = np.array([*zip(1 - lower, lower, strict=True), (4 * self.gain, 0.0)])
+        slopes = 1 - INKS ** (1 / self.n)
+        body = (np.arange(4096) / 4095) ** self.n
+        powers = np.array(self.paper)[:, None] * (self.surface + (1 - self.surface) * body) * ONE
+        single = (array.astype(np.float32) for array in (key, 1 / (1 - key), curves, slopes, powers))
+        black, over, *rest = single
+        return Arithmetic((black, over), *rest)
+
     def base(self) -> Words64:
         """Return Q15 reflectance, 2 x 3: of the surface, and of the body of the paper under no ink."""
         paper = np.array(self.paper)
@@ -144,8 +173,8 @@ def _packed(values: Floats) -> Words64:
 
 
 @cache
-def fibres() -> NDArray[np.int16]:
-    """Return the tile of paper fibres: int16, 256 x 256, mean 0, standard deviation 1 in Q12, periodic.
+def fibres() -> NDArray[np.float32]:
+    """Return the tile of paper fibres: float32, 256 x 256, mean 0, standard deviation 1, periodic.
 
     Its amplitude falls as 1 / f, so its variance is the same in every octave and one tile serves at every
     distance of the camera.
@@ -161,7 +190,7 @@ def fibres() -> NDArray[np.int16]:
     frequency = np.hypot(wave[:, None], wave[None, :])
     frequency[0, 0] = np.inf
     tile = np.fft.ifft2(np.fft.fft2(np.reshape(white, (TILE, TILE))) / frequency).real
-    return np.rint(np.clip(tile / tile.std(), -7, 7) * 4096).astype(np.int16)
+    return np.asarray(tile / tile.std(), np.float32)
 
 
 @kernel
@@ -205,49 +234,178 @@ def _dot(
 
 
 @kernel
-def inks(
+def screened(
     tones: NDArray[np.uint16],
     place: NDArray[np.float32],
-    table: Words64,
+    factors: Words64,
+    contrasts: Words64,
+    levels: Words64,
+    screen: NDArray[np.int16],
+    side: int,
+    phases: Floats,
     base: Words64,
-    band: NDArray[np.int16],
+    band: NDArray[np.float32],
     across: tuple[float, float],
-    fibre: NDArray[np.int16],
-    origin: tuple[int, int],
-    roughness: int,
-    light: NDArray[np.uint16],
-    lamp: Words64,
+    fibre: NDArray[np.float32],
+    origin: tuple[int, int, float],
+    light: NDArray[np.float32],
+    lamp: NDArray[np.float32],
 ) -> NDArray[np.uint16]:
-    """Return the light that leaves a sheet printed in continuous tone.
+    """Return the light that leaves a sheet printed in screens; what `contone` returns, but for the screens.
 
-    uint16, height x width x 3; 32768 is a perfect diffuser in full light. `tones` is uint16 x 4 (Q13),
-    `place` float32 x 2 where each pixel lies on the sheet, `table` and `base` as of `Sheet`, `band` int16 x
-    1024 the Q15 relative error of tone along the sheet (at row `across[0] * v + across[1]`), `fibre` as
-    `fibres()` from `origin` on, scaled by `roughness` (Q15); `light` uint16 x 2: irradiance and gloss, Q15,
-    the gloss of colour `lamp` (Q15 x 3).
+    `tones` is uint16 x 4 (Q13) of C, M, Y, K as they lie on the sheet, `factors`, `contrasts`, `levels` and
+    `base` as `Sheet` gives them, `screen` a table of `screens` whose cells have `side` places, a power of two,
+    and `phases` (4 x 6) the place in a cell as a linear form of the place on the sheet: along its rows, then
+    along its columns, in places of the cell.
     """
     height, width, _ = tones.shape
     out = np.empty((height, width, 3), np.uint16)
     scale, shift = across
-    down, right = origin
+    down, right, rough = origin
+    found = np.empty((4, 3), np.int64)
     for y in range(height):
         for x in range(width):
-            error = np.int64(band[np.uint64(np.int64(place[y, x, 1] * scale + shift) & 1023)]) + 32768
-            cyan = min((tones[y, x, 0] * error) >> 15, 8192)
-            magenta = min((tones[y, x, 1] * error) >> 15, 8192)
-            yellow = min((tones[y, x, 2] * error) >> 15, 8192)
-            black = min((tones[y, x, 3] * error) >> 15, 8192)
-            cr, cg, cb = _factors(table, 0, cyan)
-            mr, mg, mb = _factors(table, 1, magenta)
-            yr, yg, yb = _factors(table, 2, yellow)
-            kr, kg, kb = _factors(table, 3, black)
-            rough = 32768 + ((fibre[np.uint64((y + down) & 255), np.uint64((x + right) & 255)] * roughness) >> 12)
-            shade = (np.int64(light[y, x, 0]) * rough) >> 15
-            gloss = np.int64(light[y, x, 1])
-            red = base[0, 0] + ((base[1, 0] * (((cr * mr) >> 15) * ((yr * kr) >> 15) >> 15)) >> 15)
-            green = base[0, 1] + ((base[1, 1] * (((cg * mg) >> 15) * ((yg * kg) >> 15) >> 15)) >> 15)
-            blue = base[0, 2] + ((base[1, 2] * (((cb * mb) >> 15) * ((yb * kb) >> 15) >> 15)) >> 15)
-            out[y, x, 0] = min(((red * shade) >> 15) + ((gloss * lamp[0]) >> 15), 65535)
-            out[y, x, 1] = min(((green * shade) >> 15) + ((gloss * lamp[1]) >> 15), 65535)
-            out[y, x, 2] = min(((blue * shade) >> 15) + ((gloss * lamp[2]) >> 15), 65535)
+            u, v = np.float64(place[y, x, 0]), np.float64(place[y, x, 1])
+            error = band[np.uint64(np.int64(v * scale + shift) & 1023)]
+            for ink in range(4):
+                tone = min(np.int64(tones[y, x, ink] * error), 8192)
+                column = np.int64(u * phases[ink, 0] + v * phases[ink, 1] + phases[ink, 2]) & (side - 1)
+                row = np.int64(u * phases[ink, 3] + v * phases[ink, 4] + phases[ink, 5]) & (side - 1)
+                seen = _dot(factors, contrasts, levels, screen, ink, tone, row * side + column)
+                found[ink, 0], found[ink, 1], found[ink, 2] = seen
+            paper = fibre[np.uint64((y + down) & 255), np.uint64((x + right) & 255)]
+            shade = light[y, x, 0] * (np.float32(1) + np.float32(rough) * paper)
+            for channel in range(3):
+                printed = (found[0, channel] * found[1, channel]) >> 15
+                printed = (printed * ((found[2, channel] * found[3, channel]) >> 15)) >> 15
+                total = np.float32(base[0, channel] + ((base[1, channel] * printed) >> 15)) * shade
+                total += light[y, x, 1] * lamp[channel]
+                out[y, x, channel] = np.uint16(min(total, np.float32(65535)))
     return out
+
+
+@kernel
+def contone(
+    image: Image,
+    place: NDArray[np.float32],
+    key: tuple[NDArray[np.float32], NDArray[np.float32]],
+    curves: NDArray[np.float32],
+    slopes: NDArray[np.float32],
+    powers: NDArray[np.float32],
+    band: NDArray[np.float32],
+    across: tuple[float, float],
+    fibre: NDArray[np.float32],
+    origin: tuple[int, int, float],
+    light: NDArray[np.float32],
+    lamp: NDArray[np.float32],
+) -> NDArray[np.uint16]:
+    """Return the light that leaves a sheet printed in continuous tone: R^(1/n) as a product, then a table.
+
+    uint16, height x width x 3; 32768 is a perfect diffuser in full light. `image` is what each px sees of the
+    picture (uint8 x 3) and `place` where it lies on the sheet (float32 x 2, px of the parent). `key`,
+    `curves`, `slopes` and `powers` are of `Sheet.arithmetic`; `band` float32 x 1024 scales the tones along
+    the sheet, at row `across[0] * v + across[1]`; `fibre` is the tile of `fibres`, which scales the
+    reflectance by 1 + `origin[2]` times it, from row and column `origin` on; `light` is irradiance and gloss (float32 x 2), the gloss of colour `lamp` (float32 x 3).
+
+    The arithmetic runs along rows of float32, so that the compiler can do several px at once.
+    """
+    height, width, _ = image.shape
+    out = np.empty((height, width, 3), np.uint16)
+    red, green, blue = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
+    black, over, error = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
+    first, second, third = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
+    for y in range(height):
+        _load(image, place, key, band, across, y, red, green, blue, black, over, error)
+        _mix(red, green, blue, black, over, error, curves, slopes, first, second, third)
+        _store(first, second, third, powers, fibre, (y + origin[0]) & 255, origin[1:], light, lamp, y, out)
+    return out
+
+
+@kernel
+def _load(
+    image: Image,
+    place: NDArray[np.float32],
+    key: tuple[Row, Row],
+    band: Row,
+    across: tuple[float, float],
+    y: int,
+    red: Row,
+    green: Row,
+    blue: Row,
+    black: Row,
+    over: Row,
+    error: Row,
+) -> None:
+    """Fill rows of codes, of black, of the factor on the other inks beside it, and of the band's error."""
+    scale, shift = across
+    for x in range(red.size):
+        r, g, b = image[y, x, 0], image[y, x, 1], image[y, x, 2]
+        red[x], green[x], blue[x] = r, g, b
+        error[x] = band[np.uint64(np.int64(place[y, x, 1] * scale + shift) & 1023)]
+        grey = np.uint64(max(r, max(g, b)))
+        black[x] = key[0][grey]
+        over[x] = key[1][grey]
+
+
+@kernel
+def _mix(
+    red: Row,
+    green: Row,
+    blue: Row,
+    black: Row,
+    over: Row,
+    error: Row,
+    curves: NDArray[np.float32],
+    slopes: NDArray[np.float32],
+    first: Row,
+    second: Row,
+    third: Row,
+) -> None:
+    """Fill rows of R^(1/n) of red, green and blue: tones, coverages, then prod_j (1 - s_j a_j)."""
+    one, code = np.float32(1), np.float32(1 / 255)
+    gain, p = curves[4, 0], curves[:4]
+    m0, m1, y0, y1 = p[1, 0], p[1, 1], p[2, 0], p[2, 1]
+    cr, cg, cb = slopes[0, 0], slopes[0, 1], slopes[0, 2]
+    mr, mg, mb = slopes[1, 0], slopes[1, 1], slopes[1, 2]
+    yr, yg, yb = slopes[2, 0], slopes[2, 1], slopes[2, 2]
+    kr, kg, kb = slopes[3, 0], slopes[3, 1], slopes[3, 2]
+    for x in range(red.size):
+        scale = over[x] * error[x]
+        c = min(max(one - red[x] * code - black[x], np.float32(0)) * scale, one)
+        m = min(max(one - green[x] * code - black[x], np.float32(0)) * scale, one)
+        y = min(max(one - blue[x] * code - black[x], np.float32(0)) * scale, one)
+        k = min(black[x] * error[x], one)
+        m, y = m * (m0 + m1 * m), y * (y0 + y1 * y)
+        c, m = c + gain * c * (one - c), m + gain * m * (one - m)
+        y, k = y + gain * y * (one - y), k + gain * k * (one - k)
+        first[x] = ((one - cr * c) * (one - mr * m)) * ((one - yr * y) * (one - kr * k))
+        second[x] = ((one - cg * c) * (one - mg * m)) * ((one - yg * y) * (one - kg * k))
+        third[x] = ((one - cb * c) * (one - mb * m)) * ((one - yb * y) * (one - kb * k))
+
+
+@kernel
+def _store(
+    first: Row,
+    second: Row,
+    third: Row,
+    powers: NDArray[np.float32],
+    fibre: NDArray[np.float32],
+    down: int,
+    across: tuple[int, float],
+    light: NDArray[np.float32],
+    lamp: NDArray[np.float32],
+    y: int,
+    out: NDArray[np.uint16],
+) -> None:
+    """Write a row of light: the power of the product, the paper's fibres, irradiance and gloss."""
+    most, steps, half, one = np.float32(65535), np.float32(4095), np.float32(0.5), np.float32(1)
+    right, rough = across[0], np.float32(across[1])
+    for x in range(first.size):
+        shade = light[y, x, 0] * (one + rough * fibre[np.uint64(down), np.uint64((x + right) & 255)])
+        gloss = light[y, x, 1]
+        red = powers[0, np.uint64(first[x] * steps + half)] * shade + gloss * lamp[0]
+        green = powers[1, np.uint64(second[x] * steps + half)] * shade + gloss * lamp[1]
+        blue = powers[2, np.uint64(third[x] * steps + half)] * shade + gloss * lamp[2]
+        out[y, x, 0] = np.uint16(min(red, most))
+        out[y, x, 1] = np.uint16(min(green, most))
+        out[y, x, 2] = np.uint16(min(blue, most))

@@ -1,0 +1,111 @@
+"""Where a sheet ends: what it covers, the shadow it casts, its own thickness, and what lies behind it."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facedata.augment.kernels import kernel
+from facedata.augment.surface import Seen
+
+__all__ = ["inside", "layered", "outlined", "shadow"]
+
+Cover = NDArray[np.uint8]
+"""How much of each px something covers: uint8, height x width, 255 is all."""
+
+
+def inside(seen: Seen, box: tuple[float, float, float, float], steps: tuple[float, float]) -> Cover | None:
+    """Return what a rectangle of the sheet covers, or None where that is every px.
+
+    `box` is left, top, right, bottom in px of the parent, edges of px and not their centres; `steps` is how
+    many px of the parent one px of the sensor spans, along the parent's rows and columns.
+    """
+    x, y = seen.place[..., 0], seen.place[..., 1]
+    if seen.limb is None:
+        corners = [(seen.place[j, i]) for j in (0, -1) for i in (0, -1)]
+        reach_x, reach_y = steps[0] * 2, steps[1] * 2
+        # a flat sheet shows everywhere where it shows in the four corners
+        if all(
+            box[0] + reach_x <= u <= box[2] - reach_x and box[1] + reach_y <= v <= box[3] - reach_y
+            for u, v in corners
+        ):
+            return None
+    limb = seen.limb if seen.limb is not None else np.empty((0, 0), np.float32)
+    return within(np.ascontiguousarray(seen.place), limb, box, (1 / steps[0], 1 / steps[1])) if x.size and y.size else None
+
+
+def outlined(outline: Cover, seen: Seen) -> Cover:
+    """Return what a shape on the sheet covers; `outline` is its cover of the parent's px."""
+    found = np.asarray(cv2.remap(outline, seen.place, None, cv2.INTER_LINEAR), np.uint8)
+    if seen.limb is not None:
+        found = np.where(seen.limb > 0, found, 0).astype(np.uint8)
+    return found
+
+
+def shadow(cover: Cover, shift: tuple[float, float], sigma: float) -> Cover:
+    """Return the share of light that a sheet takes from what lies behind it, 255 = all of the lamp's.
+
+    The cover, displaced by `shift` px and blurred by the penumbra, `sigma` px.
+    """
+    height, width = cover.shape
+    matrix = np.array([[1.0, 0.0, shift[0]], [0.0, 1.0, shift[1]]])
+    moved = cv2.warpAffine(cover, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    if sigma > 0.3:
+        small = max(1, math.floor(sigma / 2))
+        if small > 1 and min(height, width) > 4 * small:
+            # a wide blur needs no fine px
+            reduced = cv2.resize(moved, (width // small, height // small), interpolation=cv2.INTER_AREA)
+            reduced = cv2.GaussianBlur(reduced, (0, 0), sigma / small, borderType=cv2.BORDER_REPLICATE)
+            moved = cv2.resize(reduced, (width, height), interpolation=cv2.INTER_LINEAR)
+        else:
+            moved = cv2.GaussianBlur(moved, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.uint8)
+
+
+@kernel
+def within(
+    place: NDArray[np.float32],
+    limb: NDArray[np.float32],
+    box: tuple[float, float, float, float],
+    inverse: tuple[float, float],
+) -> Cover:
+    """Return the cover of a box on the sheet, with edges as soft as a px; `limb` may be empty."""
+    height, width, _ = place.shape
+    out = np.empty((height, width), np.uint8)
+    bounded = limb.size > 0
+    for y in range(height):
+        for x in range(width):
+            u, v = np.float64(place[y, x, 0]), np.float64(place[y, x, 1])
+            depth = min(min(u - box[0], box[2] - u) * inverse[0], min(v - box[1], box[3] - v) * inverse[1])
+            if bounded:
+                depth = min(depth, np.float64(limb[y, x]))
+            out[y, x] = np.uint8(min(max(depth + 0.5, 0.0), 1.0) * 255 + 0.5)
+    return out
+
+
+@kernel
+def layered(
+    sheet: NDArray[np.uint16],
+    behind: NDArray[np.uint16],
+    cover: Cover,
+    shade: Cover,
+    depth: int,
+) -> NDArray[np.uint16]:
+    """Return the light of a sheet before what is `behind` it (uint16, height x width x 3 each).
+
+    `shade` darkens what is behind by up to `depth` of 256; it never touches the sheet.
+    """
+    height, width, _ = sheet.shape
+    out = np.empty_like(sheet)
+    for y in range(height):
+        for x in range(width):
+            part = np.int64(cover[y, x])
+            lit = 65280 - np.int64(shade[y, x]) * depth
+            for channel in range(3):
+                back = (np.int64(behind[y, x, channel]) * lit) // 65280
+                total = np.int64(sheet[y, x, channel]) * part + back * (255 - part) + 127
+                out[y, x, channel] = total // 255
+    return out
