@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facedata.augment.kernels import kernel
 from facedata.augment.surface import Seen
 
-__all__ = ["inside", "layered", "outlined", "shadow"]
+__all__ = ["Cover", "inside", "layered", "outlined", "shadow"]
 
 Cover = NDArray[np.uint8]
 """How much of each px something covers: uint8, height x width, 255 is all."""
@@ -23,18 +23,16 @@ def inside(seen: Seen, box: tuple[float, float, float, float], steps: tuple[floa
     `box` is left, top, right, bottom in px of the parent, edges of px and not their centres; `steps` is how
     many px of the parent one px of the sensor spans, along the parent's rows and columns.
     """
-    x, y = seen.place[..., 0], seen.place[..., 1]
     if seen.limb is None:
-        corners = [(seen.place[j, i]) for j in (0, -1) for i in (0, -1)]
-        reach_x, reach_y = steps[0] * 2, steps[1] * 2
-        # a flat sheet shows everywhere where it shows in the four corners
+        reach = steps[0] * 2, steps[1] * 2
+        corners = [seen.place[j, i] for j in (0, -1) for i in (0, -1)]
+        # what of a flat sheet lies between four places that it covers, it covers too
         if all(
-            box[0] + reach_x <= u <= box[2] - reach_x and box[1] + reach_y <= v <= box[3] - reach_y
-            for u, v in corners
+            box[i] + reach[i] <= corner[i] <= box[i + 2] - reach[i] for corner in corners for i in (0, 1)
         ):
             return None
     limb = seen.limb if seen.limb is not None else np.empty((0, 0), np.float32)
-    return within(np.ascontiguousarray(seen.place), limb, box, (1 / steps[0], 1 / steps[1])) if x.size and y.size else None
+    return within(seen.place, limb, box, (1 / steps[0], 1 / steps[1]))
 
 
 def outlined(outline: Cover, seen: Seen) -> Cover:
@@ -93,19 +91,23 @@ def layered(
     cover: Cover,
     shade: Cover,
     depth: int,
+    edge: int,
+    core: NDArray[np.int64],
 ) -> NDArray[np.uint16]:
     """Return the light of a sheet before what is `behind` it (uint16, height x width x 3 each).
 
-    `shade` darkens what is behind by up to `depth` of 256; it never touches the sheet.
+    `shade` darkens what is behind by up to `depth` of 256; it never touches the sheet. Where the sheet ends
+    within a px, its core (light x 3) takes `edge` of 1024 of the px: the thickness of the paper.
     """
     height, width, _ = sheet.shape
     out = np.empty_like(sheet)
     for y in range(height):
         for x in range(width):
             part = np.int64(cover[y, x])
+            rim = (part * (255 - part) * edge) // 16256  # 1024 x 255 where half a px is covered
             lit = 65280 - np.int64(shade[y, x]) * depth
             for channel in range(3):
                 back = (np.int64(behind[y, x, channel]) * lit) // 65280
-                total = np.int64(sheet[y, x, channel]) * part + back * (255 - part) + 127
-                out[y, x, channel] = total // 255
+                total = (np.int64(sheet[y, x, channel]) * part + back * (255 - part) + 127) // 255
+                out[y, x, channel] = (total * (1024 - rim) + core[channel] * rim) >> 10
     return out

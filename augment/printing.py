@@ -21,7 +21,7 @@ from facedata.augment.screens import CELL_LEVELS, CELL_SIDE, DROP_LEVELS, OCTAVE
 from facedata.augment.surface import Lamp, Seen
 from facedata.datasets.words import Words
 
-__all__ = ["STOCKS", "Halftone", "PrintParameters", "print_light", "sheet_of", "stock_draws"]
+__all__ = ["STOCKS", "Halftone", "PrintParameters", "print_light", "screen_waves", "sheet_of", "stock_draws"]
 
 ANGLES: Final = (15.0, 75.0, 0.0, 45.0)
 """Screen angles in deg of C, M, Y, K (ISO 12647-2:2004, 4.2.2.3: C, M, K 30 deg apart, Y between)."""
@@ -33,7 +33,7 @@ STOCKS: Final[dict[str, dict[str, Draw]]] = {
         "whiteness": {"uniform": [0.85, 0.92]},
         "fibre": {"uniform": [0.1, 0.5]},
         "yule_nielsen": {"uniform": [1.0, 1.5]},
-        "gloss": {"log_uniform": [0.15, 1.5]},
+        "gloss": {"log_uniform": [0.08, 1.0]},
         "gloss_exponent": {"log_uniform": [60, 600]},
     },
     # office paper: ink sinks in, light spreads, fibres scatter
@@ -42,7 +42,7 @@ STOCKS: Final[dict[str, dict[str, Draw]]] = {
         "whiteness": {"uniform": [0.80, 0.90]},
         "fibre": {"uniform": [0.5, 2.0]},
         "yule_nielsen": {"uniform": [1.5, 2.0]},
-        "gloss": {"log_uniform": [0.01, 0.12]},
+        "gloss": {"log_uniform": [0.01, 0.06]},
         "gloss_exponent": {"log_uniform": [3, 12]},
     },
 }
@@ -231,7 +231,7 @@ def print_light(
     if shift >= 0.25:
         tones = _misregistered(tones, shift, words)
     table, levels, side = screen or (np.zeros((CELL_LEVELS + 1) * CELL_SIDE**2, np.int16), CELL_LEVELS, CELL_SIDE)
-    phases = _phases(halftone, scale, side, words)
+    phases = _phases(halftone, scale, side, parameters.paper_seed)
     ink = sheet.tables(levels, side)
     paper = sheet.base(), band, across, fibres(), origin, seen.light, lamp
     return screened(tones, seen.place, *ink, table, side, phases, *paper)
@@ -278,8 +278,9 @@ def _screen(halftone: Halftone, finest: float) -> tuple[NDArray[np.int16], int, 
     return cell_table(min(step, 5 * OCTAVE)), CELL_LEVELS, CELL_SIDE
 
 
-def _phases(halftone: Halftone, scale: float, side: int, words: Words) -> NDArray[np.float64]:
+def _phases(halftone: Halftone, scale: float, side: int, seed: int) -> NDArray[np.float64]:
     """Return the place in the cell (4 inks x 6) as linear forms of the place on the sheet in picture px."""
+    words = Words.of(seed, "screens")
     found = np.empty((4, 6))
     for ink, angle in enumerate(ANGLES):
         origin = words.unit() * side + side * 2.0**24, words.unit() * side + side * 2.0**24
@@ -292,6 +293,14 @@ def _phases(halftone: Halftone, scale: float, side: int, words: Words) -> NDArra
         along, across = steps * math.cos(turn), steps * math.sin(turn)
         found[ink] = along, -across, origin[0], across, along, origin[1]
     return found
+
+
+def screen_waves(halftone: Halftone, scale: float, seed: int) -> list[list[float]]:
+    """Return the wave vectors (x, y) of the screens of C, M, Y, K in cycles a px of the picture.
+
+    Those of a blue-noise print are one over the pitch of its drops.
+    """
+    return [[float(form[0]), float(form[1])] for form in _phases(halftone, scale, 1, seed)]
 
 
 def _misregistered(tones: NDArray[np.uint16], shift: float, words: Words) -> NDArray[np.uint16]:

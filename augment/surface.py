@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from facedata.augment.geometry import View
 from facedata.augment.kernels import kernel
 
-__all__ = ["Curve", "Lamp", "Seen", "cylinder", "flat", "folds", "look"]
+__all__ = ["Curve", "Lamp", "Seen", "cylinder", "flat", "folds", "look", "project"]
 
 Floats = NDArray[np.float64]
 
@@ -154,6 +154,23 @@ def look(view: View, scale: float, size: tuple[int, int], curve: Curve, lamp: La
     wanted = pitch, view.height, view.width
     edge = _enlarged(limb, *wanted) if len(table) > 2 else None
     return Seen(_enlarged(place, *wanted), _enlarged(light, *wanted), edge)
+
+
+def project(view: View, scale: float, size: tuple[int, int], curve: Curve, points: Floats) -> Floats:
+    """Return where points of the picture (N x 2 px) on the bent sheet fall on the sensor, px.
+
+    Points past the end of the curve are taken at its end.
+    """
+    turn, place = pose_of(view, scale, size)
+    flat_place = (np.asarray(points, np.float64) - [(size[0] - 1) / 2, (size[1] - 1) / 2]) * scale
+    cosine, sine = math.cos(curve.axis), math.sin(curve.axis)
+    s = flat_place @ [cosine, sine]
+    t = flat_place @ [-sine, cosine]
+    x, z = np.interp(t, curve.t, curve.x), np.interp(t, curve.t, curve.z)
+    solid = np.stack([s * cosine - x * sine, s * sine + x * cosine, z], axis=1)
+    before = solid @ turn.T + place
+    ahead = np.maximum(before[:, 2:], 1e-3)
+    return view.bent(view.focal * before[:, :2] / ahead + view.centre)
 
 
 def pose_of(view: View, scale: float, size: tuple[int, int]) -> tuple[Floats, Floats]:
