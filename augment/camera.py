@@ -15,14 +15,25 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.augment.isp import HEADROOM, bin_quads, demosaic, recompress, sharpen, tone_table
+from facedata.augment.flare import flare_field
+from facedata.augment.isp import HEADROOM, bin_quads, demosaic, recompress, refine, tone_table
 from facedata.augment.light import ONE, srgb_decode
 from facedata.augment.operator import Image, Parameters, quantity
-from facedata.augment.optics import falloff, focus, mirrored, point_spread, site_means
+from facedata.augment.optics import falloff, focus, mirrored, point_spread, site_means, sites
 from facedata.augment.sensor import deviations, expose, flicker_gain, normal_table, pedestal
 from facedata.augment.textures import planckian
 
-__all__ = ["CameraParameters", "develop", "photograph", "photograph_mosaic", "to_light"]
+__all__ = [
+    "CameraParameters",
+    "channel_gains",
+    "develop",
+    "flare",
+    "photograph",
+    "photograph_mosaic",
+    "read_out",
+    "row_gains",
+    "to_light",
+]
 
 Floats = NDArray[np.float64]
 
@@ -78,6 +89,34 @@ class CameraParameters(Parameters):
         low=0,
         high=30,
         draw={"uniform": [0.5, 3.0]},
+    )
+    flare_strength: float = quantity(
+        "radiance of the flare's brightest place over diffuse white",
+        unit="1",
+        low=0,
+        high=2,
+        draw={"choice": [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.15, 0.4]},
+    )
+    flare_x: float = quantity(
+        "place of the flare's source right of the picture's middle, of the shorter side",
+        unit="%",
+        low=-200,
+        high=200,
+        draw={"uniform": [-70.0, 70.0]},
+    )
+    flare_y: float = quantity(
+        "place of the flare's source below the picture's middle, of the shorter side",
+        unit="%",
+        low=-200,
+        high=200,
+        draw={"uniform": [-80.0, 10.0]},
+    )
+    flare_seed: int = quantity(
+        "number of the lens whose aperture and surfaces make the flare",
+        unit="1",
+        low=0,
+        high=2**31 - 1,
+        draw={"integer": [0, 2**31 - 1]},
     )
     flicker_depth: float = quantity(
         "amplitude of the light's flicker over its mean",
@@ -158,6 +197,13 @@ class CameraParameters(Parameters):
         high=1,
         draw={"uniform": [0.2, 1.0]},
     )
+    noise_reduction: float = quantity(
+        "share of chroma detail that is smoothed, and coring of luma over the noise of mid-grey",
+        unit="1",
+        low=0,
+        high=1,
+        draw={"uniform": [0.3, 1.0]},
+    )
     sharpening: float = quantity(
         "share of the detail under 3 px that is added", unit="1", low=0, high=4, draw={"uniform": [0.0, 1.0]}
     )
@@ -194,13 +240,15 @@ def photograph(
     (an instrument whose detail is finer than a px filters it on its own). `field_angle` takes the place of
     the parameter's where an instrument's pose decides it.
     """
-    raise_unless_light(light, 3)
-    scale = light.shape[0] / size[1]
-    sigma = parameters.defocus * scale if focused else 0.0
-    taps = point_spread(sigma)
-    reach = len(taps) // 2
+    _check_light(light, 3)
     ready = np.ascontiguousarray(_at_least_two(light))
-    mosaic = focus(ready, taps, mirrored(ready.shape[0], reach), mirrored(ready.shape[1], reach))
+    sigma = parameters.defocus * light.shape[0] / size[1] if focused else 0.0
+    taps = point_spread(sigma)
+    if len(taps) == 1:
+        mosaic = sites(ready)
+    else:
+        rows, columns = (mirrored(count, len(taps) // 2) for count in ready.shape[:2])
+        mosaic = focus(ready, taps, rows, columns)
     return photograph_mosaic(mosaic, parameters, size, field_angle=field_angle)
 
 
@@ -211,28 +259,44 @@ def photograph_mosaic(
     *,
     field_angle: float | None = None,
 ) -> Image:
-    """Return what `photograph` does of light that stands at photosites: uint16, rows x columns, RGGB."""
-    raise_unless_light(mosaic, 1)
+    """Return what `photograph` does of light that stands at photosites: uint16, rows x columns, RGGB.
+
+    The light has passed the lens; the mosaic has two rows and columns or more.
+    """
     response, balance = channel_gains(parameters)
+    raw = read_out(mosaic, parameters, size, response, field_angle=field_angle)
+    return develop(raw, parameters, size, balance)
+
+
+def read_out(
+    mosaic: NDArray[np.uint16],
+    parameters: CameraParameters,
+    size: tuple[int, int],
+    response: Floats,
+    *,
+    field_angle: float | None = None,
+) -> NDArray[np.uint16]:
+    """Return the raw frame of light at photosites: uint16 steps of the converter, with a border of one px.
+
+    `response` is the signal, full scale 1, of light 65536 at red, green and blue photosites.
+    """
+    _check_light(mosaic, 1)
     rows, columns = mosaic.shape
     angle = parameters.field_angle if field_angle is None else field_angle
     glare = parameters.glare / 100
-    site_gain = np.rint(response[[0, 1, 1, 2]] * ONE).astype(np.int64)
-    veil = np.rint(site_means(mosaic) * glare).astype(np.int64)
-    raw = expose(
+    return expose(
         mosaic,
         row_gains(parameters, rows),
-        site_gain,
-        np.rint(falloff(angle) * (1 - glare)).astype(np.int64),
+        np.rint(response[[0, 1, 1, 2]] * ONE).astype(np.int64),
+        falloff(angle, 1 - glare),
         *off_axis(rows, columns),
-        veil,
-        np.zeros((1, 1), np.uint16),
+        np.rint(site_means(mosaic) * glare).astype(np.int64),
+        flare(parameters, size) if parameters.flare_strength > 0 else _NO_FLARE,
         deviations(parameters.shot_noise, parameters.read_noise),
         normal_table(),
         parameters.noise_seed,
         parameters.bits,
     )
-    return develop(raw, parameters, size, balance)
 
 
 def develop(
@@ -242,23 +306,44 @@ def develop(
 
     `balance` holds the white balance's gains of red, green and blue.
     """
-    black = pedestal(parameters.bits)
+    black, shift = pedestal(parameters.bits), parameters.bits - 3
     span = (1 << parameters.bits) - 1 - black
-    gains = np.rint(balance * (65535 * 65536 / 4 / span)).astype(np.int64)
+    gains = np.rint(balance * (65535 * 2**shift / 4 / span)).astype(np.int32)
     saturation = round(parameters.saturation * 4096)
     tone = tone_table(parameters.contrast, parameters.shoulder)
     width, height = size
     halves = raw.shape == (2 * height + 2, 2 * width + 2)
-    image, luma = (bin_quads if halves else demosaic)(raw, black, gains, saturation, tone)
-    if image.shape[:2] != (height, width):
-        image = _resized(image, size)
-        luma = _luma(image)
-    if parameters.sharpening > 0:
-        sharpen(image, luma, round(parameters.sharpening * 256))
+    planes = (bin_quads if halves else demosaic)(raw, black, gains, shift, saturation, tone)
+    if planes.shape[1:] != (height + 2, width + 2):
+        planes = _resized(planes, size)
+    reduction = parameters.noise_reduction
+    if parameters.sharpening > 0 or reduction > 0:
+        core = round(16 * reduction * _noise_in_codes(parameters))
+        inner = refine(planes, round(parameters.sharpening * 256), core, round((1 - reduction) * 256))
+    else:
+        inner = planes[:, 1:-1, 1:-1]
+    image = np.asarray(cv2.merge([inner[2], inner[1], inner[0]]), np.uint8)
     for quality in (parameters.jpeg_first, parameters.jpeg_second):
         if quality:
             image = recompress(image, quality)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+_NO_FLARE: Final = np.zeros((1, 1, 3), np.uint16)
+
+
+def flare(parameters: CameraParameters, size: tuple[int, int]) -> NDArray[np.uint16]:
+    """Return the light that the lens's flare adds, coarse (see `flare_field`), for a picture of (w, h)."""
+    place = parameters.flare_x, parameters.flare_y
+    return flare_field(size[1], size[0], parameters.flare_strength, place, parameters.flare_seed)
+
+
+def _noise_in_codes(parameters: CameraParameters) -> float:
+    """Return the standard deviation of green's noise at mid-grey in 8-bit codes."""
+    grey = 0.18 / HEADROOM
+    deviation = (parameters.shot_noise * grey + parameters.read_noise) ** 0.5 * HEADROOM
+    # slope of the sRGB curve at 0.18, in codes
+    return float(deviation * parameters.contrast * 255 * 1.055 / 2.4 * 0.18 ** (1 / 2.4 - 1))
 
 
 _SENSITIVITY: Final = np.array([0.55, 1.0, 0.65])
@@ -282,13 +367,21 @@ def channel_gains(parameters: CameraParameters) -> tuple[Floats, Floats]:
     for the light's; their product is the same for all channels where it is right.
     """
     estimate = parameters.temperature * (1 + parameters.balance_error / 100)
-    lit, assumed = (_SENSITIVITY * planckian(kelvin) for kelvin in (parameters.temperature, estimate))
-    lit, assumed = lit / lit.max(), assumed / assumed.max()
+    lit, assumed = _response(parameters.temperature), _response(estimate)
     balance = 1 / assumed
     # the mistake turns red and blue, while the exposure meter holds green
     balance *= 1 / (balance[1] * lit[1])
     balance[1] *= 1 + parameters.tint / 100
     return lit * (2 / HEADROOM * 2.0**parameters.exposure), balance
+
+
+def _response(kelvin: float) -> Floats:
+    """Return what red, green and blue photosites answer to a black body, the most 1.
+
+    Below 2500 K blue filters pass little but their leak in the red, so that no gain exceeds 8.
+    """
+    signal = _SENSITIVITY * planckian(min(max(kelvin, 1700.0), 20000.0))
+    return np.asarray(np.maximum(signal / signal.max(), 0.125), np.float64)
 
 
 def row_gains(parameters: CameraParameters, rows: int) -> NDArray[np.int64]:
@@ -305,18 +398,18 @@ def row_gains(parameters: CameraParameters, rows: int) -> NDArray[np.int64]:
     return np.asarray(np.rint(gain * ONE), np.int64)
 
 
-def off_axis(rows: int, columns: int, steps: int = 1024) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return (by row, by column) int64 parts whose sum is r^2 x `steps`, r = 1 at the corner."""
+def off_axis(rows: int, columns: int, steps: int = 1024) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return (by row, by column) int32 parts whose sum is r^2 x `steps`, r = 1 at the corner."""
     y, x = np.arange(rows) - (rows - 1) / 2, np.arange(columns) - (columns - 1) / 2
     scale = steps / (rows * rows / 4 + columns * columns / 4)
-    return np.rint(y * y * scale).astype(np.int64), np.rint(x * x * scale).astype(np.int64)
+    return np.rint(y * y * scale).astype(np.int32), np.rint(x * x * scale).astype(np.int32)
 
 
-def raise_unless_light(light: NDArray[np.uint16], channels: int) -> None:
+def _check_light(light: NDArray[np.uint16], channels: int) -> None:
     """Raise ValueError where `light` is not light: uint16, rows x columns x 3, or x columns for a mosaic."""
-    shape = "(rows, columns, 3)" if channels == 3 else "(rows, columns)"
+    shape = "(rows, columns, 3)" if channels == 3 else "(rows, columns), two or more each"
     right = light.ndim == (3 if channels == 3 else 2) and light.shape[2:] == (3,) * (channels == 3)
-    if not right or light.dtype != np.uint16 or 0 in light.shape:
+    if not right or light.dtype != np.uint16 or min(light.shape) < (1 if channels == 3 else 2):
         raise ValueError(f"expected uint16 of shape {shape}, got {light.dtype} of shape {light.shape}")
 
 
@@ -328,11 +421,9 @@ def _at_least_two(light: NDArray[np.uint16]) -> NDArray[np.uint16]:
     return light
 
 
-def _resized(image: Image, size: tuple[int, int]) -> Image:
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _luma(image: Image) -> NDArray[np.int16]:
-    """Return the luma of a picture, blue first, int16, with a border of one repeated px."""
-    blue, green, red = (image[:, :, channel].astype(np.int32) for channel in range(3))
-    return np.pad(((red * 77 + green * 150 + blue * 29 + 128) >> 8).astype(np.int16), 1, mode="edge")
+def _resized(planes: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the codes of `demosaic` at another size: px averaged by area, the border repeated."""
+    inner = cv2.merge([np.ascontiguousarray(plane[1:-1, 1:-1]) for plane in planes])
+    small = cv2.resize(inner, size, interpolation=cv2.INTER_AREA)
+    framed = cv2.copyMakeBorder(small, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(np.moveaxis(framed, 2, 0))

@@ -179,15 +179,15 @@ class View:
         border = cv2.BORDER_REPLICATE
         if self.distortion == 0:
             flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-            seen = cv2.warpPerspective(light, self.backward, size, flags=flags, borderMode=border)
+            warped = cv2.warpPerspective(light, self.backward, size, flags=flags, borderMode=border)
         else:
-            seen = cv2.remap(light, *self.grid(), cv2.INTER_LINEAR, borderMode=border)
-        seen = np.asarray(seen, np.uint16)
+            warped = cv2.remap(light, *self.grid(), cv2.INTER_LINEAR, borderMode=border)
+        seen: NDArray[np.uint16] = np.asarray(warped, np.uint16)
         if background is None:
             return seen
         share = self.coverage(light.shape[1], light.shape[0])[..., None].astype(np.uint32)
-        mixed = (seen * share + background * (np.uint32(255) - share) + np.uint32(127)) // np.uint32(255)
-        return np.asarray(mixed, np.uint16)
+        mixed = seen * share + background * (np.uint32(255) - share) + np.uint32(127)
+        return np.asarray(mixed // np.uint32(255), np.uint16)
 
     def coverage(self, width: int, height: int) -> NDArray[np.uint8]:
         """Return how much of each sensor px a medium of `width` x `height` px covers: uint8, 255 all."""

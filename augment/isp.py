@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.augment.kernels import kernel
-from facedata.augment.light import srgb_encode
+from facedata.augment.light import CODED
 from facedata.augment.operator import Image
 
-__all__ = ["HEADROOM", "bin_quads", "demosaic", "recompress", "sharpen", "tone_table"]
+__all__ = ["HEADROOM", "bin_quads", "demosaic", "recompress", "refine", "tone_table"]
 
 HEADROOM: Final = 2**0.5
 """Light that fills the sensor over diffuse white at exposure 0 (ISO 12232, saturation-based speed)."""
@@ -29,138 +29,164 @@ def tone_table(contrast: float, shoulder: float) -> NDArray[np.uint8]:
     clip at white (0) with a roll-off (1) that is straight to 0.6 and brings full scale to 1 with a rational
     curve of continuous slope.
     """
-    x = (np.arange(_TONES) + 0.5) / _TONES * HEADROOM
-    y = _GREY * np.exp(contrast * np.log(x / _GREY))
-    knee, top = 0.6, max(1.0, _GREY * float(np.exp(contrast * np.log(HEADROOM / _GREY))))
+    y = _GREY * np.exp(contrast * _LOGARITHMS)
+    knee, top = 0.6, max(1.0, float(y[-1]))
     over = np.maximum(y - knee, 0)
     # over / (1 + over * bend) has slope 1 at the knee, and reaches 1 - knee at the top
     bend = 1 / (1 - knee) - 1 / (top - knee)
-    soft = np.minimum(y, knee) + over / (1 + over * bend)
-    return np.asarray(np.rint(srgb_encode((1 - shoulder) * y + shoulder * soft) * 255), np.uint8)
+    y += shoulder * (over / (1 + over * bend) - over)
+    return np.asarray(CODED[np.minimum(np.rint(y * 65535), 65535).astype(np.int64) >> 2], np.uint8)
+
+
+_LOGARITHMS: Final = np.log((np.arange(_TONES) + 0.5) / _TONES * HEADROOM / _GREY)
+"""Logarithm of each entry's light over mid-grey."""
 
 
 @kernel
 def _finish(
-    red: np.int64,
-    green: np.int64,
-    blue: np.int64,
-    gains: NDArray[np.int64],
+    red: NDArray[np.int32],
+    green: NDArray[np.int32],
+    blue: NDArray[np.int32],
+    gains: NDArray[np.int32],
+    shift: int,
     saturation: int,
     tone: NDArray[np.uint8],
-    pixel: NDArray[np.uint8],
-) -> int:
-    """Set `pixel` to the codes, blue first, of raw sums less black; return their luma (0-255)."""
-    r = min((red * gains[0]) >> 16, 65535)
-    g = min((green * gains[1]) >> 16, 65535)
-    b = min((blue * gains[2]) >> 16, 65535)
-    grey = (r * 13933 + g * 46871 + b * 4732) >> 16
-    r = grey + (((r - grey) * saturation) >> 12)
-    g = grey + (((g - grey) * saturation) >> 12)
-    b = grey + (((b - grey) * saturation) >> 12)
-    red_code = tone[np.uint64(min(max(r, 0), 65535) >> 4)]
-    green_code = tone[np.uint64(min(max(g, 0), 65535) >> 4)]
-    blue_code = tone[np.uint64(min(max(b, 0), 65535) >> 4)]
-    pixel[0], pixel[1], pixel[2] = blue_code, green_code, red_code
-    return int((np.int64(red_code) * 77 + np.int64(green_code) * 150 + np.int64(blue_code) * 29 + 128) >> 8)
+    planes: NDArray[np.uint8],
+    y: int,
+) -> None:
+    """Set row `y` of `planes` (3 x rows x columns, a border of one px around) to the codes of light."""
+    width, down = red.size, np.int32(shift)
+    full, mix = np.int32(65535), np.int32(saturation)
+    red_gain, green_gain, blue_gain = gains[0], gains[1], gains[2]
+    for x in range(width):
+        r = min((red[x] * red_gain) >> down, full)
+        g = min((green[x] * green_gain) >> down, full)
+        b = min((blue[x] * blue_gain) >> down, full)
+        # Rec. 709 luminance
+        grey = (r * np.int32(6966) + g * np.int32(23436) + b * np.int32(2366)) >> np.int32(15)
+        r = grey + (((r - grey) * mix) >> np.int32(12))
+        g = grey + (((g - grey) * mix) >> np.int32(12))
+        b = grey + (((b - grey) * mix) >> np.int32(12))
+        red[x] = min(max(r, np.int32(0)), full) >> np.int32(4)
+        green[x] = min(max(g, np.int32(0)), full) >> np.int32(4)
+        blue[x] = min(max(b, np.int32(0)), full) >> np.int32(4)
+    first, second, third = planes[0, y], planes[1, y], planes[2, y]
+    for x in range(width):
+        first[x + 1] = tone[np.uint32(red[x])]
+        second[x + 1] = tone[np.uint32(green[x])]
+        third[x + 1] = tone[np.uint32(blue[x])]
+    for row in (first, second, third):
+        row[0], row[width + 1] = row[1], row[width]
 
 
 @kernel
 def demosaic(
-    raw: NDArray[np.uint16], black: int, gains: NDArray[np.int64], saturation: int, tone: NDArray[np.uint8]
-) -> tuple[Image, NDArray[np.int16]]:
-    """Return the picture (uint8, height x width x 3, BLUE first) and its luma (int16, with a border of 1 px).
+    raw: NDArray[np.uint16],
+    black: int,
+    gains: NDArray[np.int32],
+    shift: int,
+    saturation: int,
+    tone: NDArray[np.uint8],
+) -> NDArray[np.uint8]:
+    """Return red, green and blue codes, uint8, 3 x (height + 2) x (width + 2): a border repeats the edge.
 
     `raw` is RGGB with a border of one px. Missing colours are the means of the two or four nearest sites.
-    `gains` (Q16) bring four times the raw signal to 65535 = full scale, white balance included; `saturation`
-    (Q12) scales the distance from grey (Rec. 709 luminance) of linear light.
+    Four times the raw signal, times `gains`, over 2^shift, is 65535 at full scale, white balance included;
+    `saturation` (Q12) scales the distance from grey of linear light.
     """
     height, width = raw.shape[0] - 2, raw.shape[1] - 2
-    out = np.empty((height, width, 3), np.uint8)
-    luma = np.empty((height + 2, width + 2), np.int16)
-    floor = np.int64(4 * black)
+    planes = np.empty((3, height + 2, width + 2), np.uint8)
+    red, green, blue = (np.empty(width, np.int32), np.empty(width, np.int32), np.empty(width, np.int32))
+    floor = np.int32(4 * black)
     for y in range(height):
         above, here, below = raw[y], raw[y + 1], raw[y + 2]
+        # the row's own colour stands at even or at odd places, green at the others
+        phase = y & 1
+        own, other = (blue, red) if phase else (red, blue)
         for x in range(width):
-            own = np.int64(here[x + 1]) * 4
-            across = (np.int64(here[x]) + here[x + 2]) * 2
-            upright = (np.int64(above[x + 1]) + below[x + 1]) * 2
-            corners = np.int64(above[x]) + above[x + 2] + below[x] + below[x + 2]
-            cross = (across + upright) >> 1
-            if y & 1:
-                if x & 1:
-                    red, green, blue = corners, cross, own
-                else:
-                    red, green, blue = upright, own, across
-            elif x & 1:
-                red, green, blue = across, own, upright
-            else:
-                red, green, blue = own, cross, corners
-            luma[y + 1, x + 1] = _finish(
-                red - floor, green - floor, blue - floor, gains, saturation, tone, out[y, x]
+            site = np.int32(here[x + 1]) * np.int32(4)
+            across = (np.int32(here[x]) + np.int32(here[x + 2])) * np.int32(2)
+            upright = (np.int32(above[x + 1]) + np.int32(below[x + 1])) * np.int32(2)
+            corners = (
+                np.int32(above[x]) + np.int32(above[x + 2]) + np.int32(below[x]) + np.int32(below[x + 2])
             )
-    _frame(luma)
-    return out, luma
+            cross = (across + upright) >> np.int32(1)
+            on_green = (x & 1) != phase
+            own[x] = (across if on_green else site) - floor
+            green[x] = (site if on_green else cross) - floor
+            other[x] = (upright if on_green else corners) - floor
+        _finish(red, green, blue, gains, shift, saturation, tone, planes, y + 1)
+    planes[:, 0], planes[:, height + 1] = planes[:, 1], planes[:, height]
+    return planes
 
 
 @kernel
 def bin_quads(
-    raw: NDArray[np.uint16], black: int, gains: NDArray[np.int64], saturation: int, tone: NDArray[np.uint8]
-) -> tuple[Image, NDArray[np.int16]]:
+    raw: NDArray[np.uint16],
+    black: int,
+    gains: NDArray[np.int32],
+    shift: int,
+    saturation: int,
+    tone: NDArray[np.uint8],
+) -> NDArray[np.uint8]:
     """Return what `demosaic` does, averaged 2 x 2 before colour and tone: half the size.
 
-    The mean over a cell of a bilinear demosaic is a fixed sum of sites, sixteenths of 9, 3, 3, 1 for red and
+    The mean over a cell of a bilinear demosaic is a fixed sum of sites: sixteenths of 9, 3, 3, 1 for red and
     blue, of 6, 6, 1, 1, 1, 1 for green.
     """
     height, width = (raw.shape[0] - 2) >> 1, (raw.shape[1] - 2) >> 1
-    out = np.empty((height, width, 3), np.uint8)
-    luma = np.empty((height + 2, width + 2), np.int16)
-    floor = np.int64(16 * black)
+    planes = np.empty((3, height + 2, width + 2), np.uint8)
+    red, green, blue = (np.empty(width, np.int32), np.empty(width, np.int32), np.empty(width, np.int32))
+    floor, three, six, nine = np.int32(16 * black), np.int32(3), np.int32(6), np.int32(9)
     for y in range(height):
-        first, second, third, fourth = raw[2 * y], raw[2 * y + 1], raw[2 * y + 2], raw[2 * y + 3]
+        a, b, c, d = raw[2 * y], raw[2 * y + 1], raw[2 * y + 2], raw[2 * y + 3]
         for x in range(width):
             i = 2 * x
-            red = np.int64(second[i + 1]) * 9 + (np.int64(second[i + 3]) + fourth[i + 1]) * 3 + fourth[i + 3]
-            blue = np.int64(third[i + 2]) * 9 + (np.int64(third[i]) + first[i + 2]) * 3 + first[i]
-            green = (np.int64(second[i + 2]) + third[i + 1]) * 6
-            green += np.int64(first[i + 1]) + second[i] + third[i + 3] + fourth[i + 2]
-            luma[y + 1, x + 1] = _finish(
-                (red - floor) >> 2,
-                (green - floor) >> 2,
-                (blue - floor) >> 2,
-                gains,
-                saturation,
-                tone,
-                out[y, x],
-            )
-    _frame(luma)
-    return out, luma
+            total = np.int32(b[i + 1]) * nine + (np.int32(b[i + 3]) + np.int32(d[i + 1])) * three
+            red[x] = (total + np.int32(d[i + 3]) - floor) >> np.int32(2)
+            total = np.int32(c[i + 2]) * nine + (np.int32(c[i]) + np.int32(a[i + 2])) * three
+            blue[x] = (total + np.int32(a[i]) - floor) >> np.int32(2)
+            total = (np.int32(b[i + 2]) + np.int32(c[i + 1])) * six + np.int32(a[i + 1]) + np.int32(b[i])
+            green[x] = (total + np.int32(c[i + 3]) + np.int32(d[i + 2]) - floor) >> np.int32(2)
+        _finish(red, green, blue, gains, shift, saturation, tone, planes, y + 1)
+    planes[:, 0], planes[:, height + 1] = planes[:, 1], planes[:, height]
+    return planes
 
 
 @kernel
-def _frame(luma: NDArray[np.int16]) -> None:
-    """Repeat the outermost px of the picture in the border."""
-    luma[:, 0] = luma[:, 1]
-    luma[:, -1] = luma[:, -2]
-    luma[0] = luma[1]
-    luma[-1] = luma[-2]
+def refine(planes: NDArray[np.uint8], amount: int, core: int, chroma: int) -> NDArray[np.uint8]:
+    """Return the codes, 3 x height x width, denoised and sharpened; `planes` has a border of one px.
 
-
-@kernel
-def sharpen(image: Image, luma: NDArray[np.int16], amount: int) -> None:
-    """Add `amount` (Q8) of the luma's detail to all channels of `image` in place (unsharp masking).
-
-    Detail is the luma less its mean over 3 x 3 px with weights 1 2 1 along each axis.
+    Detail is a code less its mean over 3 x 3 px with weights 1 2 1 along each axis, in luma (BT.601) and in
+    chroma, the rest. Of luma detail as much as `core` (1/16 code) is taken for noise and cut (soft coring);
+    what is left is added again 1 + `amount` (Q8) times; of chroma detail, `chroma` (Q8) is left.
     """
-    height, width, _ = image.shape
+    height, width = planes.shape[1] - 2, planes.shape[2] - 2
+    out = np.empty((3, height, width), np.uint8)
+    sums = np.empty(width + 2, np.int32)
+    detail, luma = np.empty((3, width), np.int32), np.empty(width, np.int32)
+    two, four, eight = np.int32(2), np.int32(4), np.int32(8)
+    threshold, gain, kept = np.int32(core), np.int32(256 + amount), np.int32(chroma)
     for y in range(height):
-        above, here, below, row = luma[y], luma[y + 1], luma[y + 2], image[y]
+        for channel in range(3):
+            above, here, below = planes[channel, y], planes[channel, y + 1], planes[channel, y + 2]
+            row = detail[channel]
+            for x in range(width + 2):
+                sums[x] = np.int32(above[x]) + two * np.int32(here[x]) + np.int32(below[x])
+            for x in range(width):
+                row[x] = (np.int32(here[x + 1]) << four) - sums[x] - two * sums[x + 1] - sums[x + 2]
+        red, green, blue = detail[0], detail[1], detail[2]
         for x in range(width):
-            near = np.int32(above[x + 1]) + below[x + 1] + here[x] + here[x + 2]
-            far = np.int32(above[x]) + above[x + 2] + below[x] + below[x + 2]
-            detail = 12 * np.int32(here[x + 1]) - 2 * near - far
-            step = (detail * amount + 2048) >> 12
-            for channel in range(3):
-                row[x, channel] = min(max(np.int32(row[x, channel]) + step, 0), 255)
+            total = red[x] * np.int32(77) + green[x] * np.int32(150) + blue[x] * np.int32(29)
+            luma[x] = (total + np.int32(128)) >> eight
+        for channel in range(3):
+            here, row, target = planes[channel, y + 1], detail[channel], out[channel, y]
+            for x in range(width):
+                size = max(abs(luma[x]) - threshold, np.int32(0))
+                shaped = (size if luma[x] >= 0 else -size) * gain + (row[x] - luma[x]) * kept
+                change = (shaped - (row[x] << eight) + np.int32(2048)) >> np.int32(12)
+                target[x] = min(max(np.int32(here[x + 1]) + change, np.int32(0)), np.int32(255))
+    return out
 
 
 def recompress(bgr: Image, quality: int) -> Image:

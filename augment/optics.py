@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from facedata.augment.kernels import kernel
 from facedata.augment.light import ONE
 
-__all__ = ["falloff", "focus", "mirrored", "point_spread", "site_means"]
+__all__ = ["falloff", "focus", "mirrored", "point_spread", "site_means", "sites"]
 
 Light = NDArray[np.uint16]
 
@@ -50,34 +51,62 @@ def focus(
     """Return the mosaic (RGGB, uint16, height x width) of `light` (uint16, height x width x 3) blurred.
 
     `weights` are the Q15 taps of the separable point spread, `rows` and `columns` the mirrored indices. The
-    columns are summed for all colours, the rows for the two colours that a row of the mosaic has.
+    columns are summed for all colours, the rows for the two colours that a row of the mosaic has. Taps either
+    side of the middle are equal, so that one product serves two; no sum exceeds 31 bits, as weights add up to
+    15.
     """
     height, width, _ = light.shape
     out = np.empty((height, width), np.uint16)
-    span, taps = 3 * width, weights.size
-    total = np.empty(span, np.int32)
+    reach = weights.size >> 1
+    total = np.empty(3 * width, np.int32)
     even, odd = np.empty(columns.size, np.int32), np.empty(columns.size, np.int32)
     even_sum, odd_sum = np.empty(width, np.int32), np.empty(width, np.int32)
     for y in range(height):
-        total[:] = 16384
-        for tap in range(taps):
-            row, weight = light[rows[y + tap]].reshape(-1), weights[tap]
-            for i in range(span):
-                total[i] += np.int32(row[i]) * weight
-        first, second = np.int64(y & 1), np.int64((y & 1) + 1)
+        _middle(total, light[rows[y + reach]].reshape(-1), weights[reach])
+        for tap in range(reach):
+            above, below = light[rows[y + tap]].reshape(-1), light[rows[y + 2 * reach - tap]].reshape(-1)
+            _add_pair(total, above, below, weights[tap])
+        first = np.int64(y & 1)
         for i in range(columns.size):
-            place = 3 * columns[i]
-            even[i] = total[np.uint64(place + first)] >> 15
-            odd[i] = total[np.uint64(place + second)] >> 15
-        even_sum[:] = 16384
-        odd_sum[:] = 16384
-        for tap in range(taps):
-            weight = weights[tap]
-            for x in range(width):
-                even_sum[x] += even[x + tap] * weight
-                odd_sum[x] += odd[x + tap] * weight
+            place = np.uint64(3 * columns[i] + first)
+            even[i] = total[place] >> 15
+            odd[i] = total[place + np.uint64(1)] >> 15
+        _middle(even_sum, even[reach : reach + width], weights[reach])
+        _middle(odd_sum, odd[reach : reach + width], weights[reach])
+        for tap in range(reach):
+            near, far = slice(tap, tap + width), slice(2 * reach - tap, 2 * reach - tap + width)
+            _add_pair(even_sum, even[near], even[far], weights[tap])
+            _add_pair(odd_sum, odd[near], odd[far], weights[tap])
+        target = out[y]
         for x in range(width):
-            out[y, x] = (odd_sum[x] if x & 1 else even_sum[x]) >> 15
+            target[x] = (odd_sum[x] if x & 1 else even_sum[x]) >> 15
+    return out
+
+
+# Loops of their own: the compiler turns them into vector instructions only where it sees two or three arrays.
+@kernel
+def _middle(total: NDArray[np.int32], row: NDArray[Any], weight: np.int32) -> None:
+    """Set `total` to `weight` times the row, plus a half of Q15."""
+    for i in range(total.size):
+        total[i] = np.int32(16384) + np.int32(row[i]) * weight
+
+
+@kernel
+def _add_pair(total: NDArray[np.int32], first: NDArray[Any], second: NDArray[Any], weight: np.int32) -> None:
+    """Add `weight` times the sum of two rows."""
+    for i in range(total.size):
+        total[i] += (np.int32(first[i]) + np.int32(second[i])) * weight
+
+
+@kernel
+def sites(light: Light) -> Light:
+    """Return the mosaic (RGGB, uint16, height x width) of `light` (uint16, height x width x 3) as it is."""
+    height, width, _ = light.shape
+    out = np.empty((height, width), np.uint16)
+    for y in range(height):
+        row, target, first = light[y].reshape(-1), out[y], y & 1
+        for x in range(width):
+            target[x] = row[np.uint64(3 * x + first + (x & 1))]
     return out
 
 
@@ -99,12 +128,12 @@ def site_means(mosaic: Light) -> NDArray[np.int64]:
     return ((sums + (counts >> 1)) // np.maximum(counts, 1)).reshape(-1)
 
 
-def falloff(field_angle: float, steps: int = 1024) -> NDArray[np.int64]:
-    """Return cos^4 of the angle off the axis, Q15, int64 x (steps + 2): the k-th at r^2 = k / steps.
+def falloff(field_angle: float, share: float = 1.0, steps: int = 1024) -> NDArray[np.int32]:
+    """Return `share` x cos^4 of the angle off the axis, Q15, int32 x (steps + 2): k-th at r^2 = k / steps.
 
     r is the distance from the axis over that of the picture's corner, which lies `field_angle` deg off the
     axis. The natural illumination of a thin lens (Slyusarev, Aberration and Optical Design Theory, 1984).
     """
     squared = np.arange(steps + 2) / steps
     tangent = math.tan(math.radians(field_angle))
-    return np.asarray(np.rint(ONE / (1 + squared * (tangent * tangent)) ** 2), np.int64)
+    return np.asarray(np.rint(share * ONE / (1 + squared * (tangent * tangent)) ** 2), np.int32)

@@ -20,23 +20,23 @@ _HARMONICS: Final = 16
 
 
 @cache
-def normal_table() -> NDArray[np.int64]:
-    """Return quantiles of the normal distribution at (i + 1/2) / 4096, int64, variance 2048^2, mean 0."""
+def normal_table() -> NDArray[np.int32]:
+    """Return quantiles of the normal distribution at (i + 1/2) / 4096, int32, variance 2048^2, mean 0."""
     normal = NormalDist()
     half = np.array([normal.inv_cdf((i + 0.5) / NOISE_STEPS) for i in range(NOISE_STEPS // 2, NOISE_STEPS)])
     half /= math.sqrt(float(np.mean(half**2)))
-    upper = np.rint(half * 2048).astype(np.int64)
+    upper = np.rint(half * 2048).astype(np.int32)
     return np.concatenate([-upper[::-1], upper])
 
 
 @lru_cache(maxsize=64)
-def deviations(shot: float, read: float) -> NDArray[np.int64]:
+def deviations(shot: float, read: float) -> NDArray[np.int32]:
     """Return the noise's standard deviation at a signal of (k + 1/2) / 4096, in 1/2^20 of full scale.
 
     variance = shot * x + read, in units of full scale (Foi et al., IEEE TIP 17, 2008; EMVA 1288, eq. 9).
     """
     x = (np.arange(4097) + 0.5) / 4096
-    return np.asarray(np.rint(np.sqrt(shot * x + read) * 2**20), np.int64)
+    return np.asarray(np.rint(np.sqrt(shot * x + read) * 2**20), np.int32)
 
 
 def pedestal(bits: int) -> int:
@@ -74,53 +74,81 @@ def expose(
     mosaic: NDArray[np.uint16],
     row_gain: NDArray[np.int64],
     site_gain: NDArray[np.int64],
-    fall: NDArray[np.int64],
-    fall_rows: NDArray[np.int64],
-    fall_columns: NDArray[np.int64],
+    fall: NDArray[np.int32],
+    fall_rows: NDArray[np.int32],
+    fall_columns: NDArray[np.int32],
     veil: NDArray[np.int64],
     flare: NDArray[np.uint16],
-    sigma: NDArray[np.int64],
-    normal: NDArray[np.int64],
+    sigma: NDArray[np.int32],
+    normal: NDArray[np.int32],
     key: int,
     bits: int,
 ) -> NDArray[np.uint16]:
     """Return the raw frame in steps of the converter, uint16, with a border of one mirrored px all around.
 
     `mosaic` is light at the photosites, 32768 is white. Of it `fall[fall_rows[y] + fall_columns[x]]` (Q15)
-    arrives; `veil` (one a site of the 2 x 2 cell) and `flare` (height x width, or 1 x 1 where there is none)
-    are added; the sum times `row_gain` (Q15) and `site_gain` (Q15 at a site, full scale at light 65536) is
-    the signal. Noise: a hash of (key, site) picks a normal deviate, which `sigma[signal]` scales.
+    arrives; `veil` (one a site of the 2 x 2 cell) and `flare` (uint16 x 3, coarse, enlarged to the sensor; or
+    1 x 1 x 3 where there is none) are added; the sum times `row_gain` (Q15) and `site_gain` (Q15 at a site,
+    full scale at light 65536) is the signal. Noise: a hash of (key, pair of sites) picks two normal deviates,
+    which `sigma[signal]` scales.
     """
     height, width = mosaic.shape
     raw = np.empty((height + 2, width + 2), np.uint16)
-    black, top = np.int64(1 << (bits - 4)), np.int64((1 << bits) - 1)
-    span = top - black
-    flares = flare.shape[0] == height and flare.shape[1] == width
-    added = np.empty(width + 1, np.int64)
+    black, top = np.int32(1 << (bits - 4)), np.int32((1 << bits) - 1)
+    span = np.int32(top - black)
+    half = (width + 1) >> 1
+    signal, noise = np.empty(2 * half, np.int32), np.empty(2 * half, np.int32)
+    added, words = np.empty(2 * half, np.uint32), np.empty(half, np.uint32)
+    signal[2 * half - 1] = 0
     for y in range(height):
+        source, target, cell = mosaic[y], raw[y + 1], 2 * (y & 1)
+        even_veil, odd_veil = np.uint32(veil[cell]), np.uint32(veil[cell + 1])
         for x in range(width):
-            added[x] = veil[2 * (y & 1) + (x & 1)]
-        if flares:
-            for x in range(width):
-                added[x] += flare[y, x]
-        even = (row_gain[y] * site_gain[2 * (y & 1)]) >> 15
-        odd = (row_gain[y] * site_gain[2 * (y & 1) + 1]) >> 15
-        for pair in range((width + 1) >> 1):
-            word = np.uint32(y * ((width + 1) >> 1) + pair) * np.uint32(0x9E3779B1) ^ np.uint32(key)
+            added[x] = odd_veil if x & 1 else even_veil
+        if flare.size > 3:
+            _enlarge(flare, y, height, width, added)
+        down = fall_rows[y]
+        for x in range(width):
+            signal[x] = fall[np.uint32(down + fall_columns[x])]
+        even = np.uint64((row_gain[y] * site_gain[cell]) >> 15)
+        odd = np.uint64((row_gain[y] * site_gain[cell + 1]) >> 15)
+        for x in range(width):
+            light = (np.uint32(source[x]) * np.uint32(signal[x]) + np.uint32(16384)) >> np.uint32(15)
+            product = np.uint64(light + added[x]) * (odd if x & 1 else even) + np.uint64(16384)
+            signal[x] = np.int32(min(product >> np.uint64(15), np.uint64(65536)))
+        for pair in range(half):
+            word = np.uint32(y * half + pair) * np.uint32(0x9E3779B1) ^ np.uint32(key)
             word = (word ^ (word >> np.uint32(16))) * np.uint32(0x85EBCA6B)
             word = (word ^ (word >> np.uint32(13))) * np.uint32(0xC2B2AE35)
-            word = word ^ (word >> np.uint32(16))
-            for x in range(2 * pair, min(2 * pair + 2, width)):
-                share = fall[np.uint64(fall_rows[y] + fall_columns[x])]
-                light = ((np.int64(mosaic[y, x]) * share + 16384) >> 15) + added[x]
-                signal = min((light * (odd if x & 1 else even) + 16384) >> 15, 65536)
-                deviate = normal[np.uint64(word & np.uint32(4095))]
-                word = word >> np.uint32(16)
-                signal = (signal << 4) + ((deviate * sigma[np.uint64(signal >> 4)] + 1024) >> 11)
-                steps = black + ((signal * span + (1 << 19)) >> 20)
-                raw[y + 1, x + 1] = min(max(steps, 0), top)
-        raw[y + 1, 0] = raw[y + 1, 2]
-        raw[y + 1, width + 1] = raw[y + 1, width - 1]
-    raw[0] = raw[2]
-    raw[height + 1] = raw[height - 1]
+            words[pair] = word ^ (word >> np.uint32(16))
+        for pair in range(half):
+            word, left, right = words[pair], np.uint32(signal[2 * pair]), np.uint32(signal[2 * pair + 1])
+            noise[2 * pair] = normal[word & np.uint32(4095)] * sigma[left >> np.uint32(4)]
+            noise[2 * pair + 1] = (
+                normal[(word >> np.uint32(16)) & np.uint32(4095)] * sigma[right >> np.uint32(4)]
+            )
+        for x in range(width):
+            value = signal[x] + ((noise[x] + np.int32(16384)) >> np.int32(15))
+            steps = black + ((np.int32(value) * span + np.int32(32768)) >> np.int32(16))
+            target[x + 1] = min(max(steps, np.int32(0)), top)
+        target[0], target[width + 1] = target[2], target[width - 1]
+    raw[0], raw[height + 1] = raw[2], raw[height - 1]
     return raw
+
+
+@kernel
+def _enlarge(flare: NDArray[np.uint16], y: int, height: int, width: int, added: NDArray[np.uint32]) -> None:
+    """Add row `y` of the coarse `flare`, linearly enlarged to height x width, to the sites of that row."""
+    rows, columns, _ = flare.shape
+    # centres of cells in 1/256 of a cell, held within the outermost centres
+    place = min(max(((2 * y + 1) * rows * 128) // height - 128, 0), (rows - 1) * 256)
+    row, low = min(place >> 8, rows - 2), place - (min(place >> 8, rows - 2) << 8)
+    first, second, colour = flare[row].reshape(-1), flare[row + 1].reshape(-1), y & 1
+    for x in range(width):
+        place = min(max(((2 * x + 1) * columns * 128) // width - 128, 0), (columns - 1) * 256)
+        column = min(place >> 8, columns - 2)
+        right, site = place - (column << 8), np.uint64(3 * column + colour + (x & 1))
+        near = np.int64(first[site]) * (256 - low) + np.int64(second[site]) * low
+        site += np.uint64(3)
+        far = np.int64(first[site]) * (256 - low) + np.int64(second[site]) * low
+        added[x] += np.uint32((near * (256 - right) + far * right + 32768) >> 16)
