@@ -92,22 +92,35 @@ def layered(
     shade: Cover,
     depth: int,
     edge: int,
-    core: NDArray[np.int64],
+    core: tuple[float, float, float, float],
 ) -> NDArray[np.uint16]:
     """Return the light of a sheet before what is `behind` it (uint16, height x width x 3 each).
 
     `shade` darkens what is behind by up to `depth` of 256; it never touches the sheet. Where the sheet ends
-    within a px, its core (light x 3) takes `edge` of 1024 of the px: the thickness of the paper.
+    within a px, its core takes `edge` of 1024 of the px: the thickness of the paper. `core` is the core's
+    light under ambient light and what the lamp adds, then the lamp's direction (x, y) on the picture.
     """
     height, width, _ = sheet.shape
     out = np.empty_like(sheet)
+    even, lamp, lamp_x, lamp_y = core
     for y in range(height):
+        above, below = max(y - 1, 0), min(y + 1, height - 1)
         for x in range(width):
             part = np.int64(cover[y, x])
-            rim = (part * (255 - part) * edge) // 16256  # 1024 x 255 where half a px is covered
+            if part == 255:
+                out[y, x, 0], out[y, x, 1], out[y, x, 2] = sheet[y, x, 0], sheet[y, x, 1], sheet[y, x, 2]
+                continue
+            rim, white = np.int64(0), np.int64(0)
+            if part > 0 and edge > 0:
+                rim = (part * (255 - part) * edge) // 16256  # all of `edge` where half a px is covered
+                out_x = np.float64(cover[y, max(x - 1, 0)]) - np.float64(cover[y, min(x + 1, width - 1)])
+                out_y = np.float64(cover[above, x]) - np.float64(cover[below, x])
+                length = math.sqrt(out_x * out_x + out_y * out_y)
+                facing = (out_x * lamp_x + out_y * lamp_y) / max(length, 1e-9)
+                white = np.int64(even + lamp * max(facing, 0.0))
             lit = 65280 - np.int64(shade[y, x]) * depth
             for channel in range(3):
                 back = (np.int64(behind[y, x, channel]) * lit) // 65280
                 total = (np.int64(sheet[y, x, channel]) * part + back * (255 - part) + 127) // 255
-                out[y, x, channel] = (total * (1024 - rim) + core[channel] * rim) >> 10
+                out[y, x, channel] = (total * (1024 - rim) + white * rim) >> 10
     return out

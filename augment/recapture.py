@@ -154,7 +154,8 @@ class SheetPhoto(Operator[P]):
         scale = parameters.medium_width / width
         curve = self.curve(parameters, width, height)
         seen = look(sight, scale, (width, height), curve, lamp_of(parameters), self.nodes)
-        light = print_light(self.inked(image, parameters), seen, sight, scale, parameters, self.halftone(parameters))
+        ink = self.halftone(parameters)
+        light = print_light(self.inked(image, parameters), seen, sight, scale, parameters, ink)
         across = np.linalg.norm(sight.jacobian(np.array([sight.centre]))[0], axis=1)
         cover = inside(seen, self.box(parameters, width, height), (float(across[0]), float(across[1])))
         outline = self.outline(parameters, width, height)
@@ -165,7 +166,10 @@ class SheetPhoto(Operator[P]):
             return Scene(light, None, seen)
         millimetre = scale * float(across.max())
         edge = min(parameters.thickness / millimetre, 1.0)
-        core = np.rint(np.full(3, 0.8 * parameters.whiteness * ONE)).astype(np.int64)
+        lamp = lamp_of(parameters)
+        white = parameters.whiteness * ONE
+        towards = lamp.place() / lamp.distance
+        core = white * lamp.ambient, white * (1 - lamp.ambient), float(towards[0]), float(towards[1])
         if self.worn(parameters):
             behind, dark = to_light(image), cast(cover, parameters, millimetre)
             depth = round(256 * (1 - parameters.ambient))
