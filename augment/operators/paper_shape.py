@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.augment.edges import Cover
+from facedata.augment.facial import EYES, FACE, MOUTH, TAPER, FaceParameters, contour, fill
 from facedata.augment.operator import Image, quantity
 from facedata.augment.printing import Halftone
 from facedata.augment.recapture import SheetParameters, SheetPhoto
@@ -112,7 +113,7 @@ class FoldedPaperParameters(ShapedParameters):
 
     folds: int = quantity("number of parallel folds", unit="1", low=1, high=8, draw={"integer": [1, 4]})
     fold_angle: float = quantity(
-        "most by which the sheet turns at a fold", unit="deg", low=0, high=70, draw={"uniform": [8, 38]}
+        "most by which the sheet turns at a fold", unit="deg", low=0, high=70, draw={"uniform": [12, 45]}
     )
     crease: float = quantity(
         "width of a crease, over which the sheet turns",
@@ -126,7 +127,7 @@ class FoldedPaperParameters(ShapedParameters):
         unit="1",
         low=0,
         high=1,
-        draw={"uniform": [0.0, 0.7]},
+        draw={"uniform": [0.1, 0.7]},
     )
     axis: float = quantity(
         "direction of the folds on the sheet: 0 is across the face, 90 along it",
@@ -172,8 +173,8 @@ class FoldedPaper(_ShapedPaper[FoldedPaperParameters]):
         return np.asarray(np.rint(image + (255 - image.astype(np.float32)) * worn[..., None]), np.uint8)
 
 
-class CutPaperParameters(ShapedParameters):
-    """Where the eyes and the mouth are, and what of them is cut out. Places are shares of the picture."""
+class CutPaperParameters(ShapedParameters, FaceParameters):
+    """What of the face is cut out, and how the sheet lies over it."""
 
     cut: Literal["eyes", "mouth", "both"] = quantity(
         "what is cut out", unit="name", draw={"choice": ["eyes", "eyes", "both", "mouth"]}
@@ -181,34 +182,12 @@ class CutPaperParameters(ShapedParameters):
     trimmed: Literal["sheet", "face"] = quantity(
         "whether the sheet is whole or cut round the face", unit="name", draw={"choice": ["sheet", "face"]}
     )
-    eyes_x: float = quantity(
-        "place between the eyes, of the width", unit="%", low=-50, high=150, draw={"normal": [50.0, 1.0]}
-    )
-    eyes_y: float = quantity(
-        "height of the eyes from the top, of the height", unit="%", low=-50, high=150, draw={"normal": [43.0, 2.0]}
-    )
-    eye_distance: float = quantity(
-        "distance between the pupils, of the width", unit="%", low=2, high=100, draw={"normal": [34.0, 3.0]}
-    )
-    face_roll: float = quantity(
-        "turn of the line through the eyes, clockwise", unit="deg", low=-90, high=90, draw=0.0
-    )
-    mouth_drop: float = quantity(
-        "distance from the line of the eyes to the mouth, of that between the pupils",
-        unit="1",
-        low=0.3,
-        high=3,
-        draw={"normal": [1.08, 0.05]},
-    )
     hole: float = quantity(
         "width of an eye's hole, of the distance between the pupils",
         unit="1",
         low=0.1,
         high=0.95,
         draw={"uniform": [0.55, 0.8]},
-    )
-    raggedness: float = quantity(
-        "error of the scissors, of a hole's width", unit="%", low=0, high=30, draw={"uniform": [1.0, 6.0]}
     )
     radius: float = quantity(
         "radius of the cylinder that the sheet is bent to over the face",
@@ -265,62 +244,23 @@ class CutPaper(_ShapedPaper[CutPaperParameters]):
         whole = 0 if parameters.trimmed == "face" else 255
         cover = np.full((height, width), whole, np.uint8)
         if parameters.trimmed == "face":
-            _fill(cover, _face(parameters, width, height), 255)
+            words = Words.of(parameters.paper_seed, "face")
+            fill(cover, contour(parameters, FACE[:2], FACE[2:], words, width, height, TAPER), 255)
         for polygon in holes(parameters, width, height):
-            _fill(cover, polygon, 0)
+            fill(cover, polygon, 0)
         return cover
 
 
 def holes(parameters: CutPaperParameters, width: int, height: int) -> list[NDArray[np.float64]]:
-    """Return the outlines of the holes, N x 2 px of the parent each: almonds, cut by hand."""
-    pupil = parameters.eye_distance / 100 * width
+    """Return the outlines of the holes, N x 2 px of the parent each."""
     words = Words.of(parameters.paper_seed, "scissors")
     found = []
     if parameters.cut != "mouth":
-        wide = parameters.hole * pupil
-        for side in (-0.5, 0.5):
-            found.append(_cut(parameters, width, height, (side, 0.0), (wide / 2, wide * 0.3), words))
+        reach = parameters.hole / 2, parameters.hole * 0.3
+        found += [contour(parameters, eye, reach, words, width, height) for eye in EYES]
     if parameters.cut != "eyes":
-        reach = pupil * 0.55, pupil * 0.26
-        found.append(_cut(parameters, width, height, (0.0, parameters.mouth_drop), reach, words))
+        found.append(contour(parameters, (0.0, parameters.mouth_drop), MOUTH, words, width, height))
     return found
-
-
-def _face(parameters: CutPaperParameters, width: int, height: int) -> NDArray[np.float64]:
-    """Return the outline of the face: an oval 2.3 by 3.1 pupil distances (ISO 15535 heads: 152 x 192 mm)."""
-    pupil = parameters.eye_distance / 100 * width
-    words = Words.of(parameters.paper_seed, "face")
-    return _cut(parameters, width, height, (0.0, 0.36), (1.15 * pupil, 1.55 * pupil), words)
-
-
-def _cut(
-    parameters: CutPaperParameters,
-    width: int,
-    height: int,
-    place: tuple[float, float],
-    reach: tuple[float, float],
-    words: Words,
-) -> NDArray[np.float64]:
-    """Return an ellipse round `place` (pupil distances from between the eyes) as scissors cut it."""
-    pupil = parameters.eye_distance / 100 * width
-    roll = math.radians(parameters.face_roll)
-    turn = np.arange(48) / 48 * 2 * np.pi
-    error = sum(
-        words.uniform(-1, 1) * np.cos(k * turn + 2 * np.pi * words.unit()) / math.sqrt(k) for k in (2, 3, 5, 8)
-    )
-    size = 1 + parameters.raggedness / 100 * error
-    x = place[0] * pupil + reach[0] * size * np.cos(turn)
-    y = place[1] * pupil + reach[1] * size * np.sin(turn)
-    middle = parameters.eyes_x / 100 * width - 0.5, parameters.eyes_y / 100 * height - 0.5
-    return np.stack(
-        [middle[0] + x * math.cos(roll) - y * math.sin(roll), middle[1] + x * math.sin(roll) + y * math.cos(roll)],
-        axis=1,
-    )
-
-
-def _fill(cover: Cover, polygon: NDArray[np.float64], value: int) -> None:
-    points = np.rint(np.clip(polygon, -1e4, 1e5) * 16).astype(np.int32)
-    cv2.fillPoly(cover, [points], value, lineType=cv2.LINE_AA, shift=4)
 
 
 def _reach(parameters: ShapedParameters, width: int, height: int) -> float:
