@@ -9,6 +9,7 @@ shutter, Bayer mosaic, noise, quantisation (sensor), demosaic, white balance, sa
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import cv2
@@ -28,6 +29,7 @@ __all__ = [
     "channel_gains",
     "develop",
     "flare",
+    "form",
     "photograph",
     "photograph_mosaic",
     "read_out",
@@ -95,7 +97,7 @@ class CameraParameters(Parameters):
         unit="1",
         low=0,
         high=2,
-        draw={"choice": [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.15, 0.4]},
+        draw={"choice": [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1, 0.3]},
     )
     flare_x: float = quantity(
         "place of the flare's source right of the picture's middle, of the shorter side",
@@ -219,7 +221,7 @@ class CameraParameters(Parameters):
         unit="1",
         low=0,
         high=100,
-        draw={"choice": [0, 0, 0, 50, 70, 85]},
+        draw={"choice": [0, 0, 0, 0, 60, 80]},
     )
     noise_seed: int = quantity(
         "number of the noise pattern", unit="1", low=0, high=2**31 - 1, draw={"integer": [0, 2**31 - 1]}
@@ -240,16 +242,24 @@ def photograph(
     (an instrument whose detail is finer than a px filters it on its own). `field_angle` takes the place of
     the parameter's where an instrument's pose decides it.
     """
+    mosaic = form(light, parameters, size) if focused else form(light, None, size)
+    return photograph_mosaic(mosaic, parameters, size, field_angle=field_angle)
+
+
+def form(
+    light: NDArray[np.uint16], parameters: CameraParameters | None, size: tuple[int, int]
+) -> NDArray[np.uint16]:
+    """Return the light at the photosites (uint16, rows x columns, RGGB) of a scene's light, defocused.
+
+    `parameters` None leaves the defocus out. One row or column alone is doubled.
+    """
     _check_light(light, 3)
     ready = np.ascontiguousarray(_at_least_two(light))
-    sigma = parameters.defocus * light.shape[0] / size[1] if focused else 0.0
-    taps = point_spread(sigma)
+    taps = point_spread(parameters.defocus * light.shape[0] / size[1] if parameters else 0.0)
     if len(taps) == 1:
-        mosaic = sites(ready)
-    else:
-        rows, columns = (mirrored(count, len(taps) // 2) for count in ready.shape[:2])
-        mosaic = focus(ready, taps, rows, columns)
-    return photograph_mosaic(mosaic, parameters, size, field_angle=field_angle)
+        return sites(ready)
+    rows, columns = (mirrored(count, len(taps) // 2) for count in ready.shape[:2])
+    return focus(ready, taps, rows, columns)
 
 
 def photograph_mosaic(
@@ -398,6 +408,7 @@ def row_gains(parameters: CameraParameters, rows: int) -> NDArray[np.int64]:
     return np.asarray(np.rint(gain * ONE), np.int64)
 
 
+@lru_cache(maxsize=16)
 def off_axis(rows: int, columns: int, steps: int = 1024) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return (by row, by column) int32 parts whose sum is r^2 x `steps`, r = 1 at the corner."""
     y, x = np.arange(rows) - (rows - 1) / 2, np.arange(columns) - (columns - 1) / 2

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from facedata.augment.operator import Parameters, quantity
 from facedata.augment.textures import environment
 
-__all__ = ["PoseParameters", "View", "homography", "room", "view"]
+__all__ = ["AimParameters", "PoseParameters", "View", "homography", "room", "view", "view_of"]
 
 Floats = NDArray[np.float64]
 
 
-class PoseParameters(Parameters):
+class AimParameters(Parameters):
     """Pose of the medium before the camera. The picture has the parent's size."""
 
     tilt: float = quantity(
@@ -54,13 +54,6 @@ class PoseParameters(Parameters):
         high=10000,
         draw={"log_uniform": [150, 1000]},
     )
-    medium_width: float = quantity(
-        "width on the medium of the whole parent picture",
-        unit="mm",
-        low=10,
-        high=5000,
-        draw={"log_uniform": [60, 300]},
-    )
     fill: float = quantity(
         "width of the medium on the picture over the picture's width, were it seen straight on",
         unit="1",
@@ -89,6 +82,18 @@ class PoseParameters(Parameters):
         low=-0.1,
         high=0.1,
         draw={"normal": [0.0, 0.01]},
+    )
+
+
+class PoseParameters(AimParameters):
+    """Pose of a medium of given size."""
+
+    medium_width: float = quantity(
+        "width on the medium of the whole parent picture",
+        unit="mm",
+        low=10,
+        high=5000,
+        draw={"log_uniform": [60, 300]},
     )
 
 
@@ -203,17 +208,24 @@ class View:
 
 
 def view(pose: PoseParameters, width: int, height: int, oversample: int = 1) -> View:
-    """Return how a camera at this pose sees a picture of `width` x `height` px laid on the medium.
+    """Return `view_of` a medium whose width is a parameter."""
+    return view_of(pose, pose.medium_width, width, height, oversample)
+
+
+def view_of(pose: AimParameters, medium_width: float, width: int, height: int, oversample: int = 1) -> View:
+    """Return how a camera at this pose sees a picture of `width` x `height` px on `medium_width` mm.
 
     The sensor has `oversample` times as many px along each axis.
     """
     wide, tall = width * oversample, height * oversample
-    scale = pose.medium_width / width
+    scale = medium_width / width
     focal = pose.fill * oversample * pose.distance / scale
-    return View(homography(pose, width, height, oversample), pose.distortion, wide, tall, focal)
+    return View(homography(pose, medium_width, width, height, oversample), pose.distortion, wide, tall, focal)
 
 
-def homography(pose: PoseParameters, width: int, height: int, oversample: int = 1) -> Floats:
+def homography(
+    pose: AimParameters, medium_width: float, width: int, height: int, oversample: int = 1
+) -> Floats:
     """Return H, 3 x 3 float64, from px of the parent (`width` x `height`) to px of the sensor, no distortion.
 
     The focal length in px follows from `fill`: the medium's width covers that share of the picture.
@@ -223,7 +235,7 @@ def homography(pose: PoseParameters, width: int, height: int, oversample: int = 
     about_y = np.array([[math.cos(pan), 0, math.sin(pan)], [0, 1, 0], [-math.sin(pan), 0, math.cos(pan)]])
     about_z = np.array([[math.cos(roll), -math.sin(roll), 0], [math.sin(roll), math.cos(roll), 0], [0, 0, 1]])
     turn = about_z @ about_y.T @ about_x.T
-    millimetre = pose.medium_width / width
+    millimetre = medium_width / width
     focal = pose.fill * oversample * pose.distance / millimetre
     shift = min(width, height) * oversample / 100 * pose.distance / focal
     place = np.array([pose.offset_x * shift, pose.offset_y * shift, pose.distance])

@@ -61,6 +61,8 @@ def flicker_gain(
     the rows in `readout` s. A lamp (`duty` 0) has a_1 = `depth` only; a pulse of that duty cycle has a_n =
     2 `depth` sinc(n duty). `phase` is in deg. Gains below nothing, which a cut series has, are set to 0.
     """
+    if depth == 0:
+        return np.ones(rows)
     time = (np.arange(rows) + 0.5) * (readout / rows)
     order = np.arange(1, _HARMONICS + 1) if duty > 0 else np.ones(1)
     amplitude = 2 * depth * np.sinc(order * duty) if duty > 0 else np.array([depth])
