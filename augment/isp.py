@@ -59,14 +59,14 @@ def _finish(
     full, mix = np.int32(65535), np.int32(saturation)
     red_gain, green_gain, blue_gain = gains[0], gains[1], gains[2]
     for x in range(width):
-        r = min((red[x] * red_gain) >> down, full)
-        g = min((green[x] * green_gain) >> down, full)
-        b = min((blue[x] * blue_gain) >> down, full)
-        # Rec. 709 luminance
-        grey = (r * np.int32(6966) + g * np.int32(23436) + b * np.int32(2366)) >> np.int32(15)
-        r = grey + (((r - grey) * mix) >> np.int32(12))
-        g = grey + (((g - grey) * mix) >> np.int32(12))
-        b = grey + (((b - grey) * mix) >> np.int32(12))
+        r = min(np.int32(red[x] * red_gain) >> down, full)
+        g = min(np.int32(green[x] * green_gain) >> down, full)
+        b = min(np.int32(blue[x] * blue_gain) >> down, full)
+        # Rec. 709 luminance; products are cast to stay within 32 bits, which vectors are made of
+        grey = np.int32(r * np.int32(6966) + g * np.int32(23436) + b * np.int32(2366)) >> np.int32(15)
+        r = grey + (np.int32((r - grey) * mix) >> np.int32(12))
+        g = grey + (np.int32((g - grey) * mix) >> np.int32(12))
+        b = grey + (np.int32((b - grey) * mix) >> np.int32(12))
         red[x] = min(max(r, np.int32(0)), full) >> np.int32(4)
         green[x] = min(max(g, np.int32(0)), full) >> np.int32(4)
         blue[x] = min(max(b, np.int32(0)), full) >> np.int32(4)
@@ -110,7 +110,7 @@ def demosaic(
             corners = (
                 np.int32(above[x]) + np.int32(above[x + 2]) + np.int32(below[x]) + np.int32(below[x + 2])
             )
-            cross = (across + upright) >> np.int32(1)
+            cross = np.int32(across + upright) >> np.int32(1)
             on_green = (x & 1) != phase
             own[x] = (across if on_green else site) - floor
             green[x] = (site if on_green else cross) - floor
@@ -143,11 +143,11 @@ def bin_quads(
         for x in range(width):
             i = 2 * x
             total = np.int32(b[i + 1]) * nine + (np.int32(b[i + 3]) + np.int32(d[i + 1])) * three
-            red[x] = (total + np.int32(d[i + 3]) - floor) >> np.int32(2)
+            red[x] = np.int32(total + np.int32(d[i + 3]) - floor) >> np.int32(2)
             total = np.int32(c[i + 2]) * nine + (np.int32(c[i]) + np.int32(a[i + 2])) * three
-            blue[x] = (total + np.int32(a[i]) - floor) >> np.int32(2)
+            blue[x] = np.int32(total + np.int32(a[i]) - floor) >> np.int32(2)
             total = (np.int32(b[i + 2]) + np.int32(c[i + 1])) * six + np.int32(a[i + 1]) + np.int32(b[i])
-            green[x] = (total + np.int32(c[i + 3]) + np.int32(d[i + 2]) - floor) >> np.int32(2)
+            green[x] = np.int32(total + np.int32(c[i + 3]) + np.int32(d[i + 2]) - floor) >> np.int32(2)
         _finish(red, green, blue, gains, shift, saturation, tone, planes, y + 1)
     planes[:, 0], planes[:, height + 1] = planes[:, 1], planes[:, height]
     return planes
@@ -178,13 +178,13 @@ def refine(planes: NDArray[np.uint8], amount: int, core: int, chroma: int) -> ND
         red, green, blue = detail[0], detail[1], detail[2]
         for x in range(width):
             total = red[x] * np.int32(77) + green[x] * np.int32(150) + blue[x] * np.int32(29)
-            luma[x] = (total + np.int32(128)) >> eight
+            luma[x] = np.int32(total + np.int32(128)) >> eight
         for channel in range(3):
             here, row, target = planes[channel, y + 1], detail[channel], out[channel, y]
             for x in range(width):
                 size = max(abs(luma[x]) - threshold, np.int32(0))
                 shaped = (size if luma[x] >= 0 else -size) * gain + (row[x] - luma[x]) * kept
-                change = (shaped - (row[x] << eight) + np.int32(2048)) >> np.int32(12)
+                change = np.int32(shaped - (row[x] << eight) + np.int32(2048)) >> np.int32(12)
                 target[x] = min(max(np.int32(here[x + 1]) + change, np.int32(0)), np.int32(255))
     return out
 

@@ -92,7 +92,7 @@ def expose(
     arrives; `veil` (one a site of the 2 x 2 cell) and `flare` (uint16 x 3, coarse, enlarged to the sensor; or
     1 x 1 x 3 where there is none) are added; the sum times `row_gain` (Q15) and `site_gain` (Q15 at a site,
     full scale at light 65536) is the signal. Noise: a hash of (key, pair of sites) picks two normal deviates,
-    which `sigma[signal]` scales.
+    which `sigma[signal]` scales. (A product of 32-bit numbers is one of 64 bits here unless it is cast.)
     """
     height, width = mosaic.shape
     raw = np.empty((height + 2, width + 2), np.uint16)
@@ -115,23 +115,21 @@ def expose(
         even = np.uint64((row_gain[y] * site_gain[cell]) >> 15)
         odd = np.uint64((row_gain[y] * site_gain[cell + 1]) >> 15)
         for x in range(width):
-            light = (np.uint32(source[x]) * np.uint32(signal[x]) + np.uint32(16384)) >> np.uint32(15)
+            light = np.uint32(np.uint32(source[x]) * np.uint32(signal[x]) + np.uint32(16384)) >> np.uint32(15)
             product = np.uint64(light + added[x]) * (odd if x & 1 else even) + np.uint64(16384)
             signal[x] = np.int32(min(product >> np.uint64(15), np.uint64(65536)))
         for pair in range(half):
-            word = np.uint32(y * half + pair) * np.uint32(0x9E3779B1) ^ np.uint32(key)
-            word = (word ^ (word >> np.uint32(16))) * np.uint32(0x85EBCA6B)
-            word = (word ^ (word >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+            word = np.uint32(np.uint32(np.uint32(y * half + pair) * np.uint32(0x9E3779B1)) ^ np.uint32(key))
+            word = np.uint32(np.uint32(word ^ (word >> np.uint32(16))) * np.uint32(0x85EBCA6B))
+            word = np.uint32(np.uint32(word ^ (word >> np.uint32(13))) * np.uint32(0xC2B2AE35))
             words[pair] = word ^ (word >> np.uint32(16))
         for pair in range(half):
             word, left, right = words[pair], np.uint32(signal[2 * pair]), np.uint32(signal[2 * pair + 1])
             noise[2 * pair] = normal[word & np.uint32(4095)] * sigma[left >> np.uint32(4)]
-            noise[2 * pair + 1] = (
-                normal[(word >> np.uint32(16)) & np.uint32(4095)] * sigma[right >> np.uint32(4)]
-            )
+            noise[2 * pair + 1] = normal[word >> np.uint32(20)] * sigma[right >> np.uint32(4)]
         for x in range(width):
-            value = signal[x] + ((noise[x] + np.int32(16384)) >> np.int32(15))
-            steps = black + ((np.int32(value) * span + np.int32(32768)) >> np.int32(16))
+            value = np.int32(signal[x] + (np.int32(noise[x] + np.int32(16384)) >> np.int32(15)))
+            steps = black + (np.int32(value * span + np.int32(32768)) >> np.int32(16))
             target[x + 1] = min(max(steps, np.int32(0)), top)
         target[0], target[width + 1] = target[2], target[width - 1]
     raw[0], raw[height + 1] = raw[2], raw[height - 1]
