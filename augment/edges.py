@@ -32,7 +32,8 @@ def inside(seen: Seen, box: tuple[float, float, float, float], steps: tuple[floa
         ):
             return None
     limb = seen.limb if seen.limb is not None else np.empty((0, 0), np.float32)
-    return within(seen.place, limb, box, (1 / steps[0], 1 / steps[1]))
+    edges = np.float32(box[0]), np.float32(box[1]), np.float32(box[2]), np.float32(box[3])
+    return within(seen.place, limb, edges, (np.float32(1 / steps[0]), np.float32(1 / steps[1])))
 
 
 def outlined(outline: Cover, seen: Seen) -> Cover:
@@ -67,20 +68,29 @@ def shadow(cover: Cover, shift: tuple[float, float], sigma: float) -> Cover:
 def within(
     place: NDArray[np.float32],
     limb: NDArray[np.float32],
-    box: tuple[float, float, float, float],
-    inverse: tuple[float, float],
+    box: tuple[np.float32, np.float32, np.float32, np.float32],
+    inverse: tuple[np.float32, np.float32],
 ) -> Cover:
     """Return the cover of a box on the sheet, with edges as soft as a px; `limb` may be empty."""
     height, width, _ = place.shape
     out = np.empty((height, width), np.uint8)
-    bounded = limb.size > 0
+    left, top, right, bottom = box
+    per_x, per_y = inverse
+    none, all_, half = np.float32(0), np.float32(255), np.float32(128)
     for y in range(height):
         for x in range(width):
-            u, v = np.float64(place[y, x, 0]), np.float64(place[y, x, 1])
-            depth = min(min(u - box[0], box[2] - u) * inverse[0], min(v - box[1], box[3] - v) * inverse[1])
-            if bounded:
-                depth = min(depth, np.float64(limb[y, x]))
-            out[y, x] = np.uint8(min(max(depth + 0.5, 0.0), 1.0) * 255 + 0.5)
+            u, v = place[y, x, 0], place[y, x, 1]
+            across = (u - left) if u + u < left + right else (right - u)
+            down = (v - top) if v + v < top + bottom else (bottom - v)
+            across, down = across * per_x, down * per_y
+            depth = (across if across < down else down) * all_ + half
+            depth = none if depth < none else depth
+            out[y, x] = np.uint8(all_ if depth > all_ else depth)
+    if limb.size > 0:
+        for y in range(height):
+            for x in range(width):
+                depth = min(max(limb[y, x] * all_ + half, none), all_)
+                out[y, x] = min(out[y, x], np.uint8(depth))
     return out
 
 
@@ -93,22 +103,20 @@ def layered(
     depth: int,
     edge: int,
     core: tuple[float, float, float, float],
-) -> NDArray[np.uint16]:
-    """Return the light of a sheet before what is `behind` it (uint16, height x width x 3 each).
+) -> None:
+    """Put a sheet before what is `behind` it, in place: uint16, height x width x 3 of light each.
 
     `shade` darkens what is behind by up to `depth` of 256; it never touches the sheet. Where the sheet ends
     within a px, its core takes `edge` of 1024 of the px: the thickness of the paper. `core` is the core's
     light under ambient light and what the lamp adds, then the lamp's direction (x, y) on the picture.
     """
     height, width, _ = sheet.shape
-    out = np.empty_like(sheet)
     even, lamp, lamp_x, lamp_y = core
     for y in range(height):
         above, below = max(y - 1, 0), min(y + 1, height - 1)
         for x in range(width):
             part = np.int64(cover[y, x])
             if part == 255:
-                out[y, x, 0], out[y, x, 1], out[y, x, 2] = sheet[y, x, 0], sheet[y, x, 1], sheet[y, x, 2]
                 continue
             rim, white = np.int64(0), np.int64(0)
             if part > 0 and edge > 0:
@@ -122,5 +130,4 @@ def layered(
             for channel in range(3):
                 back = (np.int64(behind[y, x, channel]) * lit) // 65280
                 total = (np.int64(sheet[y, x, channel]) * part + back * (255 - part) + 127) // 255
-                out[y, x, channel] = (total * (1024 - rim) + white * rim) >> 10
-    return out
+                sheet[y, x, channel] = (total * (1024 - rim) + white * rim) >> 10

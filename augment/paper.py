@@ -266,7 +266,7 @@ def screened(
     for y in range(height):
         for x in range(width):
             u, v = np.float64(place[y, x, 0]), np.float64(place[y, x, 1])
-            error = band[np.uint64(np.int64(v * scale + shift) & 1023)]
+            error = band[np.uint64(np.int64(v * scale + shift) & 255)]
             for ink in range(4):
                 tone = min(np.int64(tones[y, x, ink] * error), 8192)
                 column = np.int64(u * phases[ink, 0] + v * phases[ink, 1] + phases[ink, 2]) & (side - 1)
@@ -303,7 +303,7 @@ def contone(
 
     uint16, height x width x 3; 32768 is a perfect diffuser in full light. `image` is what each px sees of the
     picture (uint8 x 3) and `place` where it lies on the sheet (float32 x 2, px of the parent). `key`,
-    `curves`, `slopes` and `powers` are of `Sheet.arithmetic`; `band` float32 x 1024 scales the tones along
+    `curves`, `slopes` and `powers` are of `Sheet.arithmetic`; `band` float32 x 256 scales the tones along
     the sheet, at row `across[0] * v + across[1]`; `fibre` is the tile of `fibres`, which scales the
     reflectance by 1 + `origin[2]` times it, from row and column `origin` on; `light` is irradiance and gloss (float32 x 2), the gloss of colour `lamp` (float32 x 3).
 
@@ -341,7 +341,7 @@ def _load(
     for x in range(red.size):
         r, g, b = image[y, x, 0], image[y, x, 1], image[y, x, 2]
         red[x], green[x], blue[x] = r, g, b
-        error[x] = band[np.uint64(np.int64(place[y, x, 1] * scale + shift) & 1023)]
+        error[x] = band[np.uint64(np.int64(place[y, x, 1] * scale + shift) & 255)]
         grey = np.uint64(max(r, max(g, b)))
         black[x] = key[0][grey]
         over[x] = key[1][grey]

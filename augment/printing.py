@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from facedata.augment.bluenoise import MASK_SIDE
 from facedata.augment.camera import CameraParameters
 from facedata.augment.draws import Draw, draw_value
-from facedata.augment.geometry import PoseParameters, View
+from facedata.augment.geometry import PoseParameters
 from facedata.augment.light import ONE
 from facedata.augment.operator import Image, quantity
 from facedata.augment.paper import SOLID, TILE, Sheet, contone, fibres, screened, separations
@@ -47,6 +47,9 @@ STOCKS: Final[dict[str, dict[str, Draw]]] = {
     },
 }
 """What a paper stock decides: the default draws of these parameters, by stock."""
+
+_GEARS: Final = ((1, 1.0), (3, 0.7), (7, 0.5), (16, 0.3))
+"""Harmonics of a laser printer's drum and their amplitudes."""
 
 Stock = Literal["photo", "plain"]
 
@@ -205,22 +208,21 @@ def lamp_of(parameters: PrintParameters) -> Lamp:
 
 
 def print_light(
-    image: Image, seen: Seen, view: View, scale: float, parameters: PrintParameters, halftone: Halftone
+    image: Image, seen: Seen, step: float, scale: float, parameters: PrintParameters, halftone: Halftone
 ) -> NDArray[np.uint16]:
     """Return the light of the print of `image` at the sensor: uint16, height x width x 3, 32768 is white.
 
-    `scale` is mm of the sheet a px of the picture. Beyond the picture the sheet is bare.
+    `scale` is mm of the sheet a px of the picture, and `step` how many of these a px of the sensor spans at
+    most. Beyond the picture the sheet is bare.
     """
-    steps = np.linalg.norm(view.jacobian(np.array([view.centre]))[0], axis=0)
-    warped = _resampled(image, seen, float(steps.max()))
+    warped = _resampled(image, seen, step)
     sheet = sheet_of(parameters)
     words = Words.of(parameters.paper_seed, "sheet")
     origin = words.integer(0, TILE - 1), words.integer(0, TILE - 1), parameters.fibre / 100
-    # 1024 places of the profile span four of its longest periods
     band = 1 + parameters.banding / 100 * _banding(parameters.paper_seed, bool(halftone.drop))
-    across = scale * 256 / parameters.banding_period, 1024.0 * 4096 + words.integer(0, 1023)
+    across = scale * 256 / parameters.banding_period, 256.0 * 2**20 + words.integer(0, 255)
     lamp = np.full(3, ONE, np.float32)
-    finest = scale * float(steps.max())  # mm of the sheet under a px of the sensor
+    finest = scale * step  # mm of the sheet under a px of the sensor
     screen = _screen(halftone, finest)
     shift = halftone.misregistration / finest
     if screen is None and shift < 0.25:
@@ -250,20 +252,22 @@ def _resampled(image: Image, seen: Seen, step: float) -> Image:
 
 
 def _banding(seed: int, swaths: bool) -> NDArray[np.float32]:
-    """Return the error of ink along the feed over 4 periods: 1024 values, mean 0, standard deviation 1.
+    """Return the error of ink along the feed over one period: 256 values, mean 0, standard deviation 1.
 
     An inkjet leaves a line between two passes of its head; a laser printer swings with its drum and gears.
     """
     words = Words.of(seed, "banding")
-    place = np.arange(1024) / 256
+    place = np.arange(256) / 256
     if swaths:
-        distance = (place + 0.5) % 1 - 0.5
-        profile = words.choice((-1.0, 1.0)) * np.exp(-((distance / 0.06) ** 2))
-        profile += 0.3 * np.cos(2 * np.pi * (place + words.unit()))
+        # a line of a twentieth of the pass, and a slow swing
+        waves = [(1, 0.3, words.unit())]
+        profile = words.choice((-1.0, 1.0)) * np.exp(-(((place - 0.5) / 0.05) ** 2))
     else:
-        waves = [(1, 1.0), (3, 0.7), (7, 0.5), (16, 0.3)]
-        profile = sum(a * np.cos(2 * np.pi * (k * place + words.unit())) for k, a in waves)
-    profile = profile - profile.mean()
+        waves = [(k, amplitude, words.unit()) for k, amplitude in _GEARS]
+        profile = np.zeros(256)
+    for k, amplitude, phase in waves:
+        profile += amplitude * np.cos(2 * np.pi * (k * place + phase))
+    profile -= profile.mean()
     return np.asarray(profile / profile.std(), np.float32)
 
 

@@ -17,7 +17,7 @@ from facedata.augment.light import CODED, LINEAR, ONE
 from facedata.augment.operator import Applied, Image, Operator, quantity
 from facedata.augment.operators.capture import mixed
 from facedata.augment.printing import Halftone, PrintParameters, lamp_of, print_light, screen_waves, stock_draws
-from facedata.augment.surface import Curve, Seen, flat, look, project
+from facedata.augment.surface import Curve, Seen, flat, look, project, stretch
 from facedata.datasets.words import Words
 
 __all__ = ["SheetParameters", "SheetPhoto"]
@@ -154,9 +154,11 @@ class SheetPhoto(Operator[P]):
         scale = parameters.medium_width / width
         curve = self.curve(parameters, width, height)
         seen = look(sight, scale, (width, height), curve, lamp_of(parameters), self.nodes)
+        spans = stretch(sight)
+        step = float(np.hypot(*spans).max())
         ink = self.halftone(parameters)
-        light = print_light(self.inked(image, parameters), seen, sight, scale, parameters, ink)
-        across = np.linalg.norm(sight.jacobian(np.array([sight.centre]))[0], axis=1)
+        light = print_light(self.inked(image, parameters), seen, step, scale, parameters, ink)
+        across = np.hypot(*spans.T)
         cover = inside(seen, self.box(parameters, width, height), (float(across[0]), float(across[1])))
         outline = self.outline(parameters, width, height)
         if outline is not None:
@@ -164,7 +166,7 @@ class SheetPhoto(Operator[P]):
             cover = scissors if cover is None else np.minimum(cover, scissors)
         if cover is None:
             return Scene(light, None, seen)
-        millimetre = scale * float(across.max())
+        millimetre = scale * step
         edge = min(parameters.thickness / millimetre, 1.0)
         lamp = lamp_of(parameters)
         white = parameters.whiteness * ONE
@@ -176,8 +178,8 @@ class SheetPhoto(Operator[P]):
         else:
             behind = room(sight.height, sight.width, parameters.paper_seed, level=parameters.room_level)
             dark, depth = cover, 0
-        whole = layered(light, behind, cover, dark, depth, round(edge * 1024), core)
-        return Scene(whole, cover, seen)
+        layered(light, behind, cover, dark, depth, round(edge * 1024), core)
+        return Scene(light, cover, seen)
 
     def map_points(
         self, points: NDArray[np.float64], parameters: P, width: int, height: int

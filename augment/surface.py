@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from facedata.augment.geometry import View
 from facedata.augment.kernels import kernel
 
-__all__ = ["Curve", "Lamp", "Seen", "cylinder", "flat", "folds", "look", "project"]
+__all__ = ["Curve", "Lamp", "Seen", "cylinder", "flat", "folds", "look", "project", "stretch"]
 
 Floats = NDArray[np.float64]
 
@@ -175,15 +175,21 @@ def project(view: View, scale: float, size: tuple[int, int], curve: Curve, point
 
 def pose_of(view: View, scale: float, size: tuple[int, int]) -> tuple[Floats, Floats]:
     """Return (R, t) of the sheet's frame before the camera, t in mm, from the view's homography."""
-    x, y = view.centre
-    lens = np.array([[view.focal, 0, x], [0, view.focal, y], [0, 0, 1]])
-    paper = np.array([[scale, 0, -scale * (size[0] - 1) / 2], [0, scale, -scale * (size[1] - 1) / 2], [0, 0, 1]])
-    columns = np.linalg.solve(lens, view.homography) @ np.linalg.inv(paper)
-    columns /= np.linalg.norm(columns[:, 0])
-    if columns[2, 2] < 0:
-        columns = -columns
-    turn = np.stack([columns[:, 0], columns[:, 1], np.cross(columns[:, 0], columns[:, 1])], axis=1)
-    return turn, columns[:, 2]
+    h, (x, y) = view.homography, view.centre
+    columns = np.stack([(h[0] - x * h[2]) / view.focal, (h[1] - y * h[2]) / view.focal, h[2]])
+    first, second = columns[:, 0], columns[:, 1]
+    place = columns[:, 2] + (size[0] - 1) / 2 * first + (size[1] - 1) / 2 * second
+    # px of the picture are `scale` mm, and the sheet is before the camera
+    length = math.copysign(math.sqrt(float(first @ first)), float(place[2])) / scale
+    first, second, place = first / length / scale, second / length / scale, place / length
+    return np.stack([first, second, np.cross(first, second)], axis=1), place
+
+
+def stretch(view: View) -> Floats:
+    """Return the derivative (2 x 2) of the parent's px by the sensor's in the middle of the sensor."""
+    inverse = np.linalg.inv(view.homography)
+    u, v, w = inverse @ (*view.centre, 1.0)
+    return np.asarray((inverse[:2, :2] - np.outer((u / w, v / w), inverse[2, :2])) / w, np.float64)
 
 
 def _unrolled(curve: Curve, camera_x: float, camera_z: float) -> tuple[Floats, float, float]:

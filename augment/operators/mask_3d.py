@@ -172,8 +172,8 @@ class _Mask(Operator[P]):
         towards = lamp[:2] / max(float(np.hypot(*lamp[:2])), 1e-9)
         dark = shadow(cover, (-far * float(towards[0]), -far * float(towards[1])), 0.7 * parameters.rim / millimetre)
         depth = round(256 * (0.35 + 0.65 * (1 - parameters.ambient)))
-        light = layered(masked, live, cover, dark, depth, 0, (0.0, 0.0, 0.0, 0.0))
-        taken = photograph(light, parameters, (width, height))
+        layered(masked, live, cover, dark, depth, 0, (0.0, 0.0, 0.0, 0.0))
+        taken = photograph(masked, parameters, (width, height))
         share = round(parameters.strength * ONE)
         if share != ONE:
             taken = mixed(image, taken, share, LINEAR, CODED)
