@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -61,14 +62,15 @@ class Arithmetic(NamedTuple):
     """One sheet as `contone` takes it, float32.
 
     `key` holds black and 1 / (1 - black) by the brightest channel's code (256 each), `curves` (5 x 2) the
-    grey balance t (c0 + c1 t) of each ink and 4 g, `slopes` (4 x 3) 1 - T^(1/n), and `powers` (3 x 4096) the
-    light, 32768 = a perfect diffuser, of R^(1/n) in steps of 1/4095.
+    grey balance t (c0 + c1 t) of each ink and 4 g, `slopes` (4 x 3) 1 - T^(1/n), `power` (4096) R^(1/n) in
+    steps of 1/4095 to the power of n, and `paper` (3 x 2) the light of the surface and of the body.
     """
 
     key: tuple[Row, Row]
     curves: Row
     slopes: Row
-    powers: Row
+    power: Row
+    paper: Row
 
 
 @dataclass(frozen=True)
@@ -154,9 +156,9 @@ class Sheet:
         lower = 2 * self.balance * np.array(GREY_BALANCE)
         curves = np.array([*zip(1 - lower, lower, strict=True), (4 * self.gain, 0.0)])
         slopes = 1 - INKS ** (1 / self.n)
-        body = (np.arange(4096) / 4095) ** self.n
-        powers = np.array(self.paper)[:, None] * (self.surface + (1 - self.surface) * body) * ONE
-        single = (array.astype(np.float32) for array in (key, 1 / (1 - key), curves, slopes, powers))
+        power = (np.arange(4096) / 4095) ** self.n
+        paper = np.array(self.paper)[:, None] * [self.surface, 1 - self.surface] * ONE
+        single = (array.astype(np.float32) for array in (key, 1 / (1 - key), curves, slopes, power, paper))
         black, over, *rest = single
         return Arithmetic((black, over), *rest)
 
@@ -284,96 +286,108 @@ def screened(
     return out
 
 
-@kernel
 def contone(
     image: Image,
-    place: NDArray[np.float32],
-    key: tuple[NDArray[np.float32], NDArray[np.float32]],
-    curves: NDArray[np.float32],
-    slopes: NDArray[np.float32],
-    powers: NDArray[np.float32],
-    band: NDArray[np.float32],
+    place: Row,
+    ink: Arithmetic,
+    band: Row,
     across: tuple[float, float],
-    fibre: NDArray[np.float32],
+    fibre: Row,
     origin: tuple[int, int, float],
-    light: NDArray[np.float32],
-    lamp: NDArray[np.float32],
+    light: Row,
+    lamp: Row,
 ) -> NDArray[np.uint16]:
     """Return the light that leaves a sheet printed in continuous tone: R^(1/n) as a product, then a table.
 
     uint16, height x width x 3; 32768 is a perfect diffuser in full light. `image` is what each px sees of the
-    picture (uint8 x 3) and `place` where it lies on the sheet (float32 x 2, px of the parent). `key`,
-    `curves`, `slopes` and `powers` are of `Sheet.arithmetic`; `band` float32 x 256 scales the tones along
-    the sheet, at row `across[0] * v + across[1]`; `fibre` is the tile of `fibres`, which scales the
-    reflectance by 1 + `origin[2]` times it, from row and column `origin` on; `light` is irradiance and gloss (float32 x 2), the gloss of colour `lamp` (float32 x 3).
-
-    The arithmetic runs along rows of float32, so that the compiler can do several px at once.
+    picture (uint8 x 3) and `place` where it lies on the sheet (float32 x 2, px of the parent). `band` float32
+    x 256 scales the tones along the sheet, at row `across[0] * v + across[1]`; `fibre` is the tile of
+    `fibres`, which scales the reflectance by 1 + `origin[2]` times it, from row and column `origin` on;
+    `light` is irradiance and gloss (float32 x 2), the gloss of colour `lamp` (float32 x 3).
     """
-    height, width, _ = image.shape
-    out = np.empty((height, width, 3), np.uint16)
-    red, green, blue = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
-    black, over, error = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
-    first, second, third = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
-    for y in range(height):
-        _load(image, place, key, band, across, y, red, green, blue, black, over, error)
-        _mix(red, green, blue, black, over, error, curves, slopes, first, second, third)
-        _store(first, second, third, powers, fibre, (y + origin[0]) & 255, origin[1:], light, lamp, y, out)
-    return out
+    red, green, blue = cv2.split(image)
+    planes = print_planes(red, green, blue, place, *ink, band, across, fibre, origin, light, lamp)
+    return np.asarray(cv2.merge(planes), np.uint16)
 
 
 @kernel
-def _load(
-    image: Image,
-    place: NDArray[np.float32],
+def print_planes(
+    red: Image,
+    green: Image,
+    blue: Image,
+    place: Row,
     key: tuple[Row, Row],
+    curves: Row,
+    slopes: Row,
+    power: Row,
+    paper: Row,
     band: Row,
     across: tuple[float, float],
-    y: int,
-    red: Row,
-    green: Row,
-    blue: Row,
-    black: Row,
-    over: Row,
-    error: Row,
-) -> None:
-    """Fill rows of codes, of black, of the factor on the other inks beside it, and of the band's error."""
-    scale, shift = across
-    for x in range(red.size):
-        r, g, b = image[y, x, 0], image[y, x, 1], image[y, x, 2]
-        red[x], green[x], blue[x] = r, g, b
-        error[x] = band[np.uint64(np.int64(place[y, x, 1] * scale + shift) & 255)]
-        grey = np.uint64(max(r, max(g, b)))
-        black[x] = key[0][grey]
-        over[x] = key[1][grey]
+    fibre: Row,
+    origin: tuple[int, int, float],
+    light: Row,
+    lamp: Row,
+) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint16]]:
+    """Return the planes of `contone`. It runs along rows, so that the compiler can do several px at once."""
+    height, width = red.shape
+    first, second = np.empty((height, width), np.uint16), np.empty((height, width), np.uint16)
+    third = np.empty((height, width), np.uint16)
+    black, over, error = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
+    r, g, b = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
+    shade, gloss = np.empty(width, np.float32), np.empty(width, np.float32)
+    scale, shift = np.float32(across[0]), np.float32(across[1])
+    down, right, rough = origin[0], origin[1], np.float32(origin[2])
+    one, mask = np.float32(1), np.int32(255)
+    index, body = np.empty(width, np.int32), np.empty(width, np.float32)
+    for y in range(height):
+        for x in range(width):
+            index[x] = np.int32(place[y, x, 1] * scale + shift) & mask
+        for x in range(width):
+            error[x] = band[np.uint32(index[x])]
+        for x in range(width):
+            index[x] = max(red[y, x], max(green[y, x], blue[y, x]))
+        for x in range(width):
+            black[x] = key[0][np.uint32(index[x])]
+        for x in range(width):
+            over[x] = key[1][np.uint32(index[x])]
+        _mix(red[y], green[y], blue[y], black, over, error, curves, slopes, r, g, b)
+        row = fibre[(y + down) & 255]
+        for x in range(width):
+            shade[x] = light[y, x, 0] * (one + rough * row[np.uint32((x + right) & 255)])
+            gloss[x] = light[y, x, 1]
+        _shine(r, power, paper[0], shade, gloss, lamp[0], index, body, first[y])
+        _shine(g, power, paper[1], shade, gloss, lamp[1], index, body, second[y])
+        _shine(b, power, paper[2], shade, gloss, lamp[2], index, body, third[y])
+    return first, second, third
 
 
 @kernel
 def _mix(
-    red: Row,
-    green: Row,
-    blue: Row,
+    red: Image,
+    green: Image,
+    blue: Image,
     black: Row,
     over: Row,
     error: Row,
-    curves: NDArray[np.float32],
-    slopes: NDArray[np.float32],
+    curves: Row,
+    slopes: Row,
     first: Row,
     second: Row,
     third: Row,
 ) -> None:
     """Fill rows of R^(1/n) of red, green and blue: tones, coverages, then prod_j (1 - s_j a_j)."""
-    one, code = np.float32(1), np.float32(1 / 255)
-    gain, p = curves[4, 0], curves[:4]
-    m0, m1, y0, y1 = p[1, 0], p[1, 1], p[2, 0], p[2, 1]
+    none, one, code = np.float32(0), np.float32(1), np.float32(1 / 255)
+    gain = curves[4, 0]
+    m0, m1, y0, y1 = curves[1, 0], curves[1, 1], curves[2, 0], curves[2, 1]
     cr, cg, cb = slopes[0, 0], slopes[0, 1], slopes[0, 2]
     mr, mg, mb = slopes[1, 0], slopes[1, 1], slopes[1, 2]
     yr, yg, yb = slopes[2, 0], slopes[2, 1], slopes[2, 2]
     kr, kg, kb = slopes[3, 0], slopes[3, 1], slopes[3, 2]
-    for x in range(red.size):
+    for x in range(first.size):
         scale = over[x] * error[x]
-        c = min(max(one - red[x] * code - black[x], np.float32(0)) * scale, one)
-        m = min(max(one - green[x] * code - black[x], np.float32(0)) * scale, one)
-        y = min(max(one - blue[x] * code - black[x], np.float32(0)) * scale, one)
+        c = min(max(one - np.float32(red[x]) * code - black[x], none) * scale, one)
+        m = min(max(one - np.float32(green[x]) * code - black[x], none) * scale, one)
+        y = min(max(one - np.float32(blue[x]) * code - black[x], none) * scale, one)
         k = min(black[x] * error[x], one)
         m, y = m * (m0 + m1 * m), y * (y0 + y1 * y)
         c, m = c + gain * c * (one - c), m + gain * m * (one - m)
@@ -384,28 +398,27 @@ def _mix(
 
 
 @kernel
-def _store(
-    first: Row,
-    second: Row,
-    third: Row,
-    powers: NDArray[np.float32],
-    fibre: NDArray[np.float32],
-    down: int,
-    across: tuple[int, float],
-    light: NDArray[np.float32],
-    lamp: NDArray[np.float32],
-    y: int,
+def _shine(
+    root: Row,
+    power: Row,
+    paper: Row,
+    shade: Row,
+    gloss: Row,
+    lamp: np.float32,
+    index: NDArray[np.int32],
+    body: Row,
     out: NDArray[np.uint16],
 ) -> None:
-    """Write a row of light: the power of the product, the paper's fibres, irradiance and gloss."""
-    most, steps, half, one = np.float32(65535), np.float32(4095), np.float32(0.5), np.float32(1)
-    right, rough = across[0], np.float32(across[1])
-    for x in range(first.size):
-        shade = light[y, x, 0] * (one + rough * fibre[np.uint64(down), np.uint64((x + right) & 255)])
-        gloss = light[y, x, 1]
-        red = powers[0, np.uint64(first[x] * steps + half)] * shade + gloss * lamp[0]
-        green = powers[1, np.uint64(second[x] * steps + half)] * shade + gloss * lamp[1]
-        blue = powers[2, np.uint64(third[x] * steps + half)] * shade + gloss * lamp[2]
-        out[y, x, 0] = np.uint16(min(red, most))
-        out[y, x, 1] = np.uint16(min(green, most))
-        out[y, x, 2] = np.uint16(min(blue, most))
+    """Write a row of a plane of light: paper (surface, body) x power of the root x shade + gloss.
+
+    Three loops, for one that mixes look-ups with arithmetic takes twice as long.
+    """
+    steps, half, most = np.float32(power.size - 1), np.float32(0.5), np.float32(65535)
+    surface, under = paper[0], paper[1]
+    for x in range(out.size):
+        index[x] = np.int32(root[x] * steps + half)
+    for x in range(out.size):
+        body[x] = power[np.uint32(index[x])]
+    for x in range(out.size):
+        total = (surface + under * body[x]) * shade[x] + gloss[x] * lamp
+        out[x] = np.uint16(np.int32(min(total, most)))

@@ -228,7 +228,7 @@ def print_light(
     if screen is None and shift < 0.25:
         # neither dots nor colour fringes would reach a quarter of a px
         ink = sheet.arithmetic()
-        return contone(warped, seen.place, *ink, band, across, fibres(), origin, seen.light, lamp)
+        return contone(warped, seen.place, ink, band, across, fibres(), origin, seen.light, lamp)
     tones = separations(warped, *sheet.separation_tables())
     if shift >= 0.25:
         tones = _misregistered(tones, shift, words)
