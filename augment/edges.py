@@ -71,27 +71,52 @@ def within(
     box: tuple[np.float32, np.float32, np.float32, np.float32],
     inverse: tuple[np.float32, np.float32],
 ) -> Cover:
-    """Return the cover of a box on the sheet, with edges as soft as a px; `limb` may be empty."""
+    """Return the cover of a box on the sheet, with edges as soft as a px; `limb` may be empty.
+
+    Blocks whose four corners lie well inside are filled without a look within: between them a sheet bends by
+    less than the reserve.
+    """
     height, width, _ = place.shape
     out = np.empty((height, width), np.uint8)
     left, top, right, bottom = box
     per_x, per_y = inverse
-    none, all_, half = np.float32(0), np.float32(255), np.float32(128)
-    for y in range(height):
-        for x in range(width):
-            u, v = place[y, x, 0], place[y, x, 1]
-            across = (u - left) if u + u < left + right else (right - u)
-            down = (v - top) if v + v < top + bottom else (bottom - v)
-            across, down = across * per_x, down * per_y
-            depth = (across if across < down else down) * all_ + half
-            depth = none if depth < none else depth
-            out[y, x] = np.uint8(all_ if depth > all_ else depth)
-    if limb.size > 0:
-        for y in range(height):
-            for x in range(width):
-                depth = min(max(limb[y, x] * all_ + half, none), all_)
-                out[y, x] = min(out[y, x], np.uint8(depth))
+    none, full, half, reserve = np.float32(0), np.float32(255), np.float32(128), np.float32(2.5)
+    for start in range(0, height, 8):
+        stop = min(start + 8, height)
+        for first in range(0, width, 8):
+            last = min(first + 8, width)
+            least = np.float32(1e30)
+            for y in (start, stop - 1):
+                for x in (first, last - 1):
+                    depth = _depth(place[y, x, 0], place[y, x, 1], left, top, right, bottom, per_x, per_y)
+                    if limb.size > 0:
+                        depth = min(depth, limb[y, x])
+                    least = min(least, depth)
+            if least > reserve:
+                out[start:stop, first:last] = 255
+                continue
+            for y in range(start, stop):
+                for x in range(first, last):
+                    depth = _depth(place[y, x, 0], place[y, x, 1], left, top, right, bottom, per_x, per_y)
+                    if limb.size > 0:
+                        depth = min(depth, limb[y, x])
+                    out[y, x] = np.uint8(min(max(depth * full + half, none), full))
     return out
+
+
+@kernel
+def _depth(
+    u: np.float32,
+    v: np.float32,
+    left: np.float32,
+    top: np.float32,
+    right: np.float32,
+    bottom: np.float32,
+    per_x: np.float32,
+    per_y: np.float32,
+) -> np.float32:
+    """Return how far inside the box a place is, in px of the sensor."""
+    return min(min(u - left, right - u) * per_x, min(v - top, bottom - v) * per_y)
 
 
 @kernel
@@ -126,8 +151,9 @@ def layered(
                 length = math.sqrt(out_x * out_x + out_y * out_y)
                 facing = (out_x * lamp_x + out_y * lamp_y) / max(length, 1e-9)
                 white = np.int64(even + lamp * max(facing, 0.0))
-            lit = 65280 - np.int64(shade[y, x]) * depth
+            lit = 65536 - ((np.int64(shade[y, x]) * depth * 257) >> 8)
+            whole = part + (part >> 7)  # of 256
             for channel in range(3):
-                back = (np.int64(behind[y, x, channel]) * lit) // 65280
-                total = (np.int64(sheet[y, x, channel]) * part + back * (255 - part) + 127) // 255
+                back = (np.int64(behind[y, x, channel]) * lit) >> 16
+                total = (np.int64(sheet[y, x, channel]) * whole + back * (256 - whole) + 128) >> 8
                 sheet[y, x, channel] = (total * (1024 - rim) + white * rim) >> 10

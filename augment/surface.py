@@ -286,4 +286,4 @@ def _enlarged(field: NDArray[np.float32], pitch: int, height: int, width: int) -
     rows, columns = field.shape[:2]
     whole = cv2.resize(field, (columns * pitch, rows * pitch), interpolation=cv2.INTER_LINEAR)
     edge = pitch // 2
-    return np.ascontiguousarray(whole[edge : edge + height, edge : edge + width])
+    return np.asarray(whole[edge : edge + height, edge : edge + width])
