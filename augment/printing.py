@@ -21,7 +21,7 @@ from facedata.augment.screens import CELL_LEVELS, CELL_SIDE, DROP_LEVELS, OCTAVE
 from facedata.augment.surface import Lamp, Seen
 from facedata.datasets.words import Words
 
-__all__ = ["STOCKS", "Halftone", "PrintParameters", "print_light", "screen_waves", "sheet_of", "stock_draws"]
+__all__ = ["ANGLES", "STOCKS", "Halftone", "PrintParameters", "banding", "print_light", "screen_waves", "sheet_of", "stock_draws"]
 
 ANGLES: Final = (15.0, 75.0, 0.0, 45.0)
 """Screen angles in deg of C, M, Y, K (ISO 12647-2:2004, 4.2.2.3: C, M, K 30 deg apart, Y between)."""
@@ -219,10 +219,11 @@ def print_light(
     sheet = sheet_of(parameters)
     words = Words.of(parameters.paper_seed, "sheet")
     origin = words.integer(0, TILE - 1), words.integer(0, TILE - 1), parameters.fibre / 100
-    band = 1 + parameters.banding / 100 * _banding(parameters.paper_seed, bool(halftone.drop))
-    across = scale * 256 / parameters.banding_period, 256.0 * 2**20 + words.integer(0, 255)
-    lamp = np.full(3, ONE, np.float32)
     finest = scale * step  # mm of the sheet under a px of the sensor
+    passes = parameters.banding_period / finest
+    band = 1 + np.float32(parameters.banding / 100) * banding(parameters.paper_seed, bool(halftone.drop), passes)
+    across = min(256 / passes * step, 512.0), 256.0 * 2**18 + words.integer(0, 255)
+    lamp = np.full(3, ONE, np.float32)
     screen = _screen(halftone, finest)
     shift = halftone.misregistration / finest
     if screen is None and shift < 0.25:
@@ -251,24 +252,25 @@ def _resampled(image: Image, seen: Seen, step: float) -> Image:
     return np.asarray(found, np.uint8)
 
 
-def _banding(seed: int, swaths: bool) -> NDArray[np.float32]:
-    """Return the error of ink along the feed over one period: 256 values, mean 0, standard deviation 1.
+def banding(seed: int, swaths: bool, period: float) -> NDArray[np.float32]:
+    """Return the error of ink along the feed over one period: float32 x 256, mean 0.
 
     An inkjet leaves a line between two passes of its head; a laser printer swings with its drum and gears.
+    The standard deviation on paper is 1; `period` is in px of the sensor, which smooth what they cannot see.
     """
     words = Words.of(seed, "banding")
     place = np.arange(256) / 256
     if swaths:
         # a line of a twentieth of the pass, and a slow swing
-        waves = [(1, 0.3, words.unit())]
-        profile = words.choice((-1.0, 1.0)) * np.exp(-(((place - 0.5) / 0.05) ** 2))
+        start = words.unit()
+        waves = [(k, math.exp(-((0.1 * k) ** 2)), k * start) for k in range(1, 25)]
+        waves.append((1, words.uniform(0, 3), words.unit()))
     else:
         waves = [(k, amplitude, words.unit()) for k, amplitude in _GEARS]
-        profile = np.zeros(256)
-    for k, amplitude, phase in waves:
-        profile += amplitude * np.cos(2 * np.pi * (k * place + phase))
-    profile -= profile.mean()
-    return np.asarray(profile / profile.std(), np.float32)
+    order, amplitude, phase = (np.array(column) for column in zip(*waves, strict=True))
+    seen = amplitude * np.sinc(order / period) * (order * 2 < period)
+    seen /= math.sqrt(float(np.sum(amplitude**2)) / 2)
+    return np.asarray(np.cos(2 * np.pi * (np.outer(place, order) + phase)) @ seen, np.float32)
 
 
 def _screen(halftone: Halftone, finest: float) -> tuple[NDArray[np.int16], int, int] | None:

@@ -152,7 +152,7 @@ def look(view: View, scale: float, size: tuple[int, int], curve: Curve, lamp: La
         (lamp.ambient, lamp.gloss, lamp.exponent),
     )
     wanted = pitch, view.height, view.width
-    edge = _enlarged(limb, *wanted) if len(table) > 2 else None
+    edge = np.ascontiguousarray(_enlarged(limb, *wanted)) if len(table) > 2 else None
     return Seen(_enlarged(place, *wanted), _enlarged(light, *wanted), edge)
 
 
@@ -265,8 +265,10 @@ def survey(
             beyond = min(at, 0.0) + max(at - last - 1, 0.0) if last else 0.0
             t += beyond / per_step * (z - camera[2])
             limb[i, j] = min(at, last + 1 - at) / per_step * focal
-            place[i, j, 0] = to_parent[0, 0] * s + to_parent[1, 0] * t + middle[0]
-            place[i, j, 1] = to_parent[0, 1] * s + to_parent[1, 1] * t + middle[1]
+            u = to_parent[0, 0] * s + to_parent[1, 0] * t + middle[0]
+            v = to_parent[0, 1] * s + to_parent[1, 1] * t + middle[1]
+            place[i, j, 0] = min(max(u, -131072.0), 131072.0)
+            place[i, j, 1] = min(max(v, -131072.0), 131072.0)
             to_x, to_y, to_z = lamp[0] - s, lamp[1] - camera[1] - far * across, lamp[2] - z
             length = math.sqrt(to_x * to_x + to_y * to_y + to_z * to_z)
             lit = max(to_y * sine - to_z * cosine, 0.0) / length
