@@ -91,8 +91,15 @@ class Sheet:
 
     @property
     def surface(self) -> float:
-        """Share of the paper's reflectance that no ink hides, 10^-D_max."""
-        return float(10**-self.d_max)
+        """Share of the paper's reflectance that no ink hides.
+
+        It brings the darkest print, solid C, M and Y with their share of black, to D_max in green light; nothing
+        where the inks themselves let more than that through.
+        """
+        black = self.black + 4 * self.gain * self.black * (1 - self.black)
+        cyan, magenta, yellow, key = (float(ink[1]) for ink in INKS)
+        body = cyan * magenta * yellow * (1 - black + black * key ** (1 / self.n)) ** self.n
+        return max(10**-self.d_max - body, 0.0) / (1 - body)
 
     def separate(self, rgb: Floats) -> Floats:
         """Return tones 0-1 of C, M, Y, K (N x 4) of sRGB values 0-1 (N x 3).
@@ -270,7 +277,7 @@ def screened(
             u, v = np.float64(place[y, x, 0]), np.float64(place[y, x, 1])
             error = band[np.uint64(np.int64(v * scale + shift) & 255)]
             for ink in range(4):
-                tone = min(np.int64(tones[y, x, ink] * error), 8192)
+                tone = min(np.int64(np.float32(tones[y, x, ink]) * error), 8192)
                 column = np.int64(u * phases[ink, 0] + v * phases[ink, 1] + phases[ink, 2]) & (side - 1)
                 row = np.int64(u * phases[ink, 3] + v * phases[ink, 4] + phases[ink, 5]) & (side - 1)
                 seen = _dot(factors, contrasts, levels, screen, ink, tone, row * side + column)

@@ -224,7 +224,7 @@ def print_light(
     band = 1 + np.float32(parameters.banding / 100) * banding(parameters.paper_seed, bool(halftone.drop), passes)
     across = min(256 / passes * step, 512.0), 256.0 * 2**18 + words.integer(0, 255)
     lamp = np.full(3, ONE, np.float32)
-    screen = _screen(halftone, finest)
+    screen = screen_of(halftone, finest)
     shift = halftone.misregistration / finest
     if screen is None and shift < 0.25:
         # neither dots nor colour fringes would reach a quarter of a px
@@ -232,7 +232,7 @@ def print_light(
         return contone(warped, seen.place, ink, band, across, fibres(), origin, seen.light, lamp)
     tones = separations(warped, *sheet.separation_tables())
     if shift >= 0.25:
-        tones = _misregistered(tones, shift, words)
+        tones = misregistered(tones, shift, words)
     table, levels, side = screen or (np.zeros((CELL_LEVELS + 1) * CELL_SIDE**2, np.int16), CELL_LEVELS, CELL_SIDE)
     phases = _phases(halftone, scale, side, parameters.paper_seed)
     ink = sheet.tables(levels, side)
@@ -261,19 +261,19 @@ def banding(seed: int, swaths: bool, period: float) -> NDArray[np.float32]:
     words = Words.of(seed, "banding")
     place = np.arange(256) / 256
     if swaths:
-        # a line of a twentieth of the pass, and a slow swing
+        # a line of a tenth of the pass, and a slow swing
         start = words.unit()
-        waves = [(k, math.exp(-((0.1 * k) ** 2)), k * start) for k in range(1, 25)]
+        waves = [(k, math.exp(-((0.16 * k) ** 2)), k * start) for k in range(1, 15)]
         waves.append((1, words.uniform(0, 3), words.unit()))
     else:
         waves = [(k, amplitude, words.unit()) for k, amplitude in _GEARS]
     order, amplitude, phase = (np.array(column) for column in zip(*waves, strict=True))
     seen = amplitude * np.sinc(order / period) * (order * 2 < period)
-    seen /= math.sqrt(float(np.sum(amplitude**2)) / 2)
-    return np.asarray(np.cos(2 * np.pi * (np.outer(place, order) + phase)) @ seen, np.float32)
+    printed = np.cos(2 * np.pi * (np.outer(place, order) + phase)) @ np.stack([amplitude, seen], axis=1)
+    return np.asarray(printed[:, 1] / printed[:, 0].std(), np.float32)
 
 
-def _screen(halftone: Halftone, finest: float) -> tuple[NDArray[np.int16], int, int] | None:
+def screen_of(halftone: Halftone, finest: float) -> tuple[NDArray[np.int16], int, int] | None:
     """Return (table, levels, side) of the screen as px of `finest` mm see it; None where it is not seen."""
     period = halftone.drop / 1000 / finest if halftone.drop else 25.4 / max(halftone.ruling, 1e-6) / finest
     if period < (0.35 if halftone.drop else 2.0):
@@ -309,7 +309,7 @@ def screen_waves(halftone: Halftone, scale: float, seed: int) -> list[list[float
     return [[float(form[0]), float(form[1])] for form in _phases(halftone, scale, 1, seed)]
 
 
-def _misregistered(tones: NDArray[np.uint16], shift: float, words: Words) -> NDArray[np.uint16]:
+def misregistered(tones: NDArray[np.uint16], shift: float, words: Words) -> NDArray[np.uint16]:
     """Return the tones with C, M and Y displaced by up to `shift` px each; black stays."""
     out = tones.copy()
     height, width, _ = tones.shape
