@@ -27,9 +27,7 @@ def inside(seen: Seen, box: tuple[float, float, float, float], steps: tuple[floa
         reach = steps[0] * 2, steps[1] * 2
         corners = [seen.place[j, i] for j in (0, -1) for i in (0, -1)]
         # what of a flat sheet lies between four places that it covers, it covers too
-        if all(
-            box[i] + reach[i] <= corner[i] <= box[i + 2] - reach[i] for corner in corners for i in (0, 1)
-        ):
+        if all(box[i] + reach[i] <= corner[i] <= box[i + 2] - reach[i] for corner in corners for i in (0, 1)):
             return None
     limb = seen.limb if seen.limb is not None else np.empty((0, 0), np.float32)
     edges = np.float32(box[0]), np.float32(box[1]), np.float32(box[2]), np.float32(box[3])

@@ -229,7 +229,13 @@ def _factors(table: Words64, ink: int, tone: int) -> tuple[int, int, int]:
 
 @kernel
 def _dot(
-    table: Words64, contrasts: Words64, levels: Words64, screen: NDArray[np.int16], ink: int, tone: int, at: int
+    table: Words64,
+    contrasts: Words64,
+    levels: Words64,
+    screen: NDArray[np.int16],
+    ink: int,
+    tone: int,
+    at: int,
 ) -> tuple[int, int, int]:
     """Return an ink's factors where its screen lies `d` above its tone: F - d * contrast, within 0 .. 1."""
     red, green, blue = _factors(table, ink, tone)

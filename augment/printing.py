@@ -21,7 +21,17 @@ from facedata.augment.screens import CELL_LEVELS, CELL_SIDE, DROP_LEVELS, OCTAVE
 from facedata.augment.surface import Lamp, Seen
 from facedata.datasets.words import Words
 
-__all__ = ["ANGLES", "STOCKS", "Halftone", "PrintParameters", "banding", "print_light", "screen_waves", "sheet_of", "stock_draws"]
+__all__ = [
+    "ANGLES",
+    "STOCKS",
+    "Halftone",
+    "PrintParameters",
+    "banding",
+    "print_light",
+    "screen_waves",
+    "sheet_of",
+    "stock_draws",
+]
 
 ANGLES: Final = (15.0, 75.0, 0.0, 45.0)
 """Screen angles in deg of C, M, Y, K (ISO 12647-2:2004, 4.2.2.3: C, M, K 30 deg apart, Y between)."""
@@ -127,10 +137,18 @@ class PrintParameters(CameraParameters, PoseParameters):
         draw={"log_uniform": [0.01, 1.5]},
     )
     gloss_exponent: float = quantity(
-        "exponent of the highlight's lobe, (n.h)^m", unit="1", low=1, high=5000, draw={"log_uniform": [3, 600]}
+        "exponent of the highlight's lobe, (n.h)^m",
+        unit="1",
+        low=1,
+        high=5000,
+        draw={"log_uniform": [3, 600]},
     )
     lamp_distance: float = quantity(
-        "distance of the lamp from the sheet", unit="mm", low=100, high=20000, draw={"log_uniform": [400, 4000]}
+        "distance of the lamp from the sheet",
+        unit="mm",
+        low=100,
+        high=20000,
+        draw={"log_uniform": [400, 4000]},
     )
     lamp_angle: float = quantity(
         "angle of the lamp off the camera's axis, seen from the sheet",
@@ -221,7 +239,9 @@ def print_light(
     origin = words.integer(0, TILE - 1), words.integer(0, TILE - 1), parameters.fibre / 100
     finest = scale * step  # mm of the sheet under a px of the sensor
     passes = parameters.banding_period / finest
-    band = 1 + np.float32(parameters.banding / 100) * banding(parameters.paper_seed, bool(halftone.drop), passes)
+    band = 1 + np.float32(parameters.banding / 100) * banding(
+        parameters.paper_seed, bool(halftone.drop), passes
+    )
     across = min(256 / passes * step, 512.0), 256.0 * 2**18 + words.integer(0, 255)
     lamp = np.full(3, ONE, np.float32)
     screen = screen_of(halftone, finest)
@@ -233,7 +253,11 @@ def print_light(
     tones = separations(warped, *sheet.separation_tables())
     if shift >= 0.25:
         tones = misregistered(tones, shift, words)
-    table, levels, side = screen or (np.zeros((CELL_LEVELS + 1) * CELL_SIDE**2, np.int16), CELL_LEVELS, CELL_SIDE)
+    table, levels, side = screen or (
+        np.zeros((CELL_LEVELS + 1) * CELL_SIDE**2, np.int16),
+        CELL_LEVELS,
+        CELL_SIDE,
+    )
     phases = _phases(halftone, scale, side, parameters.paper_seed)
     ink = sheet.tables(levels, side)
     paper = sheet.base(), band, across, fibres(), origin, seen.light, lamp
@@ -320,5 +344,3 @@ def misregistered(tones: NDArray[np.uint16], shift: float, words: Words) -> NDAr
         moved = cv2.warpAffine(plane, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
         out[:, :, ink] = np.minimum(moved, SOLID)
     return out
-
-

@@ -16,7 +16,14 @@ from facedata.augment.kernels import prepared
 from facedata.augment.light import CODED, LINEAR, ONE
 from facedata.augment.operator import Applied, Image, Operator, quantity
 from facedata.augment.operators.capture import mixed
-from facedata.augment.printing import Halftone, PrintParameters, lamp_of, print_light, screen_waves, stock_draws
+from facedata.augment.printing import (
+    Halftone,
+    PrintParameters,
+    lamp_of,
+    print_light,
+    screen_waves,
+    stock_draws,
+)
 from facedata.augment.surface import Curve, Seen, flat, look, project, stretch
 from facedata.datasets.words import Words
 

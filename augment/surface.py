@@ -242,7 +242,7 @@ def survey(
     limb = np.empty((rows, columns), np.float32)
     last = table.shape[0] - 2
     reach = math.sqrt(lamp[0] ** 2 + lamp[1] ** 2 + lamp[2] ** 2)
-    full = max((lamp[0] * facing[0] + lamp[1] * facing[1] + lamp[2] * facing[2]) / reach**3, 1e-12)
+    full = max((lamp[0] * facing[0] + lamp[1] * facing[1] + lamp[2] * facing[2]) / reach**3, 1e-30)
     for i in range(rows):
         for j in range(columns):
             x = j * pitch + first - centre_x

@@ -45,7 +45,21 @@ def covered(tone, curves, ink):
 
 
 def screened(
-    tones, place, factors, contrasts, levels, screen, side, phases, base, band, across, fibre, origin, light, lamp
+    tones,
+    place,
+    factors,
+    contrasts,
+    levels,
+    screen,
+    side,
+    phases,
+    base,
+    band,
+    across,
+    fibre,
+    origin,
+    light,
+    lamp,
 ):
     u, v = (place[..., i].astype(np.float64) for i in (0, 1))
     error = band[(v * across[0] + across[1]).astype(np.int64) & 255]

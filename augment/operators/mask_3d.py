@@ -78,7 +78,11 @@ class MaskParameters(CameraParameters, FaceParameters):
         draw={"log_uniform": [0.12, 0.6]},
     )
     gloss_exponent: float = quantity(
-        "exponent of the highlight's lobe, (n.h)^m", unit="1", low=1, high=5000, draw={"log_uniform": [10, 100]}
+        "exponent of the highlight's lobe, (n.h)^m",
+        unit="1",
+        low=1,
+        high=5000,
+        draw={"log_uniform": [10, 100]},
     )
     lamp_angle: float = quantity(
         "angle of the lamp off the camera's axis", unit="deg", low=0, high=80, draw={"uniform": [10, 55]}
@@ -98,7 +102,11 @@ class MaskParameters(CameraParameters, FaceParameters):
         draw={"uniform": [0.2, 0.6]},
     )
     rim: float = quantity(
-        "thickness of the mask at the holes for the eyes", unit="mm", low=0, high=20, draw={"uniform": [1.5, 5.0]}
+        "thickness of the mask at the holes for the eyes",
+        unit="mm",
+        low=0,
+        high=20,
+        draw={"uniform": [1.5, 5.0]},
     )
     hole: float = quantity(
         "width of an eye's hole, of the distance between the pupils",
@@ -120,7 +128,11 @@ class ResinMaskParameters(MaskParameters):
     """Printed or cast resin: hard and shiny."""
 
     gloss_exponent: float = quantity(
-        "exponent of the highlight's lobe, (n.h)^m", unit="1", low=1, high=5000, draw={"log_uniform": [30, 100]}
+        "exponent of the highlight's lobe, (n.h)^m",
+        unit="1",
+        low=1,
+        high=5000,
+        draw={"log_uniform": [30, 100]},
     )
 
 
@@ -128,7 +140,11 @@ class SiliconeMaskParameters(MaskParameters):
     """Silicone: soft and dull."""
 
     gloss_exponent: float = quantity(
-        "exponent of the highlight's lobe, (n.h)^m", unit="1", low=1, high=5000, draw={"log_uniform": [10, 30]}
+        "exponent of the highlight's lobe, (n.h)^m",
+        unit="1",
+        low=1,
+        high=5000,
+        draw={"log_uniform": [10, 30]},
     )
     gloss: float = quantity(
         "radiance in the middle of the lamp's highlight over that of diffuse white",
@@ -164,13 +180,15 @@ class _Mask(Operator[P]):
         direction = normals(parameters, width, height)
         irradiance, gloss = shading(direction, parameters)
         live = to_light(image)
-        masked = _painted(live, irradiance, gloss, parameters)
+        masked = painted(live, irradiance, gloss, parameters)
         cover = outline(parameters, width, height)
         millimetre = 63.0 / parameters.pupils(width)
         lamp = _lamp(parameters).place()
         far = parameters.rim * math.tan(math.radians(parameters.lamp_angle)) / millimetre
         towards = lamp[:2] / max(float(np.hypot(*lamp[:2])), 1e-9)
-        dark = shadow(cover, (-far * float(towards[0]), -far * float(towards[1])), 0.7 * parameters.rim / millimetre)
+        dark = shadow(
+            cover, (-far * float(towards[0]), -far * float(towards[1])), 0.7 * parameters.rim / millimetre
+        )
         depth = round(256 * (0.35 + 0.65 * (1 - parameters.ambient)))
         layered(masked, live, cover, dark, depth, 0, (0.0, 0.0, 0.0, 0.0))
         taken = photograph(masked, parameters, (width, height))
@@ -269,7 +287,7 @@ def _lamp(parameters: MaskParameters) -> Lamp:
     return Lamp(1.0, parameters.lamp_angle, parameters.lamp_azimuth, parameters.ambient, 0.0, 1.0)
 
 
-def _painted(
+def painted(
     live: NDArray[np.uint16], irradiance: Floats, gloss: Floats, parameters: MaskParameters
 ) -> NDArray[np.uint16]:
     """Return the light of the mask that is painted like the face: uint16, height x width x 3.

@@ -43,7 +43,11 @@ class LaserPrintParameters(PhotoPrintParameters):
         "screen ruling, lines an inch", unit="lpi", low=30, high=400, draw={"uniform": [85, 175]}
     )
     screen_error: float = quantity(
-        "most by which a screen is turned from its angle", unit="deg", low=0, high=15, draw={"uniform": [0, 2]}
+        "most by which a screen is turned from its angle",
+        unit="deg",
+        low=0,
+        high=15,
+        draw={"uniform": [0, 2]},
     )
     misregistration: float = quantity(
         "most by which an ink is displaced from black", unit="mm", low=0, high=1, draw={"uniform": [0, 0.1]}
@@ -97,5 +101,7 @@ class LaserPrint(_PhotoPrint[LaserPrintParameters]):
     def halftone(self, parameters: LaserPrintParameters) -> Halftone:
         """Return four screens."""
         return Halftone(
-            ruling=parameters.ruling, error=parameters.screen_error, misregistration=parameters.misregistration
+            ruling=parameters.ruling,
+            error=parameters.screen_error,
+            misregistration=parameters.misregistration,
         )
