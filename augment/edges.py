@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.augment.kernels import kernel
-from facedata.augment.surface import Seen
+from facedata.augment.surface import NO_MAP, Seen
 
 __all__ = ["Cover", "inside", "layered", "outlined", "shadow"]
 
@@ -36,7 +36,7 @@ def inside(seen: Seen, box: tuple[float, float, float, float], steps: tuple[floa
 
 def outlined(outline: Cover, seen: Seen) -> Cover:
     """Return what a shape on the sheet covers; `outline` is its cover of the parent's px."""
-    found = np.asarray(cv2.remap(outline, seen.place, None, cv2.INTER_LINEAR), np.uint8)
+    found = np.asarray(cv2.remap(outline, seen.place, NO_MAP, cv2.INTER_LINEAR), np.uint8)
     if seen.limb is not None:
         found = np.where(seen.limb > 0, found, 0).astype(np.uint8)
     return found

@@ -14,11 +14,12 @@ from facedata.augment.bluenoise import MASK_SIDE
 from facedata.augment.camera import CameraParameters
 from facedata.augment.draws import Draw, draw_value
 from facedata.augment.geometry import PoseParameters
+from facedata.augment.inking import contone, screened, separations
 from facedata.augment.light import ONE
 from facedata.augment.operator import Image, quantity
-from facedata.augment.paper import SOLID, TILE, Sheet, contone, fibres, screened, separations
+from facedata.augment.paper import SOLID, TILE, Sheet, fibres
 from facedata.augment.screens import CELL_LEVELS, CELL_SIDE, DROP_LEVELS, OCTAVE, cell_table, drop_table
-from facedata.augment.surface import Lamp, Seen
+from facedata.augment.surface import NO_MAP, Lamp, Seen
 from facedata.datasets.words import Words
 
 __all__ = [
@@ -248,8 +249,8 @@ def print_light(
     shift = halftone.misregistration / finest
     if screen is None and shift < 0.25:
         # neither dots nor colour fringes would reach a quarter of a px
-        ink = sheet.arithmetic()
-        return contone(warped, seen.place, ink, band, across, fibres(), origin, seen.light, lamp)
+        plain = sheet.arithmetic()
+        return contone(warped, seen.place, plain, band, across, fibres(), origin, seen.light, lamp)
     tones = separations(warped, *sheet.separation_tables())
     if shift >= 0.25:
         tones = misregistered(tones, shift, words)
@@ -260,8 +261,23 @@ def print_light(
     )
     phases = _phases(halftone, scale, side, parameters.paper_seed)
     ink = sheet.tables(levels, side)
-    paper = sheet.base(), band, across, fibres(), origin, seen.light, lamp
-    return screened(tones, seen.place, *ink, table, side, phases, *paper)
+    return screened(
+        tones,
+        seen.place,
+        ink.factors,
+        ink.contrasts,
+        ink.levels,
+        table,
+        side,
+        phases,
+        sheet.base(),
+        band,
+        across,
+        fibres(),
+        origin,
+        seen.light,
+        lamp,
+    )
 
 
 def _resampled(image: Image, seen: Seen, step: float) -> Image:
@@ -271,7 +287,7 @@ def _resampled(image: Image, seen: Seen, step: float) -> Image:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
     white = (255, 255, 255)
     found = cv2.remap(
-        image, seen.place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=white
+        image, seen.place, NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=white
     )
     return np.asarray(found, np.uint8)
 

@@ -128,10 +128,12 @@ class SheetPhoto(Operator[P]):
         return Applied(self._taken(image, scene, sight, parameters), scene.cover)
 
     def explain(self, image: Image, parameters: P) -> Applied:
-        """Return what `apply` returns; layers `coverage`, `gloss` (the light of the highlight, 255 = diffuse
-        white) and `irradiance` (128 = that of the sheet's middle); facts `homography` (parent px to picture
-        px, before `distortion` k1, of the flat sheet), `millimetres_per_px` of the parent, and `screens`:
-        wave vectors of the halftone of C, M, Y, K in cycles a px of the parent.
+        """Return what `apply` returns, with layers and facts.
+
+        Layers are `coverage`, `gloss` (the light of the highlight, 255 = diffuse white) and `irradiance` (128
+        = that of the sheet's middle). Facts are `homography` (parent px to picture px, before `distortion`
+        k1, of the flat sheet), `millimetres_per_px` of the parent, and `screens`: wave vectors of the
+        halftone of C, M, Y, K in cycles a px of the parent.
         """
         image = prepared(image)
         height, width, _ = image.shape

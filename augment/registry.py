@@ -82,7 +82,13 @@ def warm() -> None:
     image = np.full((128, 128, 3), 128, np.uint8)
     # a print seen so close that no screen fades, a trace so long that it takes two passes, a camera out of
     # focus with a second light, half of whose picture is left
-    extremes = {"print_width": 5.0, "length": 25.0, "defocus": 1.0, "side_light": 0.5, "flare_strength": 0.1}
+    extremes: dict[str, float | str] = {
+        "print_width": 5.0,
+        "length": 25.0,
+        "defocus": 1.0,
+        "side_light": 0.5,
+        "flare_strength": 0.1,
+    }
     # a print so close that its screens show while an inkjet's drops do not, and that covers half the face
     extremes |= {"medium_width": 10.0, "ruling": 85.0, "drop": 20.0, "part": "upper"}
     for operator in _ALL:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from facedata.augment.geometry import View
 from facedata.augment.kernels import kernel
 
-__all__ = ["Curve", "Lamp", "Seen", "cylinder", "flat", "folds", "look", "project", "stretch"]
+__all__ = ["NO_MAP", "Curve", "Lamp", "Seen", "cylinder", "flat", "folds", "look", "project", "stretch"]
 
 Floats = NDArray[np.float64]
 
@@ -31,11 +31,15 @@ _TABLE: Final = 2048
 """Entries of the table from slope to arc length."""
 
 
+NO_MAP: Final[NDArray[np.float32]] = np.empty(0, np.float32)
+"""What `cv2.remap` takes for its second map where the first holds both coordinates."""
+
+
 class Curve(NamedTuple):
     """A section across the rulings: float64 arrays over arc length; `axis` in rad is the rulings' direction.
 
-    `t` mm is increasing; `x`, `z` mm are the places, and `slope` rad is the angle of the tangent to the x axis,
-    positive where the sheet leaves the camera.
+    `t` mm is increasing; `x`, `z` mm are the places, and `slope` rad is the angle of the tangent to the x
+    axis, positive where the sheet leaves the camera.
     """
 
     t: Floats
@@ -127,8 +131,8 @@ def look(view: View, scale: float, size: tuple[int, int], curve: Curve, lamp: La
     `scale` is mm of the sheet a px of the picture. Rays are followed exactly at about `nodes` places along the
     shorter side and interpolated between them.
     """
-    turn, place = pose_of(view, scale, size)
-    camera = -turn.T @ place
+    turn, before = pose_of(view, scale, size)
+    camera = -turn.T @ before
     along = np.array([math.cos(curve.axis), math.sin(curve.axis), 0.0])
     across = np.array([-along[1], along[0], 0.0])
     table, start, step = _unrolled(curve, float(camera @ across), float(camera[2]))
@@ -193,7 +197,7 @@ def stretch(view: View) -> Floats:
 
 
 def _unrolled(curve: Curve, camera_x: float, camera_z: float) -> tuple[Floats, float, float]:
-    """Return (table, first slope, step): arc length, z, and the tangent's cosine and sine by slope of the ray.
+    """Return (table, first slope, step): arc length, z, tangent's cosine and sine by the slope of the ray.
 
     Only the part of the curve round its middle that the camera sees without a limb is kept.
     """
@@ -228,7 +232,7 @@ def survey(
     facing: Floats,
     shine: tuple[float, float, float],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return (place, light, limb) as `Seen` has them, at `shape`: rows, columns, pitch and place of the first.
+    """Return (place, light, limb) as `Seen` has them, at `shape`: rows, columns, pitch, place of the first.
 
     `ray` turns a ray from the camera's frame into (along, across, away); the other places are given in that
     frame. `facing` is the normal of a sheet that faces the camera.

@@ -68,7 +68,7 @@ def test_same_parameters_give_the_same_pixels_also_through_json_and_pickle(opera
     expected = operator.apply(image, parameters).image
     values = json.loads(json.dumps(parameters.model_dump(mode="json")))
     assert np.array_equal(operator.apply(image, operator.parse(values)).image, expected)
-    revived, copied = pickle.loads(pickle.dumps((operator, parameters)))  # noqa: S301
+    revived, copied = pickle.loads(pickle.dumps((operator, parameters)))
     assert np.array_equal(revived.apply(image, copied).image, expected)
 
 

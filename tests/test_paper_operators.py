@@ -236,8 +236,10 @@ def test_the_masks_normals_and_shading(name):
     light = np.array([np.sin(off) * np.cos(turn), -np.sin(off) * np.sin(turn), np.cos(off)])
     lit = np.maximum(normals @ light, 0)
     assert np.abs(irradiance - (0.3 + 0.7 * lit / np.cos(off))).max() < 1e-4
-    half = (light + [0, 0, 1]) / np.linalg.norm(light + [0, 0, 1])
-    expected = 0.4 * np.maximum(normals @ half, 0) ** parameters.gloss_exponent * (lit > 0)
+    half = light + np.array([0, 0, 1])
+    expected = (
+        0.4 * np.maximum(normals @ half / np.linalg.norm(half), 0) ** parameters.gloss_exponent * (lit > 0)
+    )
     assert np.abs(gloss - expected).max() < 1e-4
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import print_twins as twins
 import pytest
 
-from facedata.augment import paper, screens
+from facedata.augment import inking, paper, screens
 from facedata.augment.paper import INKS, Sheet
 
 RNG = np.random.default_rng(5)
@@ -38,16 +38,16 @@ def surroundings(height, width, *, irradiance=1.0, gloss=0.0):
 def contone(sheet, image, *, rough=0.0, band=FLAT, **light):
     place, lit = surroundings(*image.shape[:2], **light)
     rest = band, (1.0, 4096.0), paper.fibres(), (3, 5, rough), lit, LAMP
-    return paper.contone(image, place, sheet.arithmetic(), *rest)
+    return inking.contone(image, place, sheet.arithmetic(), *rest)
 
 
 def screened(sheet, image, screen=None, side=32, levels=64, phases=None):
     place, lit = surroundings(*image.shape[:2])
-    tones = paper.separations(image, *sheet.separation_tables())
+    tones = inking.separations(image, *sheet.separation_tables())
     table = np.zeros((levels + 1) * side**2, np.int16) if screen is None else screen
     forms = np.zeros((4, 6)) if phases is None else phases
     rest = sheet.base(), FLAT, (1.0, 4096.0), paper.fibres(), (3, 5, 0.0), lit, LAMP
-    return paper.screened(tones, place, *sheet.tables(levels, side), table, side, forms, *rest)
+    return inking.screened(tones, place, *sheet.tables(levels, side), table, side, forms, *rest)
 
 
 def neugebauer(sheet, coverage):
@@ -79,7 +79,7 @@ def test_patches_reflect_what_the_closed_form_says(sheet):
 @SHEETS
 def test_separation_gives_black_its_share_of_the_squared_grey(sheet):
     image, colours = patches()
-    tones = paper.separations(image, *sheet.separation_tables())[0] / paper.SOLID
+    tones = inking.separations(image, *sheet.separation_tables())[0] / paper.SOLID
     grey = 1 - colours.max(1)
     assert np.abs(tones[:, 3] - sheet.black * grey**2).max() < 1e-4
     # what lies under black, together with it, is the complement that was asked for
@@ -167,7 +167,7 @@ def test_contone_twin(sheet, size):
     band = (1 + 0.1 * RNG.normal(size=256)).astype(np.float32)
     lamp = np.array([32768, 30000, 20000], np.float32)
     rest = sheet.arithmetic(), band, (1.7, 4097.0), paper.fibres(), (250, 9, 0.02), light, lamp
-    assert np.array_equal(paper.contone(image, place, *rest), twins.contone(image, place, *rest))
+    assert np.array_equal(inking.contone(image, place, *rest), twins.contone(image, place, *rest))
 
 
 @SHEETS
@@ -178,7 +178,7 @@ def test_screened_twin(sheet):
     light = RNG.random((*size, 2)).astype(np.float32) * 1.6
     band = (1 + 0.1 * RNG.normal(size=256)).astype(np.float32)
     tables = sheet.separation_tables()
-    tones = paper.separations(image, *tables)
+    tones = inking.separations(image, *tables)
     assert np.array_equal(tones, twins.separations(image, *tables))
     phases = RNG.normal(0, 5, (4, 6)) + np.array([0, 0, 4096, 0, 0, 4096])
     for table, side, levels in (
@@ -188,4 +188,4 @@ def test_screened_twin(sheet):
         ink = sheet.tables(levels, side)
         rest = sheet.base(), band, (1.7, 4097.0), paper.fibres(), (250, 9, 0.02), light, LAMP
         arguments = tones, place, *ink, table, side, phases, *rest
-        assert np.array_equal(paper.screened(*arguments), twins.screened(*arguments))
+        assert np.array_equal(inking.screened(*arguments), twins.screened(*arguments))

@@ -1,6 +1,7 @@
 """What a print looks like in detail: screens, drops, banding, misregistration; against theory."""
 
 import json
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -134,7 +135,7 @@ def test_screens_fade_as_they_get_finer():
         ].std()
         for period in (12, 6, 4, 3, 2.4)
     ]
-    assert all(a > b for a, b in zip(contrast, contrast[1:], strict=False)), contrast
+    assert all(a > b for a, b in pairwise(contrast)), contrast
 
 
 def test_drops_are_blue_noise():

@@ -222,9 +222,9 @@ class SiliconeMask(_Mask[SiliconeMaskParameters]):
 
 
 def normals(face: FaceParameters, width: int, height: int) -> Floats:
-    """Return the mask's normals, float32, height x width x 3 (x right, y down, z to the camera), of length 1.
+    """Return the mask's normals, float32, height x width x 3 (x right, y down, z to the camera), length 1.
 
-    An ellipsoid round the face's oval with a nose, brows and a chin on it; past the oval, the ellipsoid's rim.
+    An ellipsoid round the face's oval with a nose, brows and a chin on it; past the oval, its rim.
     """
     short = min(width, height)
     columns, rows = (max(2, round(_GRID * n / short)) for n in (width, height))
@@ -303,7 +303,7 @@ def painted(
     old = _blurred(luma, 0.25 * pupil)
     smooth = _blurred(luma, max(0.025 * pupil, 0.6))
     paint = (smooth + (luma - smooth) * parameters.detail) / old
-    colour = _blurred(light / luma[..., None], max(0.03 * pupil, 0.6))
+    colour = _blurred(np.asarray(light / luma[..., None], np.float32), max(0.03 * pupil, 0.6))
     near = _blurred(colour, 1.5 * pupil)
     colour = near + (colour - near) * parameters.chroma
     colour = 1 + (colour - 1) * (0.5 + 0.5 * parameters.chroma)
@@ -318,10 +318,11 @@ def _blurred(field: Floats, sigma: float) -> Floats:
     """Return the field under a Gaussian; a wide one is computed on fewer px."""
     height, width = field.shape[:2]
     step = int(max(1, min(sigma / 3, min(height, width) / 8)))
-    small = field
+    small: Floats = field
     if step > 1:
-        small = cv2.resize(field, (width // step, height // step), interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), max(sigma / step, 0.3), borderType=cv2.BORDER_REPLICATE)
+        reduced = cv2.resize(field, (width // step, height // step), interpolation=cv2.INTER_AREA)
+        small = np.asarray(reduced, np.float32)
+    soft = cv2.GaussianBlur(small, (0, 0), max(sigma / step, 0.3), borderType=cv2.BORDER_REPLICATE)
     if step > 1:
-        small = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(small, np.float32)
+        soft = cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(soft, np.float32)
