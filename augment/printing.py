@@ -18,12 +18,19 @@ from facedata.augment.inking import contone, screened, separations
 from facedata.augment.light import ONE
 from facedata.augment.operator import Image, quantity
 from facedata.augment.paper import SOLID, TILE, Sheet, fibres
-from facedata.augment.screens import CELL_LEVELS, CELL_SIDE, DROP_LEVELS, OCTAVE, cell_table, drop_table
+from facedata.augment.screens import (
+    ANGLES,
+    CELL_LEVELS,
+    CELL_SIDE,
+    DROP_LEVELS,
+    OCTAVE,
+    cell_table,
+    drop_table,
+)
 from facedata.augment.surface import NO_MAP, Lamp, Seen
 from facedata.datasets.words import Words
 
 __all__ = [
-    "ANGLES",
     "STOCKS",
     "Halftone",
     "PrintParameters",
@@ -33,9 +40,6 @@ __all__ = [
     "sheet_of",
     "stock_draws",
 ]
-
-ANGLES: Final = (15.0, 75.0, 0.0, 45.0)
-"""Screen angles in deg of C, M, Y, K (ISO 12647-2:2004, 4.2.2.3: C, M, K 30 deg apart, Y between)."""
 
 STOCKS: Final[dict[str, dict[str, Draw]]] = {
     # resin-coated: smooth, dense, shiny

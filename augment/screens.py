@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from facedata.augment.bluenoise import MASK_SIDE, blue_noise
 
-__all__ = ["CELL_LEVELS", "CELL_SIDE", "DROP_LEVELS", "OCTAVE", "cell_table", "drop_table"]
+__all__ = ["ANGLES", "CELL_LEVELS", "CELL_SIDE", "DROP_LEVELS", "OCTAVE", "cell_table", "drop_table"]
 
+ANGLES: Final = (15.0, 75.0, 0.0, 45.0)
+"""Screen angles in deg of C, M, Y, K (ISO 12647-2:2004, 4.2.2.3: C, M, K 30 deg apart, Y between)."""
 CELL_SIDE: Final = 32
 """Places along a side of the clustered-dot cell."""
 CELL_LEVELS: Final = 64

@@ -10,10 +10,11 @@ import pytest
 from facedata.augment import paper, screens
 from facedata.augment.geometry import view
 from facedata.augment.operators.photo_print import InkjetPrint, LaserPrint
-from facedata.augment.printing import ANGLES, Halftone, banding, misregistered, screen_of
+from facedata.augment.printing import Halftone, banding, misregistered, screen_of
 from facedata.augment.registry import OPERATORS
 from facedata.datasets.words import Words
 
+ANGLES = 15.0, 75.0, 0.0, 45.0  # of C, M, Y, K
 STRAIGHT = {
     **{name: 0.0 for name in ("tilt", "pan", "roll", "offset_x", "offset_y", "distortion")},
     **{name: 0.0 for name in ("banding", "fibre", "gloss", "margin", "screen_error", "misregistration")},

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from facedata.augment.kernels import faded, kernel, prepared
 from facedata.augment.light import CODED, LINEAR, ONE
 from facedata.augment.operator import Applied, Image, Operator, Parameters, quantity
+from facedata.augment.screens import ANGLES as CMYK_ANGLES
 from facedata.augment.screens import OCTAVE, cell_table
 from facedata.datasets.words import Words
 
 __all__ = ["ClusteredHalftone", "ClusteredHalftoneParameters"]
 
-ANGLES: Final = (45.0, 15.0, 75.0, 0.0)
-"""Screen angles in degrees of K, C, M and Y (ISO 12647-2:2004, 4.2.2.3: C, M, K 30 deg apart, Y between)."""
+ANGLES: Final = (CMYK_ANGLES[3], *CMYK_ANGLES[:3])
+"""Screen angles in degrees of K, C, M and Y."""
 
 _LANE: Final = 2**30 - 1
 
