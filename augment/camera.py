@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from facedata.augment.flare import flare_field
 from facedata.augment.isp import HEADROOM, bin_quads, demosaic, recompress, refine, tone_table
 from facedata.augment.light import ONE, srgb_decode
-from facedata.augment.operator import Image, Parameters, quantity
+from facedata.augment.operator import Image
 from facedata.augment.optics import falloff, focus, mirrored, point_spread, site_means, sites
 from facedata.augment.sensor import deviations, expose, flicker_gain, normal_table, pedestal
+from facedata.augment.shot import CameraParameters
 from facedata.augment.textures import planckian
 
 __all__ = [
@@ -38,194 +39,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-
-
-class CameraParameters(Parameters):
-    """One camera and one shot; px are px of the picture."""
-
-    temperature: float = quantity(
-        "colour temperature of the light whose white the light is relative to",
-        unit="K",
-        low=2000,
-        high=12000,
-        draw={"uniform": [2700, 7500]},
-    )
-    balance_error: float = quantity(
-        "error of the camera's estimate of that temperature",
-        unit="%",
-        low=-15,
-        high=15,
-        draw={"uniform": [-10.0, 10.0]},
-    )
-    tint: float = quantity(
-        "excess of green after white balance (below 0: magenta)",
-        unit="%",
-        low=-20,
-        high=20,
-        draw={"uniform": [-3.0, 3.0]},
-    )
-    exposure: float = quantity(
-        "exposure against the one that brings diffuse white to output white",
-        unit="EV",
-        low=-3,
-        high=3,
-        draw={"uniform": [-0.4, 0.25]},
-    )
-    defocus: float = quantity(
-        "standard deviation of the lens's point spread, px of the picture",
-        unit="px",
-        low=0,
-        high=8,
-        draw={"log_uniform": [0.25, 1.2]},
-    )
-    field_angle: float = quantity(
-        "angle off the axis of the picture's corner, which cos^4 vignetting darkens",
-        unit="deg",
-        low=0,
-        high=60,
-        draw={"uniform": [3.0, 25.0]},
-    )
-    glare: float = quantity(
-        "share of the light that the lens scatters evenly over the frame (veiling glare, ISO 9358)",
-        unit="%",
-        low=0,
-        high=30,
-        draw={"uniform": [0.5, 3.0]},
-    )
-    flare_strength: float = quantity(
-        "radiance of the flare's brightest place over diffuse white",
-        unit="1",
-        low=0,
-        high=2,
-        draw={"choice": [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1, 0.3]},
-    )
-    flare_x: float = quantity(
-        "place of the flare's source right of the picture's middle, of the shorter side",
-        unit="%",
-        low=-200,
-        high=200,
-        draw={"uniform": [-70.0, 70.0]},
-    )
-    flare_y: float = quantity(
-        "place of the flare's source below the picture's middle, of the shorter side",
-        unit="%",
-        low=-200,
-        high=200,
-        draw={"uniform": [-80.0, 10.0]},
-    )
-    flare_seed: int = quantity(
-        "number of the lens whose aperture and surfaces make the flare",
-        unit="1",
-        low=0,
-        high=2**31 - 1,
-        draw={"integer": [0, 2**31 - 1]},
-    )
-    flicker_depth: float = quantity(
-        "amplitude of the light's flicker over its mean",
-        unit="1",
-        low=0,
-        high=1,
-        draw={"choice": [0.0, 0.0, 0.05, 0.1, 0.2]},
-    )
-    flicker_frequency: float = quantity(
-        "frequency of the flicker: twice the mains, or that of the pulses that dim a light",
-        unit="Hz",
-        low=10,
-        high=5000,
-        draw={"choice": [100.0, 120.0]},
-    )
-    flicker_duty: float = quantity(
-        "duty cycle of a pulsed light; 0 is a lamp whose light swings as a sine",
-        unit="1",
-        low=0,
-        high=1,
-        draw=0.0,
-    )
-    flicker_phase: float = quantity(
-        "phase of the flicker at the first row", unit="deg", low=0, high=360, draw={"uniform": [0.0, 360.0]}
-    )
-    exposure_time: float = quantity(
-        "time that each row is exposed", unit="s", low=1e-5, high=1, draw={"log_uniform": [0.001, 1 / 30]}
-    )
-    row_time: float = quantity(
-        "time between the starts of two rows of the sensor",
-        unit="us",
-        low=0,
-        high=200,
-        draw={"uniform": [8.0, 30.0]},
-    )
-    frame_rows: int = quantity(
-        "rows of the camera's sensor that the picture's height spans",
-        unit="1",
-        low=1,
-        high=12000,
-        draw={"integer": [500, 2000]},
-    )
-    shot_noise: float = quantity(
-        "noise variance per signal, both in units of full scale: variance = shot_noise * x + read_noise",
-        unit="1",
-        low=0,
-        high=0.02,
-        draw={"log_uniform": [1e-4, 2e-3]},
-    )
-    read_noise: float = quantity(
-        "noise variance in the dark, in units of full scale squared",
-        unit="1",
-        low=0,
-        high=0.001,
-        draw={"log_uniform": [1e-6, 5e-5]},
-    )
-    bits: int = quantity(
-        "resolution of the sensor's converter", unit="bit", low=8, high=14, draw={"choice": [10, 12]}
-    )
-    saturation: float = quantity(
-        "distance of colours from grey against that of the light",
-        unit="1",
-        low=0,
-        high=2,
-        draw={"uniform": [0.9, 1.2]},
-    )
-    contrast: float = quantity(
-        "exponent of the tone curve about mid-grey (0.18)",
-        unit="1",
-        low=0.5,
-        high=2,
-        draw={"uniform": [0.95, 1.15]},
-    )
-    shoulder: float = quantity(
-        "roll-off of highlights: 0 clips at white, 1 bends from 0.6 of white to the sensor's full scale",
-        unit="1",
-        low=0,
-        high=1,
-        draw={"uniform": [0.2, 1.0]},
-    )
-    noise_reduction: float = quantity(
-        "share of chroma detail that is smoothed, and coring of luma over the noise of mid-grey",
-        unit="1",
-        low=0,
-        high=1,
-        draw={"uniform": [0.3, 1.0]},
-    )
-    sharpening: float = quantity(
-        "share of the detail under 3 px that is added", unit="1", low=0, high=4, draw={"uniform": [0.0, 1.0]}
-    )
-    jpeg_first: int = quantity(
-        "quality of the camera's JPEG (libjpeg scale, 4:2:0); 0 is none",
-        unit="1",
-        low=0,
-        high=100,
-        draw={"integer": [70, 96]},
-    )
-    jpeg_second: int = quantity(
-        "quality of a second JPEG, as messengers and platforms make; 0 is none",
-        unit="1",
-        low=0,
-        high=100,
-        draw={"choice": [0, 0, 0, 0, 60, 80]},
-    )
-    noise_seed: int = quantity(
-        "number of the noise pattern", unit="1", low=0, high=2**31 - 1, draw={"integer": [0, 2**31 - 1]}
-    )
 
 
 def photograph(
@@ -286,7 +99,7 @@ def read_out(
     *,
     field_angle: float | None = None,
 ) -> NDArray[np.uint16]:
-    """Return the raw frame of light at photosites: uint16 steps of the converter, with a border of one px.
+    """Return the raw frame of light at photosites: uint16 steps of the converter, with a border of two px.
 
     `response` is the signal, full scale 1, of light 65536 at red, green and blue photosites.
     """
@@ -312,26 +125,25 @@ def read_out(
 def develop(
     raw: NDArray[np.uint16], parameters: CameraParameters, size: tuple[int, int], balance: Floats
 ) -> Image:
-    """Return the picture of a raw frame (uint16 with a border of one px) by the camera's ISP.
+    """Return the picture of a raw frame (uint16 with a border of two px) by the camera's ISP.
 
     `balance` holds the white balance's gains of red, green and blue.
     """
-    black, shift = pedestal(parameters.bits), parameters.bits - 3
+    black = pedestal(parameters.bits)
     span = (1 << parameters.bits) - 1 - black
-    gains = np.rint(balance * (65535 * 2**shift / 4 / span)).astype(np.int32)
+    gains = np.rint(balance * (65535 * 2**11 / span)).astype(np.int32)
     saturation = round(parameters.saturation * 4096)
     tone = tone_table(parameters.contrast, parameters.shoulder)
     width, height = size
-    halves = raw.shape == (2 * height + 2, 2 * width + 2)
-    planes = (bin_quads if halves else demosaic)(raw, black, gains, shift, saturation, tone)
-    if planes.shape[1:] != (height + 2, width + 2):
+    halves = raw.shape == (2 * height + 4, 2 * width + 4)
+    planes = (bin_quads if halves else demosaic)(raw, black, gains, saturation, tone)
+    if planes.shape[1:] != (height + 4, width + 4):
         planes = _resized(planes, size)
-    reduction = parameters.noise_reduction
-    if parameters.sharpening > 0 or reduction > 0:
-        core = round(16 * reduction * _noise_in_codes(parameters))
-        inner = refine(planes, round(parameters.sharpening * 256), core, round((1 - reduction) * 256))
+    if parameters.sharpening > 0 or parameters.noise_reduction > 0:
+        luma, chroma = coring(parameters, balance)
+        inner = refine(planes, round(parameters.sharpening * 256), luma, chroma)
     else:
-        inner = planes[:, 1:-1, 1:-1]
+        inner = planes[:, 2:-2, 2:-2]
     image = np.asarray(cv2.merge([inner[2], inner[1], inner[0]]), np.uint8)
     for quality in (parameters.jpeg_first, parameters.jpeg_second):
         if quality:
@@ -348,12 +160,16 @@ def flare(parameters: CameraParameters, size: tuple[int, int]) -> NDArray[np.uin
     return flare_field(size[1], size[0], parameters.flare_strength, place, parameters.flare_seed)
 
 
-def _noise_in_codes(parameters: CameraParameters) -> float:
-    """Return the standard deviation of green's noise at mid-grey in 8-bit codes."""
-    grey = 0.18 / HEADROOM
-    deviation = (parameters.shot_noise * grey + parameters.read_noise) ** 0.5 * HEADROOM
-    # slope of the sRGB curve at 0.18, in codes
-    return float(deviation * parameters.contrast * 255 * 1.055 / 2.4 * 0.18 ** (1 / 2.4 - 1))
+def coring(parameters: CameraParameters, balance: Floats) -> tuple[int, int]:
+    """Return the thresholds of luma and chroma detail, 1/16 code, from the sensor's noise.
+
+    The deviation at mid-grey, through the white balance's gains and the slope of the sRGB curve there.
+    """
+    slope = parameters.contrast * 255 * 1.055 / 2.4 * 0.18 ** (1 / 2.4 - 1)
+    signal = 0.18 / HEADROOM / balance
+    deviation = np.sqrt(parameters.shot_noise * signal + parameters.read_noise) * balance * HEADROOM * slope
+    core = 16 * parameters.noise_reduction * np.minimum(deviation, 64)
+    return round(float(core[1])), round(3 * float(core.mean()))
 
 
 _SENSITIVITY: Final = np.array([0.55, 1.0, 0.65])
@@ -434,7 +250,7 @@ def _at_least_two(light: NDArray[np.uint16]) -> NDArray[np.uint16]:
 
 def _resized(planes: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Return the codes of `demosaic` at another size: px averaged by area, the border repeated."""
-    inner = cv2.merge([np.ascontiguousarray(plane[1:-1, 1:-1]) for plane in planes])
+    inner = cv2.merge([np.ascontiguousarray(plane[2:-2, 2:-2]) for plane in planes])
     small = cv2.resize(inner, size, interpolation=cv2.INTER_AREA)
-    framed = cv2.copyMakeBorder(small, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    framed = cv2.copyMakeBorder(small, 2, 2, 2, 2, cv2.BORDER_REPLICATE)
     return np.ascontiguousarray(np.moveaxis(framed, 2, 0))

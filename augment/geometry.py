@@ -165,47 +165,6 @@ class View:
         shifts = [self.to_medium(points + d) - self.to_medium(points - d) for d in np.eye(2) * step]
         return np.stack(shifts, axis=-1) / (2 * step)
 
-    def grid(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the parent px (x, y), float32 height x width each, that each px of the sensor sees."""
-        y, x = np.mgrid[: self.height, : self.width]
-        seen = self.to_medium(np.stack([x, y], axis=-1).astype(np.float64))
-        seen = np.clip(seen, -1e6, 1e6).astype(np.float32)
-        return np.ascontiguousarray(seen[..., 0]), np.ascontiguousarray(seen[..., 1])
-
-    def warp(
-        self, light: NDArray[np.uint16], background: NDArray[np.uint16] | None = None
-    ) -> NDArray[np.uint16]:
-        """Return the light at the sensor (uint16, height x width x 3) of the medium's `light`.
-
-        `light` is uint16, height x width x 3, at the parent's size; bilinear. Past the medium's edge lies
-        `background` (of the sensor's size), or, without one, the medium's outermost px.
-        """
-        size = self.width, self.height
-        border = cv2.BORDER_REPLICATE
-        if self.distortion == 0:
-            flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-            warped = cv2.warpPerspective(light, self.backward, size, flags=flags, borderMode=border)
-        else:
-            warped = cv2.remap(light, *self.grid(), cv2.INTER_LINEAR, borderMode=border)
-        seen: NDArray[np.uint16] = np.asarray(warped, np.uint16)
-        if background is None:
-            return seen
-        share = self.coverage(light.shape[1], light.shape[0])[..., None].astype(np.uint32)
-        mixed = seen * share + background * (np.uint32(255) - share) + np.uint32(127)
-        return np.asarray(mixed // np.uint32(255), np.uint16)
-
-    def coverage(self, width: int, height: int) -> NDArray[np.uint8]:
-        """Return how much of each sensor px a medium of `width` x `height` px covers: uint8, 255 all."""
-        x, y = self.grid()
-        steps = self.jacobian(np.array([self.centre]))[0]
-        inverse = 1 / np.maximum(np.linalg.norm(steps, axis=1), 1e-9)
-        inside = [
-            np.minimum(c + 0.5, n - 0.5 - c) * i
-            for c, n, i in zip((x, y), (width, height), inverse, strict=True)
-        ]
-        share = np.clip(np.minimum(*inside) + 0.5, 0, 1)
-        return np.asarray(np.rint(share * 255), np.uint8)
-
 
 def view(pose: PoseParameters, width: int, height: int, oversample: int = 1) -> View:
     """Return `view_of` a medium whose width is a parameter."""

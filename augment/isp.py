@@ -47,21 +47,18 @@ def _finish(
     red: NDArray[np.int32],
     green: NDArray[np.int32],
     blue: NDArray[np.int32],
-    gains: NDArray[np.int32],
-    shift: int,
     saturation: int,
     tone: NDArray[np.uint8],
     planes: NDArray[np.uint8],
     y: int,
 ) -> None:
-    """Set row `y` of `planes` (3 x rows x columns, a border of one px around) to the codes of light."""
-    width, down = red.size, np.int32(shift)
-    full, mix = np.int32(65535), np.int32(saturation)
-    red_gain, green_gain, blue_gain = gains[0], gains[1], gains[2]
+    """Set row `y` of `planes` (3 x rows x columns, a border of two px around) to the codes of light.
+
+    65535 is full scale; the rows of light are written over.
+    """
+    width, full, mix = red.size, np.int32(65535), np.int32(saturation)
     for x in range(width):
-        r = min(np.int32(red[x] * red_gain) >> down, full)
-        g = min(np.int32(green[x] * green_gain) >> down, full)
-        b = min(np.int32(blue[x] * blue_gain) >> down, full)
+        r, g, b = min(red[x], full), min(green[x], full), min(blue[x], full)
         # Rec. 709 luminance; products are cast to stay within 32 bits, which vectors are made of
         grey = np.int32(r * np.int32(6966) + g * np.int32(23436) + b * np.int32(2366)) >> np.int32(15)
         r = grey + (np.int32((r - grey) * mix) >> np.int32(12))
@@ -72,121 +69,157 @@ def _finish(
         blue[x] = min(max(b, np.int32(0)), full) >> np.int32(4)
     first, second, third = planes[0, y], planes[1, y], planes[2, y]
     for x in range(width):
-        first[x + 1] = tone[np.uint32(red[x])]
-        second[x + 1] = tone[np.uint32(green[x])]
-        third[x + 1] = tone[np.uint32(blue[x])]
+        first[x + 2] = tone[np.uint32(red[x])]
+        second[x + 2] = tone[np.uint32(green[x])]
+        third[x + 2] = tone[np.uint32(blue[x])]
     for row in (first, second, third):
-        row[0], row[width + 1] = row[1], row[width]
+        row[0] = row[1] = row[2]
+        row[width + 2] = row[width + 3] = row[width + 1]
+
+
+@kernel
+def _balance(
+    row: NDArray[np.uint16], y: int, black: int, gains: NDArray[np.int32], out: NDArray[np.int32]
+) -> None:
+    """Set `out` to row `y` of a raw frame, black taken away, times the gains (Q11) of its two colours."""
+    floor, full, shift = np.int32(black), np.int32(65535), np.int32(11)
+    even, odd = gains[y & 1], gains[(y & 1) + 1]
+    for x in range(out.size):
+        out[x] = min(np.int32((np.int32(row[x]) - floor) * (odd if x & 1 else even)) >> shift, full)
 
 
 @kernel
 def demosaic(
-    raw: NDArray[np.uint16],
-    black: int,
-    gains: NDArray[np.int32],
-    shift: int,
-    saturation: int,
-    tone: NDArray[np.uint8],
+    raw: NDArray[np.uint16], black: int, gains: NDArray[np.int32], saturation: int, tone: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    """Return red, green and blue codes, uint8, 3 x (height + 2) x (width + 2): a border repeats the edge.
+    """Return red, green and blue codes, uint8, 3 x (height + 4) x (width + 4): a border repeats the edge.
 
-    `raw` is RGGB with a border of one px. Missing colours are the means of the two or four nearest sites.
-    Four times the raw signal, times `gains`, over 2^shift, is 65535 at full scale, white balance included;
-    `saturation` (Q12) scales the distance from grey of linear light.
+    `raw` is RGGB with a border of two px; `gains` (Q11, white balance included) bring its steps to 65535 at
+    full scale, where it is cut. Then missing colours are the mean of the two or four nearest sites: sharper
+    filters (Malvar 2004) were tried and roughen noise and edges alike, as the parents are sharp to a px,
+    which no lens is. `saturation` (Q12) scales the distance from grey of linear light.
     """
-    height, width = raw.shape[0] - 2, raw.shape[1] - 2
-    planes = np.empty((3, height + 2, width + 2), np.uint8)
+    height, width = raw.shape[0] - 4, raw.shape[1] - 4
+    planes = np.empty((3, height + 4, width + 4), np.uint8)
     red, green, blue = (np.empty(width, np.int32), np.empty(width, np.int32), np.empty(width, np.int32))
-    floor = np.int32(4 * black)
+    ready = np.empty((3, width + 4), np.int32)
+    for y in range(2):
+        _balance(raw[y + 1], y + 1, black, gains, ready[y])
+    one, two = np.int32(1), np.int32(2)
     for y in range(height):
-        above, here, below = raw[y], raw[y + 1], raw[y + 2]
+        _balance(raw[y + 3], y + 3, black, gains, ready[(y + 2) % 3])
+        above, here, below = ready[y % 3], ready[(y + 1) % 3], ready[(y + 2) % 3]
         # the row's own colour stands at even or at odd places, green at the others
         phase = y & 1
         own, other = (blue, red) if phase else (red, blue)
         for x in range(width):
-            site = np.int32(here[x + 1]) * np.int32(4)
-            across = (np.int32(here[x]) + np.int32(here[x + 2])) * np.int32(2)
-            upright = (np.int32(above[x + 1]) + np.int32(below[x + 1])) * np.int32(2)
-            corners = (
-                np.int32(above[x]) + np.int32(above[x + 2]) + np.int32(below[x]) + np.int32(below[x + 2])
-            )
-            cross = np.int32(across + upright) >> np.int32(1)
+            site, across, upright = here[x + 2], here[x + 1] + here[x + 3], above[x + 2] + below[x + 2]
+            corners = above[x + 1] + above[x + 3] + below[x + 1] + below[x + 3]
             on_green = (x & 1) != phase
-            own[x] = (across if on_green else site) - floor
-            green[x] = (site if on_green else cross) - floor
-            other[x] = (upright if on_green else corners) - floor
-        _finish(red, green, blue, gains, shift, saturation, tone, planes, y + 1)
-    planes[:, 0], planes[:, height + 1] = planes[:, 1], planes[:, height]
+            own[x] = np.int32(across) >> one if on_green else site
+            green[x] = site if on_green else np.int32(across + upright) >> two
+            other[x] = np.int32(upright) >> one if on_green else np.int32(corners) >> two
+        _finish(red, green, blue, saturation, tone, planes, y + 2)
+    _repeat_edges(planes)
     return planes
 
 
 @kernel
+def _repeat_edges(planes: NDArray[np.uint8]) -> None:
+    """Set the two outermost rows at either end to the third."""
+    last = planes.shape[1] - 3
+    for plane in range(3):
+        planes[plane, 0] = planes[plane, 1] = planes[plane, 2]
+        planes[plane, last + 1] = planes[plane, last + 2] = planes[plane, last]
+
+
+@kernel
 def bin_quads(
-    raw: NDArray[np.uint16],
-    black: int,
-    gains: NDArray[np.int32],
-    shift: int,
-    saturation: int,
-    tone: NDArray[np.uint8],
+    raw: NDArray[np.uint16], black: int, gains: NDArray[np.int32], saturation: int, tone: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    """Return what `demosaic` does, averaged 2 x 2 before colour and tone: half the size.
+    """Return what `demosaic` does, of half the size: a bilinear demosaic averaged 2 x 2 in linear light.
 
     The mean over a cell of a bilinear demosaic is a fixed sum of sites: sixteenths of 9, 3, 3, 1 for red and
     blue, of 6, 6, 1, 1, 1, 1 for green.
     """
-    height, width = (raw.shape[0] - 2) >> 1, (raw.shape[1] - 2) >> 1
-    planes = np.empty((3, height + 2, width + 2), np.uint8)
+    height, width = (raw.shape[0] - 4) >> 1, (raw.shape[1] - 4) >> 1
+    planes = np.empty((3, height + 4, width + 4), np.uint8)
     red, green, blue = (np.empty(width, np.int32), np.empty(width, np.int32), np.empty(width, np.int32))
     floor, three, six, nine = np.int32(16 * black), np.int32(3), np.int32(6), np.int32(9)
+    red_gain, green_gain, blue_gain = gains[0] >> 2, gains[1] >> 2, gains[2] >> 2
+    shift = np.int32(11)
     for y in range(height):
-        a, b, c, d = raw[2 * y], raw[2 * y + 1], raw[2 * y + 2], raw[2 * y + 3]
+        a, b, c, d = raw[2 * y + 1], raw[2 * y + 2], raw[2 * y + 3], raw[2 * y + 4]
         for x in range(width):
-            i = 2 * x
+            i = 2 * x + 1
             total = np.int32(b[i + 1]) * nine + (np.int32(b[i + 3]) + np.int32(d[i + 1])) * three
             red[x] = np.int32(total + np.int32(d[i + 3]) - floor) >> np.int32(2)
             total = np.int32(c[i + 2]) * nine + (np.int32(c[i]) + np.int32(a[i + 2])) * three
             blue[x] = np.int32(total + np.int32(a[i]) - floor) >> np.int32(2)
             total = (np.int32(b[i + 2]) + np.int32(c[i + 1])) * six + np.int32(a[i + 1]) + np.int32(b[i])
             green[x] = np.int32(total + np.int32(c[i + 3]) + np.int32(d[i + 2]) - floor) >> np.int32(2)
-        _finish(red, green, blue, gains, shift, saturation, tone, planes, y + 1)
-    planes[:, 0], planes[:, height + 1] = planes[:, 1], planes[:, height]
+        for x in range(width):
+            red[x] = np.int32(red[x] * np.int32(red_gain)) >> shift
+            green[x] = np.int32(green[x] * np.int32(green_gain)) >> shift
+            blue[x] = np.int32(blue[x] * np.int32(blue_gain)) >> shift
+        _finish(red, green, blue, saturation, tone, planes, y + 2)
+    _repeat_edges(planes)
     return planes
 
 
 @kernel
-def refine(planes: NDArray[np.uint8], amount: int, core: int, chroma: int) -> NDArray[np.uint8]:
-    """Return the codes, 3 x height x width, denoised and sharpened; `planes` has a border of one px.
+def refine(planes: NDArray[np.uint8], amount: int, luma_core: int, chroma_core: int) -> NDArray[np.uint8]:
+    """Return the codes, 3 x height x width, denoised and sharpened; `planes` has a border of two px.
 
-    Detail is a code less its mean over 3 x 3 px with weights 1 2 1 along each axis, in luma (BT.601) and in
-    chroma, the rest. Of luma detail as much as `core` (1/16 code) is taken for noise and cut (soft coring);
-    what is left is added again 1 + `amount` (Q8) times; of chroma detail, `chroma` (Q8) is left.
+    Luma (BT.601) detail is a code less its mean over 3 x 3 px with weights 1 2 1 along each axis; chroma
+    detail is a code less luma, less the mean of that over 5 x 5 px with weights 1 2 2 2 1. Of either as much
+    as its core (1/16 code) is taken for noise and cut (soft coring, Rossi 1978); what is left of luma's is
+    added again 1 + `amount` (Q8) times.
     """
-    height, width = planes.shape[1] - 2, planes.shape[2] - 2
+    height, width = planes.shape[1] - 4, planes.shape[2] - 4
     out = np.empty((3, height, width), np.uint8)
-    sums = np.empty(width + 2, np.int32)
-    detail, luma = np.empty((3, width), np.int32), np.empty(width, np.int32)
-    two, four, eight = np.int32(2), np.int32(4), np.int32(8)
-    threshold, gain, kept = np.int32(core), np.int32(256 + amount), np.int32(chroma)
+    near, far = np.empty(width + 4, np.int16), np.empty(width + 4, np.int16)
+    detail, colour = np.empty((3, width), np.int16), np.empty((3, width), np.int16)
+    luma, grey = np.empty(width, np.int32), np.empty(width, np.int32)
+    two, six, eight, none, most = np.int32(2), np.int32(6), np.int32(8), np.int32(0), np.int32(255)
+    core, cut, gain = np.int32(luma_core), np.int32(4 * chroma_core), np.int32(256 + amount)
     for y in range(height):
         for channel in range(3):
-            above, here, below = planes[channel, y], planes[channel, y + 1], planes[channel, y + 2]
-            row = detail[channel]
-            for x in range(width + 2):
-                sums[x] = np.int32(above[x]) + two * np.int32(here[x]) + np.int32(below[x])
+            up, above, here = planes[channel, y], planes[channel, y + 1], planes[channel, y + 2]
+            below, down = planes[channel, y + 3], planes[channel, y + 4]
+            for x in range(width + 4):
+                beside = np.int32(above[x]) + np.int32(below[x])
+                near[x] = beside + two * np.int32(here[x])
+                far[x] = np.int32(up[x]) + np.int32(down[x]) + two * (beside + np.int32(here[x]))
+            row, wide = detail[channel], colour[channel]
             for x in range(width):
-                row[x] = (np.int32(here[x + 1]) << four) - sums[x] - two * sums[x + 1] - sums[x + 2]
-        red, green, blue = detail[0], detail[1], detail[2]
+                code, middle = np.int32(here[x + 2]), far[x + 1] + far[x + 2] + far[x + 3]
+                row[x] = code * np.int32(16) - near[x + 1] - two * near[x + 2] - near[x + 3]
+                wide[x] = code * np.int32(64) - far[x] - far[x + 4] - two * middle
+        _weigh(detail, luma)
+        _weigh(colour, grey)
         for x in range(width):
-            total = red[x] * np.int32(77) + green[x] * np.int32(150) + blue[x] * np.int32(29)
-            luma[x] = np.int32(total + np.int32(128)) >> eight
+            fine = luma[x]
+            left = np.int32(fine - min(max(fine, -core), core))
+            # what is added to every channel, in 1/16 code
+            luma[x] = (np.int32(left * gain + np.int32(128)) >> eight) - fine
         for channel in range(3):
-            here, row, target = planes[channel, y + 1], detail[channel], out[channel, y]
+            here, wide, target = planes[channel, y + 2], colour[channel], out[channel, y]
             for x in range(width):
-                size = max(abs(luma[x]) - threshold, np.int32(0))
-                shaped = (size if luma[x] >= 0 else -size) * gain + (row[x] - luma[x]) * kept
-                change = np.int32(shaped - (row[x] << eight) + np.int32(2048)) >> np.int32(12)
-                target[x] = min(max(np.int32(here[x + 1]) + change, np.int32(0)), np.int32(255))
+                chroma = np.int32(wide[x] - grey[x])
+                noise = np.int32(min(max(chroma, -cut), cut))
+                change = np.int32(luma[x] * np.int32(4) - noise + np.int32(32)) >> six
+                target[x] = min(max(np.int32(np.int32(here[x + 2]) + change), none), most)
     return out
+
+
+@kernel
+def _weigh(rows: NDArray[np.int16], luma: NDArray[np.int32]) -> None:
+    """Set `luma` to the BT.601 luma of rows of red, green and blue."""
+    red, green, blue = rows[0], rows[1], rows[2]
+    for x in range(luma.size):
+        total = np.int32(red[x]) * np.int32(77) + np.int32(green[x]) * np.int32(150)
+        luma[x] = np.int32(total + np.int32(blue[x]) * np.int32(29) + np.int32(128)) >> np.int32(8)
 
 
 def recompress(bgr: Image, quality: int) -> Image:

@@ -33,7 +33,7 @@ def normal_table() -> NDArray[np.int32]:
 def deviations(shot: float, read: float) -> NDArray[np.int32]:
     """Return the noise's standard deviation at a signal of (k + 1/2) / 4096, in 1/2^20 of full scale.
 
-    variance = shot * x + read, in units of full scale (Foi et al., IEEE TIP 17, 2008; EMVA 1288, eq. 9).
+    variance = shot * x + read, in units of full scale (Foi et al., IEEE TIP 17, 2008; EMVA 1288).
     """
     x = (np.arange(4097) + 0.5) / 4096
     return np.asarray(np.rint(np.sqrt(shot * x + read) * 2**20), np.int32)
@@ -86,7 +86,7 @@ def expose(
     key: int,
     bits: int,
 ) -> NDArray[np.uint16]:
-    """Return the raw frame in steps of the converter, uint16, with a border of one mirrored px all around.
+    """Return the raw frame in steps of the converter, uint16, with a border of two mirrored px all around.
 
     `mosaic` is light at the photosites, 32768 is white. Of it `fall[fall_rows[y] + fall_columns[x]]` (Q15)
     arrives; `veil` (one a site of the 2 x 2 cell) and `flare` (uint16 x 3, coarse, enlarged to the sensor; or
@@ -95,7 +95,7 @@ def expose(
     which `sigma[signal]` scales. (A product of 32-bit numbers is one of 64 bits here unless it is cast.)
     """
     height, width = mosaic.shape
-    raw = np.empty((height + 2, width + 2), np.uint16)
+    raw = np.empty((height + 4, width + 4), np.uint16)
     black, top = np.int32(1 << (bits - 4)), np.int32((1 << bits) - 1)
     span = np.int32(top - black)
     half = (width + 1) >> 1
@@ -103,7 +103,7 @@ def expose(
     added, words = np.empty(2 * half, np.uint32), np.empty(half, np.uint32)
     signal[2 * half - 1] = 0
     for y in range(height):
-        source, target, cell = mosaic[y], raw[y + 1], 2 * (y & 1)
+        source, target, cell = mosaic[y], raw[y + 2], 2 * (y & 1)
         even_veil, odd_veil = np.uint32(veil[cell]), np.uint32(veil[cell + 1])
         for x in range(width):
             added[x] = odd_veil if x & 1 else even_veil
@@ -130,10 +130,20 @@ def expose(
         for x in range(width):
             value = np.int32(signal[x] + (np.int32(noise[x] + np.int32(16384)) >> np.int32(15)))
             steps = black + (np.int32(value * span + np.int32(32768)) >> np.int32(16))
-            target[x + 1] = min(max(steps, np.int32(0)), top)
-        target[0], target[width + 1] = target[2], target[width - 1]
-    raw[0], raw[height + 1] = raw[2], raw[height - 1]
+            target[x + 2] = min(max(steps, np.int32(0)), top)
+        _mirror(target)
+    # as `_mirror` does along a row: a mosaic's mirror keeps its colours only about the middle of a px
+    raw[1], raw[height + 2] = raw[3], raw[height]
+    raw[0], raw[height + 3] = raw[4 if height > 2 else 2], raw[height - 1 if height > 2 else 3]
     return raw
+
+
+@kernel
+def _mirror(row: NDArray[np.uint16]) -> None:
+    """Set the two outermost px at either end to those that lie as far from the third, on its other side."""
+    width = row.size - 4
+    row[1], row[width + 2] = row[3], row[width]
+    row[0], row[width + 3] = row[4 if width > 2 else 2], row[width - 1 if width > 2 else 3]
 
 
 @kernel

@@ -113,56 +113,71 @@ def expose(mosaic, row_gain, site_gain, fall, fall_rows, fall_columns, veil, fla
     black, top = 1 << (bits - 4), (1 << bits) - 1
     value = signal + ((noise + 16384) >> 15)
     steps = np.clip(black + ((value * (top - black) + 32768) >> 16), 0, top)
-    return np.pad(steps, 1, mode="reflect").astype(np.uint16)
+    return np.pad(steps, 2, mode="reflect").astype(np.uint16)
+
+
+def weighted(frame, kernel):
+    side = len(kernel)
+    height, width = frame.shape[0] - side + 1, frame.shape[1] - side + 1
+    return sum(kernel[i][j] * frame[i : i + height, j : j + width] for i in range(side) for j in range(side))
+
+
+def balanced(raw, black, gains):
+    """The demosaiced light (int64, height x width x 3) of a raw frame with its border, 65535 is full."""
+    y, x = np.mgrid[: raw.shape[0], : raw.shape[1]]
+    frame = np.minimum(((raw.astype(np.int64) - black) * gains[(y & 1) + (x & 1)]) >> 11, 65535)
+    return bilinear(frame, 0) >> 2
 
 
 def bilinear(raw, black):
     """Four times the demosaiced signal (int64, height x width x 3) of a raw frame with its border."""
-    frame = raw.astype(np.int64) - black
-    height, width = frame.shape[0] - 2, frame.shape[1] - 2
-    y, x = np.mgrid[-1 : height + 1, -1 : width + 1]
-    out = np.empty((height, width, 3), np.int64)
-    kernels = {1: ((0, 1, 0), (1, 4, 1), (0, 1, 0)), 0: ((1, 2, 1), (2, 4, 2), (1, 2, 1))}
-    for channel in range(3):
-        taken = np.where((y & 1) + (x & 1) == channel, frame, 0)
-        kernel = kernels[int(channel == 1)]
-        out[..., channel] = sum(
-            kernel[i][j] * taken[i : i + height, j : j + width] for i in range(3) for j in range(3)
-        )
-    return out
+    frame = raw[1:-1, 1:-1].astype(np.int64) - black
+    y, x = np.mgrid[-1 : frame.shape[0] - 1, -1 : frame.shape[1] - 1]
+    kernels = (((1, 2, 1), (2, 4, 2), (1, 2, 1)), ((0, 1, 0), (1, 4, 1), (0, 1, 0)))
+    taken = [np.where((y & 1) + (x & 1) == channel, frame, 0) for channel in range(3)]
+    return np.stack([weighted(taken[channel], kernels[channel % 2]) for channel in range(3)], axis=-1)
 
 
-def finish(light, gains, shift, saturation, tone):
-    """Codes (3 planes with a border) of signals that `gains` bring to 16 bits."""
-    colour = np.minimum((light * gains) >> shift, 65535)
+def finish(light, saturation, tone):
+    """Codes (3 planes with a border) of 16-bit light."""
+    colour = np.minimum(light, 65535)
     grey = (colour @ np.array([6966, 23436, 2366]) >> 15)[..., None]
     colour = np.clip(grey + (((colour - grey) * saturation) >> 12), 0, 65535)
-    return np.pad(np.moveaxis(tone[colour >> 4], 2, 0), ((0, 0), (1, 1), (1, 1)), mode="edge")
+    return np.pad(np.moveaxis(tone[colour >> 4], 2, 0), ((0, 0), (2, 2), (2, 2)), mode="edge")
 
 
-def demosaic(raw, black, gains, shift, saturation, tone):
-    return finish(bilinear(raw, black), gains, shift, saturation, tone)
+def demosaic(raw, black, gains, saturation, tone):
+    return finish(balanced(raw, black, gains), saturation, tone)
 
 
-def bin_quads(raw, black, gains, shift, saturation, tone):
+def bin_quads(raw, black, gains, saturation, tone):
     light = bilinear(raw, black)
     cells = sum(light[i::2, j::2] for i in (0, 1) for j in (0, 1))
-    return finish(cells >> 2, gains, shift, saturation, tone)
+    return finish(((cells >> 2) * (gains >> 2)) >> 11, saturation, tone)
 
 
-def refine(planes, amount, core, chroma):
+def refine(planes, amount, luma_core, chroma_core):
     codes = planes.astype(np.int64)
-    height, width = codes.shape[1] - 2, codes.shape[2] - 2
-    weights = (1, 2, 1)
-    mean = sum(
-        weights[i] * weights[j] * codes[:, i : i + height, j : j + width] for i in range(3) for j in range(3)
-    )
-    inner = codes[:, 1:-1, 1:-1]
-    detail = 16 * inner - mean
-    luma = (77 * detail[0] + 150 * detail[1] + 29 * detail[2] + 128) >> 8
-    cored = np.sign(luma) * np.maximum(np.abs(luma) - core, 0)
-    change = cored * (256 + amount) + (detail - luma) * chroma - 256 * detail
-    return np.clip(inner + ((change + 2048) >> 12), 0, 255)
+    inner = codes[:, 2:-2, 2:-2]
+
+    def detail(weights):
+        reach = len(weights) // 2
+        height, width = inner.shape[1:]
+        total = np.zeros_like(inner)
+        for i, down in enumerate(weights):
+            for j, right in enumerate(weights):
+                top, left = 2 + i - reach, 2 + j - reach
+                total += down * right * codes[:, top : top + height, left : left + width]
+        return sum(weights) ** 2 * inner - total
+
+    def luma(rows):
+        return (77 * rows[0] + 150 * rows[1] + 29 * rows[2] + 128) >> 8
+
+    fine, coarse = luma(detail((1, 2, 1))), detail((1, 2, 2, 2, 1))
+    chroma = coarse - luma(coarse)
+    shaped = (np.sign(fine) * np.maximum(np.abs(fine) - luma_core, 0) * (256 + amount) + 128) >> 8
+    removed = np.clip(chroma, -4 * chroma_core, 4 * chroma_core)
+    return np.clip(inner + ((4 * (shaped - fine) - removed + 32) >> 6), 0, 255)
 
 
 def mixed(image, other, share):

@@ -11,6 +11,7 @@ from facedata.augment.camera import channel_gains, form, photograph, photograph_
 from facedata.augment.isp import HEADROOM
 from facedata.augment.light import CODED
 from facedata.augment.operators.capture import Capture, side_gains
+from facedata.augment.textures import planckian
 
 RNG = np.random.default_rng(3)
 
@@ -18,9 +19,8 @@ RNG = np.random.default_rng(3)
 def scene(height=60, width=80):
     """Light with shading, edges and a bright spot."""
     y, x = np.mgrid[:height, :width]
-    tones = 9000 + 8000 * np.sin(x / 7)[..., None] * np.cos(y / 5 + np.arange(3)[:, None, None]).transpose(
-        1, 2, 0
-    )
+    waves = np.sin(x / 7)[..., None] * np.cos(y[..., None] / 5 + np.arange(3))
+    tones = 9000 + 8000 * waves
     tones[20:30, 20:30] = 30000
     return tones.astype(np.uint16)
 
@@ -31,7 +31,7 @@ def signal(light, **changes):
     mosaic = form(light, parameters, light.shape[1::-1])
     raw = read_out(mosaic, parameters, light.shape[1::-1], channel_gains(parameters)[0])
     black = sensor.pedestal(parameters.bits)
-    return (raw[1:-1, 1:-1].astype(float) - black) / ((1 << parameters.bits) - 1 - black)
+    return (raw[2:-2, 2:-2].astype(float) - black) / ((1 << parameters.bits) - 1 - black)
 
 
 # the lens
@@ -78,19 +78,11 @@ def test_defocus_keeps_the_sum_of_the_light(sigma):
 def test_optics_create_no_light():
     light = scene()
     plain = signal(light)
-    for changes in (
-        {"defocus": 1.5},
-        {"field_angle": 40.0},
-        {"glare": 10.0},
-        {"glare": 30.0, "field_angle": 20.0},
-    ):
-        for _ in range(2):
-            lossy = signal(light, **changes)
-            for i in (0, 1):
-                for j in (0, 1):
-                    before, after = plain[i::2, j::2].sum(), lossy[i::2, j::2].sum()
-                    # blur moves light between sites of one colour and those of the others at an edge
-                    assert after <= before * (1.004 if "defocus" in changes else 1.0002), changes
+    for changes in ({"field_angle": 40.0}, {"glare": 10.0}, {"glare": 30.0, "field_angle": 20.0}):
+        lossy = signal(light, **changes)
+        for i in (0, 1):
+            for j in (0, 1):
+                assert lossy[i::2, j::2].sum() <= plain[i::2, j::2].sum() * 1.0002, changes
 
 
 @pytest.mark.parametrize("angle", [10.0, 25.0, 45.0])
@@ -245,7 +237,7 @@ def test_quantisation_to_the_stated_bits(bits):
     light = np.repeat(ramp, 3, axis=2)
     parameters = camera(bits=bits)
     raw = read_out(form(light, parameters, (4096, 2)), parameters, (4096, 2), channel_gains(parameters)[0])
-    green = raw[1, 2:-1:2].astype(int)
+    green = raw[2, 3:-2:2].astype(int)
     assert raw.max() < 1 << bits
     assert signal(flat(0.0), bits=bits).max() == 0, "black stands on the pedestal"
     span = ((1 << bits) - 1 - (1 << (bits - 4))) * 45000 / 46341
@@ -281,6 +273,8 @@ def test_a_second_light_is_even_in_the_middle_and_coloured_at_the_edges():
     assert ends[1] == pytest.approx([1, 1, 1], abs=1e-4)
     assert ends[2][0] > ends[2][1] > ends[2][2] > 1, "the warm light comes from the right"
     assert ends[0][0] < ends[0][1] < ends[0][2] < 1
+    light = 0.8 * planckian(2700) / planckian(6500)
+    assert ends[2] == pytest.approx((1 + light) / (1 + light / 2), rel=0.01)
     right = operator.apply(np.full((50, 100, 3), 120, np.uint8), parameters).image
     assert right[:, 90].mean() > right[:, 10].mean() + 10
 

@@ -77,31 +77,31 @@ def test_expose(size, bits, flares, noise):
 @pytest.mark.parametrize("name", ["demosaic", "bin_quads"])
 @pytest.mark.parametrize("size", [(32, 48), (2, 2), (6, 4)], ids=str)
 def test_demosaic(name, size, bits):
-    raw = np.pad(RNG.integers(0, 1 << bits, size), 1, mode="reflect").astype(np.uint16)
-    black, shift = sensor.pedestal(bits), bits - 3
+    raw = np.pad(RNG.integers(0, 1 << bits, size), 2, mode="reflect").astype(np.uint16)
+    black = sensor.pedestal(bits)
     # the largest gain of a balance: no sum may leave 31 bits
-    gains = np.rint(np.array([2.2, 1.0, 9.5]) * 65535 * 2**shift / 4 / ((1 << bits) - 1 - black))
-    arguments = (raw, black, gains.astype(np.int32), shift, 5500, isp.tone_table(1.1, 0.7))
+    gains = np.rint(np.array([2.2, 1.0, 9.5]) * 65535 * 2**11 / ((1 << bits) - 1 - black))
+    arguments = (raw, black, gains.astype(np.int32), 5500, isp.tone_table(1.1, 0.7))
     found = getattr(isp, name)(*arguments)
     assert found.dtype == np.uint8
     assert np.array_equal(found, getattr(twins, name)(*arguments))
 
 
 def test_demosaic_of_an_odd_frame():
-    raw = np.pad(RNG.integers(0, 1024, (7, 5)), 1, mode="reflect").astype(np.uint16)
-    arguments = (raw, 64, np.array([3000, 2187, 2800], np.int32), 7, 4096, isp.tone_table(1.0, 0.0))
+    raw = np.pad(RNG.integers(0, 1024, (7, 5)), 2, mode="reflect").astype(np.uint16)
+    arguments = (raw, 64, np.array([240000, 140000, 200000], np.int32), 4096, isp.tone_table(1.0, 0.0))
     assert np.array_equal(isp.demosaic(*arguments), twins.demosaic(*arguments))
 
 
-@pytest.mark.parametrize("values", [(0, 0, 256), (256, 40, 100), (1024, 0, 0), (77, 3000, 256)])
+@pytest.mark.parametrize("values", [(0, 0, 0), (256, 40, 100), (1024, 0, 5), (77, 3000, 3000)])
 def test_refine(values):
-    planes = np.pad(RNG.integers(0, 256, (3, 21, 34)), ((0, 0), (1, 1), (1, 1)), mode="edge").astype(np.uint8)
+    planes = np.pad(RNG.integers(0, 256, (3, 21, 34)), ((0, 0), (2, 2), (2, 2)), mode="edge").astype(np.uint8)
     assert np.array_equal(isp.refine(planes, *values), twins.refine(planes, *values))
 
 
 def test_refining_nothing_is_the_identity():
-    planes = np.pad(RNG.integers(0, 256, (3, 21, 34)), ((0, 0), (1, 1), (1, 1)), mode="edge").astype(np.uint8)
-    assert np.array_equal(isp.refine(planes, 0, 0, 256), planes[:, 1:-1, 1:-1])
+    planes = np.pad(RNG.integers(0, 256, (3, 21, 34)), ((0, 0), (2, 2), (2, 2)), mode="edge").astype(np.uint8)
+    assert np.array_equal(isp.refine(planes, 0, 0, 0), planes[:, 2:-2, 2:-2])
 
 
 @pytest.mark.parametrize("share", [1, 12345, 32767])
