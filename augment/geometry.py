@@ -229,6 +229,6 @@ def room(
 
     Its brightest part has `level` of diffuse white.
     """
-    small = environment(height, width, seed, kelvin, 3.0).astype(np.float32)
+    small = environment(height, width, seed, kelvin, 3.0, 40).astype(np.float32)
     small = np.rint(small * (level * 32768 / 65535)).astype(np.uint16)
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint16)

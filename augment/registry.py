@@ -15,7 +15,10 @@ from facedata.augment.operators.color_distortion import ColorDistortion
 from facedata.augment.operators.color_diversity import ColorDiversity
 from facedata.augment.operators.hand_trembling import HandTrembling
 from facedata.augment.operators.low_resolution import LowResolution
+from facedata.augment.operators.mask_3d import ResinMask, SiliconeMask
 from facedata.augment.operators.moire_pattern import MoirePattern
+from facedata.augment.operators.paper_shape import CurvedPaper, CutPaper, FoldedPaper
+from facedata.augment.operators.photo_print import InkjetPrint, LaserPrint
 from facedata.augment.operators.reflection import Reflection
 from facedata.augment.operators.replay_projector import ReplayProjector
 from facedata.augment.operators.replay_screen import ReplayLcd, ReplayOled
@@ -41,6 +44,15 @@ _ALL: Final[tuple[Operator[Any], ...]] = (
     ReplayLcd(),
     ReplayOled(),
     ReplayProjector(),
+    # prints before the camera
+    InkjetPrint(),
+    LaserPrint(),
+    CurvedPaper(),
+    FoldedPaper(),
+    CutPaper(),
+    # experimental
+    ResinMask(),
+    SiliconeMask(),
 )
 
 OPERATORS: Final[dict[str, Operator[Any]]] = {operator.name: operator for operator in _ALL}
@@ -76,9 +88,17 @@ def warm() -> None:
     image = np.full((128, 128, 3), 128, np.uint8)
     # a print seen so close that no screen fades, a trace so long that it takes two passes, a camera out of
     # focus with a second light, half of whose picture is left
-    extremes = {"print_width": 5.0, "length": 25.0, "defocus": 1.0, "side_light": 0.5, "flare_strength": 0.1}
-    # and a screen that does not fill the frame
+    extremes: dict[str, float | str] = {
+        "print_width": 5.0,
+        "length": 25.0,
+        "defocus": 1.0,
+        "side_light": 0.5,
+        "flare_strength": 0.1,
+    }
+    # a screen that does not fill the frame
     extremes |= {"fill": 0.5}
+    # a print so close that its screens show while an inkjet's drops do not, and that covers half the face
+    extremes |= {"medium_width": 10.0, "ruling": 85.0, "drop": 20.0, "part": "upper"}
     for operator in _ALL:
         given = {name: value for name, value in extremes.items() if name in operator.draws()}
         if operator.draws()[operator.strength] == 1.0:
