@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -18,7 +18,7 @@ from facedata.datasets.pictures import Encoding
 from facedata.datasets.sample import Sample, derived_id
 from facedata.datasets.task import Planned, Rendered
 
-__all__ = ["Augment", "LabelEffect", "Truth", "replay"]
+__all__ = ["Augment", "LabelEffect", "Truth", "replay", "restored", "species_of"]
 
 LabelEffect = Literal["flip", "keep", "drop"]
 Truth = Literal["none", "masks", "all"]
@@ -80,7 +80,7 @@ class Augment:
         for variant in range(self.variants):
             described, steps = self.policy.draw(self.seed, parent.sample_id, variant)
             acting = [step for step in steps if step.shows(parent.width, parent.height)]
-            attack = _species(acting)
+            attack = species_of(acting)
             if attack and parent.label != "spoof" and self.label_effect == "drop":
                 continue
             planned.append(self._planned(parent, variant, described, steps, acting, attack))
@@ -125,7 +125,7 @@ class Augment:
         return _explained(planned.recipe, pixels, everything=self.truth == "all")
 
 
-def _species(acting: Sequence[Step]) -> str | None:
+def species_of(acting: Sequence[Step]) -> str | None:
     """Return the species of the last medium, which is what stands before the camera.
 
     A print that is shown on a screen is a replay.
@@ -186,6 +186,14 @@ def replay(parameters: dict[str, Any], pixels: NDArray[np.uint8]) -> NDArray[np.
 
     Raises UsageError where an operator's version is not the one that made the row.
     """
+    return _apply(restored(parameters), pixels)
+
+
+def restored(parameters: Mapping[str, Any]) -> list[Step]:
+    """Return the steps that `parameters` of a row record.
+
+    Raises UsageError where an operator's version is not the one that made the row.
+    """
     steps = []
     for step in parameters["steps"]:
         operator = find(step["operator"])
@@ -195,4 +203,4 @@ def replay(parameters: dict[str, Any], pixels: NDArray[np.uint8]) -> NDArray[np.
                 "row; install the facedata that the dataset's record names"
             )
         steps.append(Step(operator, operator.parse(step["parameters"]), step.get("level")))
-    return _apply(steps, pixels)
+    return steps

@@ -95,3 +95,10 @@ def test_the_policy_of_the_operators_page_loads(tmp_path):
     (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     (tmp_path / "p.yaml").write_text(example)
     assert load_policy(str(tmp_path / "p.yaml")).name == "phone"
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["albumentations", "torch"])
+def test_the_examples_of_the_adapters_page_run(number):
+    block = PYTHON.findall((ROOT / "docs" / "adapters.md").read_text("utf-8"))[number]
+    done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -56,7 +56,7 @@ def test_profile_conversion(image, share):
 @PICTURES
 @SHARES
 def test_tetrahedral_table(image, share):
-    table = color_distortion._table("iso-12647-3-newsprint")
+    table = color_distortion.table("iso-12647-3-newsprint")
     out = lut.apply_lut(image, table, lut.NODE, lut.FRACTION, lut.STEPPED, share, LINEAR, CODED)
     assert np.array_equal(out, twins.apply_lut(image, table, lut.NODE, lut.FRACTION, lut.STEPPED, share))
 
@@ -69,7 +69,7 @@ def test_a_table_of_the_identity_is_the_identity():
 
 def test_the_table_interpolates_the_press_closely():
     condition = press.CONDITIONS["fogra51-coated"]
-    table = color_distortion._table("fogra51-coated")
+    table = color_distortion.table("fogra51-coated")
     out = lut.apply_lut(NOISE, table, lut.NODE, lut.FRACTION, lut.STEPPED, 32768, LINEAR, CODED)
     exact = press.render(condition, NOISE.reshape(-1, 3) / 255).reshape(NOISE.shape) * 255
     assert np.abs(out - exact).mean() < 0.4
@@ -137,7 +137,7 @@ def test_blue_noise_dots(image, share, pitch):
     for black in (0, 20000, 32768):
         rest = (rows, columns, bn_halftone.CURVE, black, shown)
         out = bn_halftone.dots(image, bn_halftone._packed(), *rest)
-        assert np.array_equal(out, twins.dots(image, bluenoise.blue_noise(), bn_halftone._SHIFTS, *rest))
+        assert np.array_equal(out, twins.dots(image, bluenoise.blue_noise(), bn_halftone.SHIFTS, *rest))
 
 
 @PICTURES

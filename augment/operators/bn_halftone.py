@@ -16,7 +16,7 @@ from facedata.datasets.words import Words
 
 __all__ = ["BlueNoiseHalftone", "BlueNoiseHalftoneParameters"]
 
-_SHIFTS: Final = ((37, 85), (91, 23), (64, 107), (0, 0))
+SHIFTS: Final = ((37, 85), (91, 23), (64, 107), (0, 0))
 """Rows and columns by which the masks of C, M, Y and K are shifted, so that the inks do not coincide."""
 INK: Final = 4135
 """Light of 65535 that solid ink reflects: density 1.2, a plain paper's (1.0-1.5)."""
@@ -103,7 +103,7 @@ def _packed() -> NDArray[np.uint64]:
     so that every cell has one to its right.
     """
     ranks = blue_noise().astype(np.uint64) * 4
-    lanes = [np.roll(ranks, shift, axis=(0, 1)) << np.uint64(16 * i) for i, shift in enumerate(_SHIFTS)]
+    lanes = [np.roll(ranks, shift, axis=(0, 1)) << np.uint64(16 * i) for i, shift in enumerate(SHIFTS)]
     return np.pad(sum(lanes[1:], lanes[0]), ((0, 0), (0, 1)), mode="wrap")
 
 

@@ -53,10 +53,11 @@ class ColorDistortion(Operator[ColorDistortionParameters]):
         share = round(parameters.strength * ONE)
         if share == 0:
             return faded(image)
-        table = _table(parameters.condition)
-        return Applied(apply_lut(image, table, NODE, FRACTION, STEPPED, share, LINEAR, CODED))
+        lut = table(parameters.condition)
+        return Applied(apply_lut(image, lut, NODE, FRACTION, STEPPED, share, LINEAR, CODED))
 
 
 @cache
-def _table(condition: str) -> NDArray[np.int64]:
+def table(condition: str) -> NDArray[np.int64]:
+    """Return the table of a printing condition by name, see `lut.bake`."""
     return bake(partial(render, CONDITIONS[condition]))

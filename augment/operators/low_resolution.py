@@ -15,7 +15,7 @@ __all__ = ["LowResolution", "LowResolutionParameters"]
 Down = Literal["nearest", "linear", "cubic", "area", "lanczos4"]
 Up = Literal["linear", "cubic"]
 
-_KERNELS: Final[dict[str, int]] = {
+KERNELS: Final[dict[str, int]] = {
     "nearest": cv2.INTER_NEAREST,
     "linear": cv2.INTER_LINEAR,
     "cubic": cv2.INTER_CUBIC,
@@ -64,8 +64,8 @@ class LowResolution(Operator[LowResolutionParameters]):
         small = max(1, round(width * scale)), max(1, round(height * scale))
         if small == (width, height):
             return Applied(image.copy())
-        reduced = cv2.resize(image, small, interpolation=_KERNELS[parameters.down])
-        enlarged = cv2.resize(reduced, (width, height), interpolation=_KERNELS[parameters.up])
+        reduced = cv2.resize(image, small, interpolation=KERNELS[parameters.down])
+        enlarged = cv2.resize(reduced, (width, height), interpolation=KERNELS[parameters.up])
         return Applied(np.asarray(enlarged, np.uint8))
 
 

@@ -22,8 +22,8 @@ _APERTURE: Final = (0.28, 0.85)
 """Width and height of a subpixel's lit part, in pixel pitches (LCD datasheets: .25-.32 and .8-.95)."""
 _HALF_FIELD: Final = 0.25
 """Tangent of half the angle of view across the shorter side: 0.2 m of screen at 0.4 m."""
-_STEPS: Final = 256
-_UNIT: Final = 80
+STEPS: Final = 256
+UNIT: Final = 80
 """Level of mean light in the 8-bit field; the brightest phase of the lattice is under 3.2 times the mean."""
 
 
@@ -123,8 +123,8 @@ class MoirePattern(Operator[MoirePatternParameters]):
         )
         words = Words.of(parameters.pattern_seed, "lattice")
         across, down = lattice(parameters.pitch, parameters.optics)
-        transform = display_map(parameters) * _STEPS
-        start = np.array([words.unit(), words.unit()]) * _STEPS
+        transform = display_map(parameters) * STEPS
+        start = np.array([words.unit(), words.unit()]) * STEPS
         mosaic = sample(
             rows, columns, transform, start, parameters.distortion, parameters.sensor / 2, across, down
         )
@@ -164,7 +164,7 @@ def display_map(parameters: MoirePatternParameters) -> Floats:
 
 
 _ORDERS: Final = 32
-_WAVES: Final = np.cos(2 * np.pi * np.outer(np.arange(_STEPS) / _STEPS, np.arange(1, _ORDERS + 1)))
+_WAVES: Final = np.cos(2 * np.pi * np.outer(np.arange(STEPS) / STEPS, np.arange(1, _ORDERS + 1)))
 
 
 def lattice(pitch: float, optics: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -20,7 +20,7 @@ __all__ = ["ClusteredHalftone", "ClusteredHalftoneParameters"]
 ANGLES: Final = (CMYK_ANGLES[3], *CMYK_ANGLES[:3])
 """Screen angles in degrees of K, C, M and Y."""
 
-_LANE: Final = 2**30 - 1
+LANE: Final = 2**30 - 1
 
 
 class ClusteredHalftoneParameters(Parameters):
@@ -84,7 +84,7 @@ class ClusteredHalftone(Operator[ClusteredHalftoneParameters]):
 
     def shows(self, parameters: ClusteredHalftoneParameters, width: int, height: int) -> bool:
         """Whether there is ink, in cells of two pixels or more."""
-        return round(parameters.strength * ONE) > 0 and _period(parameters, min(height, width)) >= 2
+        return round(parameters.strength * ONE) > 0 and period_of(parameters, min(height, width)) >= 2
 
     def apply(self, image: Image, parameters: ClusteredHalftoneParameters) -> Applied:
         """Return the picture, uint8 height x width x 3, as a print in clustered dots."""
@@ -92,7 +92,7 @@ class ClusteredHalftone(Operator[ClusteredHalftoneParameters]):
         height, width, _ = image.shape
         if not self.shows(parameters, width, height):
             return faded(image)
-        period = _period(parameters, min(height, width))
+        period = period_of(parameters, min(height, width))
         share = round(parameters.strength * ONE)
         step = round(OCTAVE * math.log2(period))
         starts, steps = phases(height, period, parameters.rotation, parameters.pattern_seed)
@@ -103,7 +103,7 @@ class ClusteredHalftone(Operator[ClusteredHalftoneParameters]):
         return Applied(screens(image, table, starts, steps, chance, base, RECIPROCAL, black, reach, CODED))
 
 
-def _period(parameters: ClusteredHalftoneParameters, side: int) -> float:
+def period_of(parameters: ClusteredHalftoneParameters, side: int) -> float:
     """Return the period of the screens in pixels, where the shorter side of the picture has `side`."""
     return 25.4 / parameters.ruling / parameters.print_width * side
 
@@ -139,9 +139,9 @@ def phases(
     # y points down, angles turn counter-clockwise
     steps = np.rint(np.stack([along, across]) * 2.0**30).astype(np.int64)
     turns = np.rint(np.stack([-across, along]) * 2.0**30).astype(np.int64)
-    origin = np.array([[words.integer(0, _LANE) for _ in ANGLES] for _ in "uv"], np.int64)
-    starts = (origin[:, None, :] + np.arange(height)[:, None] * turns[:, None, :]) & _LANE
-    steps &= _LANE
+    origin = np.array([[words.integer(0, LANE) for _ in ANGLES] for _ in "uv"], np.int64)
+    starts = (origin[:, None, :] + np.arange(height)[:, None] * turns[:, None, :]) & LANE
+    steps &= LANE
     return (starts[0] << 31) | starts[1], (steps[0] << 31) | steps[1]
 
 

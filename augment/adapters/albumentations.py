@@ -1,0 +1,195 @@
+"""The operators and policies as albumentations 2 transforms.
+
+    import albumentations as A
+    from facedata.augment.adapters.albumentations import FaceDataPolicy, FaceDataTransform
+
+    augment = A.Compose(
+        [
+            FaceDataTransform("moire-pattern", {"strength": {"uniform": [0.1, 0.3]}}, p=0.5),
+            A.HorizontalFlip(),
+        ],
+        additional_targets={"attack_mask": "mask"},
+        seed=7,
+    )
+    made = augment(image=face, attack_mask=np.zeros(face.shape[:2], np.uint8))
+
+Random choices come from hash words keyed by a number that the transform takes from albumentations' own random
+state, so a seeded Compose gives the same pictures again, and ReplayCompose replays them.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedata.augment.adapters.common import check_draws, moved_mask
+from facedata.augment.draws import Draw
+from facedata.augment.operator import check_image
+from facedata.augment.policy import Step, load_policy
+from facedata.augment.registry import find
+from facedata.augment.task import restored, species_of
+from facedata.datasets.errors import UsageError
+from facedata.datasets.words import Words
+
+# albumentations asks its package index for a newer version when imported, and waits where there is no network
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+import albumentations
+
+__all__ = ["FaceDataPolicy", "FaceDataTransform"]
+
+Array = NDArray[Any]
+
+_ATTACK_MASK = "attack_mask"
+
+
+class _Steps(albumentations.DualTransform):  # type: ignore[misc, unused-ignore]
+    """Applies steps that were drawn; what was drawn is in the params, JSON-ready.
+
+    Targets: image (uint8, height x width x 3, RGB), images, mask, masks, bboxes, keypoints, and `attack_mask`
+    (uint8, height x width): what of it was there is moved with the picture, and set to 255 where the steps
+    render an attack medium. Declare it as `additional_targets={"attack_mask": "mask"}`, so that other
+    transforms move it too. Angles and sizes of keypoints are left as they are.
+
+    Params: `steps` (a row's record of each step, see `facedata.augment.task.replay`) and `attack` (the
+    species that the picture becomes, or None where the label is kept).
+    """
+
+    def __init__(self, p: float) -> None:
+        if not 0 <= p <= 1:
+            raise UsageError(f"p = {p} is not in 0 .. 1")
+        super().__init__(p=p)
+
+    @abstractmethod
+    def _draw(self, word: int) -> list[Step]:
+        """Return the steps that the random number `word` stands for."""
+
+    @property
+    def targets(self) -> dict[str, Callable[..., Any]]:
+        """Return the function of each target."""
+        return {**super().targets, _ATTACK_MASK: self._apply_to_attack_mask}
+
+    def add_targets(self, additional_targets: dict[str, str]) -> None:
+        """Add targets; `attack_mask` stays what it is, though other transforms take it for a mask."""
+        super().add_targets(additional_targets)
+        self._key2func[_ATTACK_MASK] = self._apply_to_attack_mask
+
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        """Draw the steps, and keep those that show on a picture of this size."""
+        del data
+        height, width = params["shape"][:2]
+        steps = [step for step in self._draw(self.py_random.getrandbits(63)) if step.shows(width, height)]
+        return {"steps": [step.to_json() for step in steps], "attack": species_of(steps)}
+
+    def apply_with_params(self, params: dict[str, Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Apply the steps to every target, the picture first: only then is known where the medium shows."""
+        media: list[Array | None] = []
+        shared = {**params, "restored": restored(params), "media": media}
+        order = sorted(kwargs, key=_ATTACK_MASK.__eq__)
+        made = super().apply_with_params(shared, *args, **{key: kwargs[key] for key in order})
+        return {key: made[key] for key in kwargs}
+
+    def apply(self, img: Array, *args: Any, **params: Any) -> Array:
+        """Return the picture, uint8 height x width x 3, after the steps."""
+        del args
+        media = params["media"]
+        media.clear()  # with several pictures, the mask is that of the last
+        image = check_image(img)
+        for step in params["restored"]:
+            applied = step.operator.apply(image, step.parameters)
+            image = applied.image
+            media.append(applied.mask)
+        return image
+
+    def apply_to_mask(self, mask: Array, *args: Any, **params: Any) -> Array:
+        """Return the mask moved with the picture, each pixel the nearest value, 0 from outside."""
+        del args
+        for step in params["restored"]:
+            mask = moved_mask(mask, _forward(step, params["shape"]))
+        return mask
+
+    def apply_to_keypoints(self, keypoints: Array, *args: Any, **params: Any) -> Array:
+        """Return keypoints, N x 2+ (x, y in pixels, ...), moved with the picture."""
+        del args
+        moved = keypoints.copy()
+        moved[:, :2] = _mapped(keypoints[:, :2], params)
+        return moved
+
+    def apply_to_bboxes(self, bboxes: Array, *args: Any, **params: Any) -> Array:
+        """Return boxes, N x 4+ (left, top, right, bottom, each 0-1, ...), around their moved corners."""
+        del args
+        height, width = params["shape"][:2]
+        moved = bboxes.copy()
+        corners = bboxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 2) * (width, height)
+        places = _mapped(corners, params)
+        if places is not corners:
+            quads = (places / (width, height)).reshape(-1, 4, 2)
+            moved[:, :2], moved[:, 2:4] = quads.min(axis=1), quads.max(axis=1)
+        return moved
+
+    def _apply_to_attack_mask(self, mask: Array, **params: Any) -> Array:
+        mask = mask.copy()
+        # a call without a picture knows no medium
+        media = params["media"] or [np.zeros_like(mask)] * len(params["restored"])
+        for step, medium in zip(params["restored"], media, strict=True):
+            mask = moved_mask(mask, _forward(step, params["shape"]))
+            if step.operator.species(step.parameters):
+                mask = np.maximum(mask, np.uint8(255) if medium is None else medium)
+        return mask
+
+
+class FaceDataTransform(_Steps):
+    """One operator, by name.
+
+    `operator` is its name, as `facedata augment --list` prints it. `parameters` are distributions or values
+    that take the place of the default ones, as in a policy file: `{"strength": {"uniform": [0.1, 0.3]},
+    "pitch": 2.0}`. `p` is the probability of applying the transform.
+
+    Raises UsageError for an operator or parameter that there is not, and for values outside physics.
+    """
+
+    def __init__(self, operator: str, parameters: Mapping[str, Draw] | None = None, p: float = 0.5) -> None:
+        super().__init__(p=p)
+        check_draws(find(operator), parameters or {})
+        self.operator = operator
+        self.parameters = copy.deepcopy(dict(parameters or {}))
+
+    def _draw(self, word: int) -> list[Step]:
+        operator = find(self.operator)
+        return [Step(operator, operator.sample(Words.of("albumentations", word), self.parameters))]
+
+
+class FaceDataPolicy(_Steps):
+    """A whole policy: at each call one variant is drawn.
+
+    `policy` is the name of a stock policy or the path of a YAML file. `p` is the probability of applying the
+    transform; the policy's own probabilities come on top.
+
+    albumentations knows neither samples nor epochs: where a policy shares choices among the pictures of an
+    epoch (`sub_policies`), here each picture has its own.
+    """
+
+    def __init__(self, policy: str, p: float = 1.0) -> None:
+        super().__init__(p=p)
+        self._loaded = load_policy(policy)
+        self.policy = policy
+
+    def _draw(self, word: int) -> list[Step]:
+        return self._loaded.draw(word, "albumentations", 0)[1]
+
+
+def _forward(step: Step, shape: tuple[int, ...]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    height, width = shape[:2]
+    return lambda points: step.operator.map_points(points, step.parameters, width, height)
+
+
+def _mapped(points: Array, params: Mapping[str, Any]) -> Array:
+    for step in params["restored"]:
+        points = _forward(step, params["shape"])(points)
+    return points
