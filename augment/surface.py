@@ -93,9 +93,9 @@ def _integral(values: Floats, step: float) -> Floats:
 class Lamp:
     """A small lamp and an even light around it.
 
-    `distance` mm from the sheet's middle, `angle` deg off the camera's axis towards `azimuth` deg (0 is right,
-    90 up); `ambient` is the share of the irradiance that comes evenly from everywhere. `gloss` is the radiance
-    of the highlight's middle over that of diffuse white and `exponent` that of Blinn's lobe.
+    `distance` mm from the sheet's middle, `angle` deg off the camera's axis towards `azimuth` deg (0 is
+    right, 90 up); `ambient` is the share of the irradiance that comes evenly from everywhere. `gloss` is the
+    radiance of the highlight's middle over that of diffuse white and `exponent` that of Blinn's lobe.
     """
 
     distance: float
@@ -128,8 +128,8 @@ class Seen(NamedTuple):
 def look(view: View, scale: float, size: tuple[int, int], curve: Curve, lamp: Lamp, nodes: int = 32) -> Seen:
     """Return what a camera sees of a sheet on which a picture of `size` (width, height) px lies.
 
-    `scale` is mm of the sheet a px of the picture. Rays are followed exactly at about `nodes` places along the
-    shorter side and interpolated between them.
+    `scale` is mm of the sheet a px of the picture. Rays are followed exactly at about `nodes` places along
+    the shorter side and interpolated between them.
     """
     turn, before = pose_of(view, scale, size)
     camera = -turn.T @ before

@@ -47,8 +47,8 @@ def environment(
     """Return radiance mirrored by a flat glass, for a picture of `height` x `width` px.
 
     Result: uint16, h x w x 3, linear sRGB, brightest channel 65535, the shorter side `cells` cells: enlarge
-    it to the picture. `seed` chooses the room: windows, lamps, a horizon and the dark shape of whoever holds the
-    camera. `kelvin` is the colour temperature of the lamps (the camera is balanced for daylight, 6500 K);
+    it to the picture. `seed` chooses the room: windows, lamps, a horizon and the dark shape of whoever holds
+    the camera. `kelvin` is the colour temperature of the lamps (the camera is balanced for daylight, 6500 K);
     `blur` is the standard deviation of gloss and defocus, in % of the shorter side.
     """
     words = Words.of(seed, "environment")
