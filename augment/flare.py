@@ -19,7 +19,7 @@ __all__ = ["flare_field", "flare_layer"]
 
 Floats = NDArray[np.float32]
 
-_CELLS: Final = 80
+_CELLS: Final = 64
 """Cells along the shorter side: flare has no detail finer than about a percent of the picture."""
 _LONGEST: Final = 4 * _CELLS
 

@@ -102,13 +102,16 @@ def expose(
     signal, noise = np.empty(2 * half, np.int32), np.empty(2 * half, np.int32)
     added, words = np.empty(2 * half, np.uint32), np.empty(half, np.uint32)
     signal[2 * half - 1] = 0
+    across = np.empty(width, np.int64)
+    for x in range(width):
+        across[x] = _place(x, width, flare.shape[1])
     for y in range(height):
         source, target, cell = mosaic[y], raw[y + 2], 2 * (y & 1)
         even_veil, odd_veil = np.uint32(veil[cell]), np.uint32(veil[cell + 1])
         for x in range(width):
             added[x] = odd_veil if x & 1 else even_veil
         if flare.size > 3:
-            _enlarge(flare, y, height, width, added)
+            _enlarge(flare, y, height, across, added)
         down = fall_rows[y]
         for x in range(width):
             signal[x] = fall[np.uint32(down + fall_columns[x])]
@@ -147,17 +150,30 @@ def _mirror(row: NDArray[np.uint16]) -> None:
 
 
 @kernel
-def _enlarge(flare: NDArray[np.uint16], y: int, height: int, width: int, added: NDArray[np.uint32]) -> None:
-    """Add row `y` of the coarse `flare`, linearly enlarged to height x width, to the sites of that row."""
+def _place(index: int, count: int, cells: int) -> int:
+    """Return where px `index` of `count` lies among coarse cells, in 1/256 cell from the first one's middle.
+
+    It is held within the outermost middles.
+    """
+    return min(max(((2 * index + 1) * cells * 128) // count - 128, 0), (cells - 1) * 256)
+
+
+@kernel
+def _enlarge(
+    flare: NDArray[np.uint16], y: int, height: int, across: NDArray[np.int64], added: NDArray[np.uint32]
+) -> None:
+    """Add row `y` of `height` of the coarse `flare`, linearly enlarged, to the sites of that row.
+
+    `across` is the place of each column among the flare's.
+    """
     rows, columns, _ = flare.shape
-    # centres of cells in 1/256 of a cell, held within the outermost centres
-    place = min(max(((2 * y + 1) * rows * 128) // height - 128, 0), (rows - 1) * 256)
-    row, low = min(place >> 8, rows - 2), place - (min(place >> 8, rows - 2) << 8)
-    first, second, colour = flare[row].reshape(-1), flare[row + 1].reshape(-1), y & 1
-    for x in range(width):
-        place = min(max(((2 * x + 1) * columns * 128) // width - 128, 0), (columns - 1) * 256)
-        column = min(place >> 8, columns - 2)
-        right, site = place - (column << 8), np.uint64(3 * column + colour + (x & 1))
+    place = _place(y, height, rows)
+    row = min(place >> 8, rows - 2)
+    low, colour = place - (row << 8), y & 1
+    first, second = flare[row].reshape(-1), flare[row + 1].reshape(-1)
+    for x in range(across.size):
+        column = min(across[x] >> 8, columns - 2)
+        right, site = across[x] - (column << 8), np.uint64(3 * column + colour + (x & 1))
         near = np.int64(first[site]) * (256 - low) + np.int64(second[site]) * low
         site += np.uint64(3)
         far = np.int64(first[site]) * (256 - low) + np.int64(second[site]) * low

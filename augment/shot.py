@@ -181,7 +181,7 @@ class CameraParameters(Parameters):
         unit="1",
         low=0,
         high=100,
-        draw={"integer": [70, 96]},
+        draw={"integer": [60, 95]},
     )
     jpeg_second: int = quantity(
         "quality of a second JPEG, as messengers and platforms make; 0 is none",
