@@ -27,7 +27,7 @@ from facedata.augment.screens import (
     cell_table,
     drop_table,
 )
-from facedata.augment.surface import NO_MAP, Lamp, Seen
+from facedata.augment.surface import Lamp, Seen
 from facedata.datasets.words import Words
 
 __all__ = [
@@ -290,9 +290,7 @@ def _resampled(image: Image, seen: Seen, step: float) -> Image:
         sigma = 0.35 * step
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
     white = (255, 255, 255)
-    found = cv2.remap(
-        image, seen.place, NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=white
-    )
+    found = cv2.remap(image, *seen.place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=white)
     return np.asarray(found, np.uint8)
 
 

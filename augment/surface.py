@@ -23,16 +23,12 @@ from numpy.typing import NDArray
 from facedata.augment.geometry import View
 from facedata.augment.kernels import kernel
 
-__all__ = ["NO_MAP", "Curve", "Lamp", "Seen", "cylinder", "flat", "folds", "look", "project", "stretch"]
+__all__ = ["Curve", "Lamp", "Seen", "cylinder", "flat", "folds", "look", "project", "stretch"]
 
 Floats = NDArray[np.float64]
 
 _TABLE: Final = 2048
 """Entries of the table from slope to arc length."""
-
-
-NO_MAP: Final[NDArray[np.float32]] = np.empty(0, np.float32)
-"""What `cv2.remap` takes for its second map where the first holds both coordinates."""
 
 
 class Curve(NamedTuple):
@@ -113,7 +109,7 @@ class Lamp:
 
 
 class Seen(NamedTuple):
-    """What each px of the sensor sees of the sheet: float32, height x width x 2.
+    """What each px of the sensor sees of the sheet: float32, 2 x height x width.
 
     `place` is the point of the sheet in px of the parent (x, y), continued past the limb of a rolled sheet.
     `light` is irradiance and gloss, 1 = what a sheet facing the camera gets in its middle. `limb` is how far
@@ -156,8 +152,13 @@ def look(view: View, scale: float, size: tuple[int, int], curve: Curve, lamp: La
         (lamp.ambient, lamp.gloss, lamp.exponent),
     )
     wanted = pitch, view.height, view.width
-    edge = np.ascontiguousarray(_enlarged(limb, *wanted)) if len(table) > 2 else None
-    return Seen(_enlarged(place, *wanted), _enlarged(light, *wanted), edge)
+    edge = np.empty((view.height, view.width), np.float32) if len(table) > 2 else None
+    if edge is not None:
+        _enlarge(limb, pitch, edge)
+    found = np.empty((4, view.height, view.width), np.float32)
+    for nodes_of, whole in zip((*place, *light), found, strict=True):
+        _enlarge(nodes_of, pitch, whole)
+    return Seen(found[:2], found[2:], edge)
 
 
 def project(view: View, scale: float, size: tuple[int, int], curve: Curve, points: Floats) -> Floats:
@@ -241,8 +242,8 @@ def survey(
     centre_x, centre_y, focal = lens
     start, per_step = steps
     ambient, gloss, exponent = shine
-    place = np.empty((rows, columns, 2), np.float32)
-    light = np.empty((rows, columns, 2), np.float32)
+    place = np.empty((2, rows, columns), np.float32)
+    light = np.empty((2, rows, columns), np.float32)
     limb = np.empty((rows, columns), np.float32)
     last = table.shape[0] - 2
     reach = math.sqrt(lamp[0] ** 2 + lamp[1] ** 2 + lamp[2] ** 2)
@@ -271,25 +272,26 @@ def survey(
             limb[i, j] = min(at, last + 1 - at) / per_step * focal
             u = to_parent[0, 0] * s + to_parent[1, 0] * t + middle[0]
             v = to_parent[0, 1] * s + to_parent[1, 1] * t + middle[1]
-            place[i, j, 0] = min(max(u, -131072.0), 131072.0)
-            place[i, j, 1] = min(max(v, -131072.0), 131072.0)
+            place[0, i, j] = min(max(u, -131072.0), 131072.0)
+            place[1, i, j] = min(max(v, -131072.0), 131072.0)
             to_x, to_y, to_z = lamp[0] - s, lamp[1] - camera[1] - far * across, lamp[2] - z
             length = math.sqrt(to_x * to_x + to_y * to_y + to_z * to_z)
             lit = max(to_y * sine - to_z * cosine, 0.0) / length
-            light[i, j, 0] = ambient + (1 - ambient) * lit / (length * length) / full
+            light[0, i, j] = ambient + (1 - ambient) * lit / (length * length) / full
             eye = math.sqrt(along * along + across * across + away * away)
             half_x = to_x / length - along / eye
             half_y = to_y / length - across / eye
             half_z = to_z / length - away / eye
             half = math.sqrt(half_x * half_x + half_y * half_y + half_z * half_z)
             facet = max(half_y * sine - half_z * cosine, 0.0) / max(half, 1e-9)
-            light[i, j, 1] = gloss * facet**exponent if lit > 0 else 0.0
+            light[1, i, j] = gloss * facet**exponent if lit > 0 else 0.0
     return place, light, limb
 
 
-def _enlarged(field: NDArray[np.float32], pitch: int, height: int, width: int) -> NDArray[np.float32]:
-    """Return a field of nodes at every px."""
-    rows, columns = field.shape[:2]
-    whole = cv2.resize(field, (columns * pitch, rows * pitch), interpolation=cv2.INTER_LINEAR)
+def _enlarge(field: NDArray[np.float32], pitch: int, whole: NDArray[np.float32]) -> None:
+    """Fill `whole` (height x width) with a field of nodes (rows x columns)."""
+    rows, columns = field.shape
+    height, width = whole.shape
+    padded = cv2.resize(field, (columns * pitch, rows * pitch), interpolation=cv2.INTER_LINEAR)
     edge = pitch // 2
-    return np.asarray(whole[edge : edge + height, edge : edge + width])
+    whole[:] = padded[edge : edge + height, edge : edge + width]
