@@ -187,7 +187,8 @@ def pose_of(view: View, scale: float, size: tuple[int, int]) -> tuple[Floats, Fl
     # px of the picture are `scale` mm, and the sheet is before the camera
     length = math.copysign(math.sqrt(float(first @ first)), float(place[2])) / scale
     first, second, place = first / length / scale, second / length / scale, place / length
-    return np.stack([first, second, np.cross(first, second)], axis=1), place
+    (a, b, c), (d, e, f) = first, second
+    return np.stack([first, second, (b * f - c * e, c * d - a * f, a * e - b * d)], axis=1), place
 
 
 def stretch(view: View) -> Floats:
@@ -203,16 +204,15 @@ def _unrolled(curve: Curve, camera_x: float, camera_z: float) -> tuple[Floats, f
     Only the part of the curve round its middle that the camera sees without a limb is kept.
     """
     slope = (curve.x - camera_x) / np.maximum(curve.z - camera_z, 1e-3)
-    if len(slope) == 2:
-        low, high = 0, 2
-    else:
-        middle = len(slope) // 2
-        hidden = np.flatnonzero(np.diff(slope) <= 0)
-        low = int(hidden[hidden < middle].max(initial=-1)) + 1
-        high = int(hidden[hidden >= middle].min(initial=len(slope) - 1)) + 1
+    if len(slope) == 2:  # a flat sheet, whose slope is linear in its length
+        table = np.stack([curve.t, curve.z, [1.0, 1.0], [0.0, 0.0]], axis=1)
+        return table, float(slope[0]), float(slope[1] - slope[0])
+    middle = len(slope) // 2
+    hidden = np.flatnonzero(np.diff(slope) <= 0)
+    low = int(hidden[hidden < middle].max(initial=-1)) + 1
+    high = int(hidden[hidden >= middle].min(initial=len(slope) - 1)) + 1
     kept = slice(low, high)
-    count = 2 if len(slope) == 2 else _TABLE
-    wanted = np.linspace(slope[low], slope[high - 1], count)
+    wanted = np.linspace(slope[low], slope[high - 1], _TABLE)
     columns = (curve.t, curve.z, np.cos(curve.slope), np.sin(curve.slope))
     table = np.stack([np.interp(wanted, slope[kept], column[kept]) for column in columns], axis=1)
     return np.ascontiguousarray(table), float(wanted[0]), float(wanted[1] - wanted[0])
