@@ -92,25 +92,26 @@ def screened(
     out = np.empty((height, width, 3), np.uint16)
     scale, shift = across
     down, right, rough = origin
-    found = np.empty((4, 3), np.int64)
     for y in range(height):
         for x in range(width):
             u, v = np.float64(place[0, y, x]), np.float64(place[1, y, x])
             error = band[np.uint64(np.int64(v * scale + shift) & 255)]
+            red, green, blue = 32768, 32768, 32768
             for ink in range(4):
                 tone = min(int(np.float32(tones[y, x, ink]) * error), 8192)
                 column = np.int64(u * phases[ink, 0] + v * phases[ink, 1] + phases[ink, 2]) & (side - 1)
                 row = np.int64(u * phases[ink, 3] + v * phases[ink, 4] + phases[ink, 5]) & (side - 1)
                 seen = _dot(factors, contrasts, levels, screen, ink, tone, int(row * side + column))
-                found[ink, 0], found[ink, 1], found[ink, 2] = seen
+                red, green, blue = (red * seen[0]) >> 15, (green * seen[1]) >> 15, (blue * seen[2]) >> 15
             paper = fibre[np.uint64((y + down) & 255), np.uint64((x + right) & 255)]
             shade = light[0, y, x] * (np.float32(1) + np.float32(rough) * paper)
-            for channel in range(3):
-                printed = (found[0, channel] * found[1, channel]) >> 15
-                printed = (printed * ((found[2, channel] * found[3, channel]) >> 15)) >> 15
-                total = np.float32(base[0, channel] + ((base[1, channel] * printed) >> 15)) * shade
-                total += light[1, y, x] * lamp[channel]
-                out[y, x, channel] = np.uint16(min(total, np.float32(65535)))
+            gloss = light[1, y, x]
+            total = np.float32(base[0, 0] + ((base[1, 0] * red) >> 15)) * shade + gloss * lamp[0]
+            out[y, x, 0] = np.uint16(min(total, np.float32(65535)))
+            total = np.float32(base[0, 1] + ((base[1, 1] * green) >> 15)) * shade + gloss * lamp[1]
+            out[y, x, 1] = np.uint16(min(total, np.float32(65535)))
+            total = np.float32(base[0, 2] + ((base[1, 2] * blue) >> 15)) * shade + gloss * lamp[2]
+            out[y, x, 2] = np.uint16(min(total, np.float32(65535)))
     return out
 
 

@@ -63,7 +63,6 @@ def screened(
 ):
     u, v = (place[i].astype(np.float64) for i in (0, 1))
     error = band[(v * across[0] + across[1]).astype(np.int64) & 255]
-    printed = np.ones((*tones.shape[:2], 3), np.int64)
     found = []
     for ink in range(4):
         tone = np.minimum((tones[..., ink] * error).astype(np.int64), 8192)
@@ -79,7 +78,9 @@ def screened(
             )
             lanes.append(np.clip(((low * (64 - part) + high * part) >> 6) - ((d * drop) >> 15), 0, 32767))
         found.append(np.stack(lanes, -1))
-    printed = (((found[0] * found[1]) >> 15) * ((found[2] * found[3]) >> 15)) >> 15
+    printed = np.full_like(found[0], 32768)
+    for factor in found:
+        printed = (printed * factor) >> 15
     shade, gloss = shade_and_gloss(fibre, origin, light)
     total = (base[0] + ((base[1] * printed) >> 15)).astype(F) * shade[..., None] + gloss[..., None] * lamp
     return np.minimum(total, F(65535)).astype(np.uint16)
