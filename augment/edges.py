@@ -36,7 +36,7 @@ def inside(seen: Seen, box: tuple[float, float, float, float], steps: tuple[floa
 
 def outlined(outline: Cover, seen: Seen) -> Cover:
     """Return what a shape on the sheet covers; `outline` is its cover of the parent's px."""
-    found = np.asarray(cv2.remap(outline, *seen.place, cv2.INTER_LINEAR), np.uint8)
+    found = np.asarray(cv2.remap(outline, seen.place[0], seen.place[1], cv2.INTER_LINEAR), np.uint8)
     if seen.limb is not None:
         found = np.where(seen.limb > 0, found, 0).astype(np.uint8)
     return found

@@ -129,9 +129,10 @@ def contone(
     """Return the light that leaves a sheet printed in continuous tone: R^(1/n) as a product, then a table.
 
     uint16, height x width x 3; 32768 is a perfect diffuser in full light. `image` is what each px sees of the
-    picture (uint8 x 3) and `place` where it lies on the sheet (float32, 2 x height x width, px of the parent). `band` float32
-    x 256 scales the tones along the sheet, at row `across[0] * v + across[1]`; `fibre` is the tile of
-    `fibres`, which scales the reflectance by 1 + `origin[2]` times it, from row and column `origin` on;
+    picture (uint8 x 3) and `place` where it lies on the sheet (float32, 2 x height x width, px of the
+    parent). `band` float32 x 256 scales the tones along the sheet, at row `across[0] * v + across[1]`;
+    `fibre` is the tile of `fibres`, which scales the reflectance by 1 + `origin[2]` times it, from row and
+    column `origin` on;
     `light` is irradiance and gloss (as `place`), the gloss of colour `lamp` (float32 x 3).
     """
     red, green, blue = (np.asarray(plane, np.uint8) for plane in cv2.split(image))
@@ -172,7 +173,7 @@ def print_planes(
     reds, greens, blues = red.reshape(-1), green.reshape(-1), blue.reshape(-1)
     down, bright, glossy = place[1].reshape(-1), light[0].reshape(-1), light[1].reshape(-1)
     scale, shift = np.float32(across[0]), np.float32(across[1])
-    rough, one, mask = np.float32(origin[2]), np.float32(1), np.int32(255)
+    rough, mask = np.float32(origin[2]), np.int32(255)
     for first in range(0, height, tall):
         rows = min(tall, height - first)
         count, start = rows * width, first * width
@@ -182,18 +183,12 @@ def print_planes(
             index[i] = np.int32(v[i] * scale + shift) & mask
         for i in range(count):
             error[i] = band[np.uint32(index[i])]
-        for i in range(count):
-            index[i] = max(r[i], max(g[i], b[i]))
-        for i in range(count):
-            black[i] = key[0][np.uint32(index[i])]
-        for i in range(count):
-            over[i] = key[1][np.uint32(index[i])]
+        _find_black(r, g, b, key, index, black[:count], over[:count])
         x, y, z = roots[0, :count], roots[1, :count], roots[2, :count]
         _mix(r, g, b, black, over, error, curves, slopes, x, y, z)
         for row in range(rows):
             tile = fibre[(first + row + origin[0]) & 255]
-            for i in range(width):
-                shade[row * width + i] = one + rough * tile[np.uint32((i + origin[1]) & 255)]
+            _roughen(tile, origin[1], rough, shade[row * width : (row + 1) * width])
         lit = bright[start:stop]
         for i in range(count):
             shade[i] *= lit[i]
@@ -202,6 +197,32 @@ def print_planes(
             _shine(root, power, paper[channel], shade, gloss, lamp[channel], index, body, target)
     planes = out.reshape((3, height, width))
     return planes[0], planes[1], planes[2]
+
+
+@kernel
+def _roughen(tile: Row, right: int, rough: np.float32, out: Row) -> None:
+    """Fill a row with the paper's fibres: 1 + rough * tile, from column `right` on."""
+    for x in range(out.size):
+        out[x] = np.float32(1) + rough * tile[np.uint32((x + right) & 255)]
+
+
+@kernel
+def _find_black(
+    red: Image,
+    green: Image,
+    blue: Image,
+    key: tuple[Row, Row],
+    index: NDArray[np.int32],
+    black: Row,
+    over: Row,
+) -> None:
+    """Fill rows of black, and of the factor on the other inks beside it, by the brightest channel."""
+    for x in range(black.size):
+        index[x] = max(red[x], max(green[x], blue[x]))
+    for x in range(black.size):
+        black[x] = key[0][np.uint32(index[x])]
+    for x in range(black.size):
+        over[x] = key[1][np.uint32(index[x])]
 
 
 @kernel

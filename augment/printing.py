@@ -291,7 +291,8 @@ def _resampled(image: Image, seen: Seen, step: float) -> Image:
         sigma = 0.35 * step
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
     white = (255, 255, 255)
-    found = cv2.remap(image, *seen.place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=white)
+    (u, v), border = seen.place, cv2.BORDER_CONSTANT
+    found = cv2.remap(image, u, v, cv2.INTER_LINEAR, borderMode=border, borderValue=white)
     return np.asarray(found, np.uint8)
 
 

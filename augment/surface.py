@@ -151,7 +151,6 @@ def look(view: View, scale: float, size: tuple[int, int], curve: Curve, lamp: La
         frame @ (turn.T @ np.array([0.0, 0.0, -1.0])),
         (lamp.ambient, lamp.gloss, lamp.exponent),
     )
-    wanted = pitch, view.height, view.width
     edge = np.empty((view.height, view.width), np.float32) if len(table) > 2 else None
     if edge is not None:
         _enlarge(limb, pitch, edge)
