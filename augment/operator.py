@@ -85,6 +85,11 @@ class Operator(ABC, Generic[P]):
     def apply(self, image: Image, parameters: P) -> Applied:
         """Return the picture after the operator; `image` is not written to."""
 
+    def species(self, parameters: P) -> str | None:
+        """Return the attack species that these parameters make: `attack`, unless a parameter decides it."""
+        del parameters
+        return self.attack
+
     def explain(self, image: Image, parameters: P) -> Applied:
         """Return what `apply` returns, with all the truth there is about it; slower."""
         return self.apply(image, parameters)
@@ -104,7 +109,9 @@ class Operator(ABC, Generic[P]):
         given = given or {}
         values = {}
         for name, draw in self.draws().items():
-            values[name] = draw_value(given.get(name, draw), words.named(name))
+            chosen = given.get(name, draw)
+            # a constant takes no words, and a chain of instruments has many
+            values[name] = draw_value(chosen, words.named(name)) if isinstance(chosen, dict) else chosen
         return self.parse({**{k: v for k, v in given.items() if k not in values}, **values})
 
     def parse(self, values: Mapping[str, Any]) -> P:

@@ -9,7 +9,7 @@ variant:
         steps:
           - operator: moire-pattern
             parameters: {strength: {uniform: [0.1, 0.3]}}
-          - operator: low-resolution
+          - operator: [low-resolution, hand-trembling]   # one of them
             probability: 0.5
 
 `sub_policies` is the form of the reference, FAS-Aug: see policies/fas-aug.yaml.
@@ -61,11 +61,25 @@ class _Model(BaseModel):
 
 
 class ChainStep(_Model):
-    """A step of a chain: taken with `probability`, with `parameters` in place of the default draws."""
+    """A step of a chain: taken with `probability`, with `parameters` in place of the default draws.
 
-    operator: str
+    A list of operators stands for one of them, each as likely; it takes no parameters.
+    """
+
+    operator: str | list[str] = Field(min_length=1)
     probability: float = Field(1.0, ge=0, le=1)
     parameters: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def operators(self) -> list[str]:
+        """The operators that the step may be."""
+        return [self.operator] if isinstance(self.operator, str) else self.operator
+
+    @model_validator(mode="after")
+    def _parameters_of_one(self) -> ChainStep:
+        if len(self.operators) > 1 and self.parameters:
+            raise ValueError("parameters belong to one operator; give each its own chain")
+        return self
 
 
 class Chain(_Model):
@@ -105,9 +119,10 @@ class Policy(_Model):
         """Raise UsageError where an operator, a parameter or a distribution cannot work."""
         for number, chain in enumerate(self.chains or []):
             for step in chain.steps:
-                operator = _find(step.operator, f"{where}: chains[{number}]")
+                operators = [_find(name, f"{where}: chains[{number}]") for name in step.operators]
+                operator = operators[0]  # the only one, where there are parameters
                 for name, draw in step.parameters.items():
-                    place = f"{where}: chains[{number}]: {step.operator}: {name}"
+                    place = f"{where}: chains[{number}]: {operator.name}: {name}"
                     parse_draw(draw, place)
                     _check_bounds(operator, step.parameters, name, draw, place)
         for name in self.sub_policies.operators if self.sub_policies else []:
@@ -121,9 +136,9 @@ class Policy(_Model):
         chain = _weighted(self.chains or [], words.unit())
         steps = []
         for number, step in enumerate(chain.steps):
-            stage = Words.of(seed, sample_id, variant, number, step.operator)
+            operator = find(words.named(f"operator {number}").choice(step.operators))
+            stage = Words.of(seed, sample_id, variant, number, operator.name)
             if stage.named("probability").unit() < step.probability:
-                operator = find(step.operator)
                 steps.append(Step(operator, operator.sample(stage, step.parameters)))
         return {"policy": self.name}, steps
 

@@ -20,6 +20,8 @@ from facedata.augment.operators.moire_pattern import MoirePattern
 from facedata.augment.operators.paper_shape import CurvedPaper, CutPaper, FoldedPaper
 from facedata.augment.operators.photo_print import InkjetPrint, LaserPrint
 from facedata.augment.operators.reflection import Reflection
+from facedata.augment.operators.replay_projector import ReplayProjector
+from facedata.augment.operators.replay_screen import ReplayLcd, ReplayOled
 from facedata.augment.operators.sfc_halftone import ClusteredHalftone
 from facedata.datasets.errors import UsageError
 from facedata.datasets.words import Words
@@ -38,6 +40,10 @@ _ALL: Final[tuple[Operator[Any], ...]] = (
     LowResolution(),
     # light, lens, sensor and processing of the camera that all instruments share
     Capture(),
+    # the picture on a lit panel, filmed
+    ReplayLcd(),
+    ReplayOled(),
+    ReplayProjector(),
     # prints before the camera
     InkjetPrint(),
     LaserPrint(),
@@ -89,6 +95,8 @@ def warm() -> None:
         "side_light": 0.5,
         "flare_strength": 0.1,
     }
+    # a screen that does not fill the frame
+    extremes |= {"fill": 0.5}
     # a print so close that its screens show while an inkjet's drops do not, and that covers half the face
     extremes |= {"medium_width": 10.0, "ruling": 85.0, "drop": 20.0, "part": "upper"}
     for operator in _ALL:

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from facedata.augment.policy import load_policy
-from facedata.augment.task import Augment, LabelEffect
+from facedata.augment.task import Augment, LabelEffect, Truth
 from facedata.datasets.engine import Options, Result, run
 from facedata.datasets.inputs import Reading, open_input, refuse_overlap
 from facedata.datasets.pictures import Encoding
 
 __all__ = ["DEFAULT_POLICY", "augment", "plan"]
 
-DEFAULT_POLICY = "fas-aug"
+DEFAULT_POLICY = "mixed"
 
 
 def augment(
@@ -26,6 +26,7 @@ def augment(
     label_effect: LabelEffect = "flip",
     keep_originals: bool = True,
     encoding: Encoding | None = None,
+    truth: Truth = "none",
     reading: Reading | None = None,
     options: Options | None = None,
 ) -> Result:
@@ -43,6 +44,7 @@ def augment(
         label_effect,
         keep_originals,
         encoding or Encoding(),
+        truth,
         {"input": source.resolve().name, **reading.settings()},
     )
     return run("augment", task, open_input(source, reading), target, seed, options or Options())

@@ -18,9 +18,10 @@ from facedata.datasets.pictures import Encoding
 from facedata.datasets.sample import Sample, derived_id
 from facedata.datasets.task import Planned, Rendered
 
-__all__ = ["Augment", "LabelEffect", "replay"]
+__all__ = ["Augment", "LabelEffect", "Truth", "replay"]
 
 LabelEffect = Literal["flip", "keep", "drop"]
+Truth = Literal["none", "masks", "all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,9 @@ class Augment:
     spoof: `flip` makes it a spoof and names the attack, `keep` leaves its label, `drop` leaves the sample
     out. A sample keeps its parent's subject, domain, split and labels of expression; a spoof stays the attack
     that it was.
+
+    `truth` asks for more than the row: `masks` for a layer that says where attack media show, `all` also for
+    what each operator knows (reflections, homographies, predicted alias frequencies, ...).
     """
 
     policy: Policy
@@ -39,6 +43,7 @@ class Augment:
     label_effect: LabelEffect = "flip"
     keeps_originals: bool = True
     encoding: Encoding = field(default_factory=Encoding)
+    truth: Truth = "none"
     described: dict[str, Any] = field(default_factory=dict)
     preload: tuple[str, ...] = ("facedata.augment.warmed",)
 
@@ -47,6 +52,8 @@ class Augment:
             raise UsageError(f"variants {self.variants} is not a positive number")
         if self.label_effect not in get_args(LabelEffect):
             raise UsageError(f"label effect {self.label_effect!r} is not one of {get_args(LabelEffect)}")
+        if self.truth not in get_args(Truth):
+            raise UsageError(f"truth {self.truth!r} is not one of {get_args(Truth)}")
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"seed {self.seed} is not in 0 .. 2**63 - 1")
 
@@ -58,8 +65,14 @@ class Augment:
             "variants": self.variants,
             "label_effect": self.label_effect,
             "originals": "keep" if self.keeps_originals else "drop",
+            "truth": self.truth,
             "encoding": self.encoding.to_json(),
         }
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether no truth is asked for: the cache keeps pixels only."""
+        return self.truth == "none"
 
     def plan(self, parent: Sample) -> Sequence[Planned]:
         """Draw the steps of each variant, and write its row."""
@@ -67,7 +80,7 @@ class Augment:
         for variant in range(self.variants):
             described, steps = self.policy.draw(self.seed, parent.sample_id, variant)
             acting = [step for step in steps if step.shows(parent.width, parent.height)]
-            attack = next((step.operator.attack for step in reversed(acting) if step.operator.attack), None)
+            attack = _species(acting)
             if attack and parent.label != "spoof" and self.label_effect == "drop":
                 continue
             planned.append(self._planned(parent, variant, described, steps, acting, attack))
@@ -82,27 +95,66 @@ class Augment:
         acting: list[Step],
         attack: str | None,
     ) -> Planned:
-        recorded = [step.to_json() for step in steps]
+        recorded = {id(step): step.to_json() for step in steps}
         encoding = self.encoding.to_json()
-        parameters = {**described, "steps": recorded, "encoding": encoding}
+        parameters = {**described, "steps": list(recorded.values()), "encoding": encoding}
         operator = "+".join(step.operator.name for step in acting) or "identity"
+        flips = attack and parent.label != "spoof" and self.label_effect == "flip"
+        box, landmarks = _moved(parent, acting)
         sample = parent.replace(
             sample_id=derived_id(parent.sample_id, operator, parameters, self.seed, variant),
+            content_hash="",
+            label="spoof" if flips else parent.label,
+            attack=attack if flips else parent.attack,
             parent_id=parent.sample_id,
             operator=operator,
             parameters=parameters,
             variant=variant,
             seed=self.seed,
             layers=(),
+            box=box,
+            landmarks=landmarks,
         )
-        if attack and parent.label != "spoof" and self.label_effect == "flip":
-            # The last medium is what stands before the camera: a print that is shown on a screen is a replay.
-            sample = sample.replace(label="spoof", attack=attack)
-        return Planned(sample, identifier([step.to_json() for step in acting], encoding), acting)
+        made_by = [recorded[id(step)] for step in acting]
+        return Planned(sample, lambda: identifier(made_by, encoding), acting)
 
     def render(self, planned: Planned, pixels: NDArray[np.uint8]) -> Rendered:
-        """Apply the steps in order."""
-        return Rendered(_apply(planned.recipe, pixels))
+        """Apply the steps in order, with as much truth as was asked for."""
+        if self.truth == "none":
+            return Rendered(_apply(planned.recipe, pixels))
+        return _explained(planned.recipe, pixels, everything=self.truth == "all")
+
+
+def _species(acting: Sequence[Step]) -> str | None:
+    """Return the species of the last medium, which is what stands before the camera.
+
+    A print that is shown on a screen is a replay.
+    """
+    media = (step.operator.species(step.parameters) for step in reversed(acting))
+    return next((species for species in media if species), None)
+
+
+def _moved(
+    parent: Sample, acting: Sequence[Step]
+) -> tuple[tuple[float, ...] | None, tuple[tuple[float, float], ...] | None]:
+    """Return the parent's box and landmarks where the steps leave them, in hundredths of a pixel."""
+    corners = []
+    if parent.box is not None:
+        x, y, width, height = parent.box
+        corners = [(x, y), (x + width, y), (x, y + height), (x + width, y + height)]
+    points = np.array([*corners, *(parent.landmarks or ())], np.float64).reshape(-1, 2)
+    before = points
+    for step in acting:
+        points = step.operator.map_points(points, step.parameters, parent.width, parent.height)
+    if points is before:
+        return parent.box, parent.landmarks
+    points = np.round(points, 2)
+    box = None
+    if corners:
+        low, high = points[:4].min(axis=0), points[:4].max(axis=0)
+        box = tuple(float(value) for value in (*low, *np.round(high - low, 2)))
+    landmarks = points[len(corners) :]
+    return box, tuple((float(x), float(y)) for x, y in landmarks) if parent.landmarks is not None else None
 
 
 def _apply(steps: Sequence[Step], pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -110,6 +162,23 @@ def _apply(steps: Sequence[Step], pixels: NDArray[np.uint8]) -> NDArray[np.uint8
     for step in steps:
         image = step.operator.apply(image, step.parameters).image
     return image
+
+
+def _explained(steps: Sequence[Step], pixels: NDArray[np.uint8], *, everything: bool) -> Rendered:
+    """Apply the steps and collect their truth: the mask of all media together, and the rest by step."""
+    image = check_image(pixels)
+    mask = np.zeros(image.shape[:2], np.uint8)
+    layers: dict[str, NDArray[np.uint8]] = {"mask": mask}
+    facts = []
+    for step in steps:
+        applied = (step.operator.explain if everything else step.operator.apply)(image, step.parameters)
+        image = applied.image
+        if step.operator.species(step.parameters):
+            np.maximum(mask, 255 if applied.mask is None else applied.mask, out=mask)
+        if everything:
+            layers |= {f"{step.operator.name}-{name}": layer for name, layer in applied.layers.items()}
+            facts.append({"operator": step.operator.name, **applied.facts})
+    return Rendered(image, layers, {"truth": facts} if any(len(fact) > 1 for fact in facts) else {})
 
 
 def replay(parameters: dict[str, Any], pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -53,8 +53,7 @@ def environment(
     """
     words = Words.of(seed, "environment")
     short = min(height, width)
-    h = min(4 * cells, round(cells * height / short))
-    w = min(4 * cells, round(cells * width / short))
+    h, w = (min(4 * cells, round(cells * n / short)) for n in (height, width))
     lamp, sky = planckian(kelvin), planckian(words.uniform(5500, 9000))
     room = np.empty((h, w, 3), np.float32)
     room[:] = (lamp * words.uniform(0.03, 0.1)) * _walls(h, words)[:, None, None]

@@ -192,6 +192,7 @@ class Watch(threading.Thread):
         self.join()
 
     def run(self) -> None:
+        """Look twenty times a second."""
         import psutil
 
         while not self.stopped.wait(0.05):
@@ -236,16 +237,15 @@ def command(images: list[np.ndarray], files: int, variants: int, rounds: int) ->
             speedups.append(times[0] / times[1])
             walls.append(files * variants / times[1])
     print(f"\n| whole command, {files} files x {variants} variants | median | all rounds |\n|---|---:|---|")
-    print(
-        f"| driver overhead over a bare loop (CPU) | {statistics.median(overheads):.1%} | {_all(overheads, '.1%')} |"
-    )
-    print(f"| two workers over one (wall) | {statistics.median(speedups):.2f} x | {_all(speedups, '.2f')} |")
-    print(f"| samples a second, two workers | {statistics.median(walls):.0f} | {_all(walls, '.0f')} |")
+    rows = {
+        "driver overhead over a bare loop (CPU)": (overheads, ".1%"),
+        "two workers over one (wall), x": (speedups, ".2f"),
+        "samples a second, two workers": (walls, ".0f"),
+    }
+    for name, (values, form) in rows.items():
+        every = ", ".join(format(value, form) for value in values)
+        print(f"| {name} | {format(statistics.median(values), form)} | {every} |")
     print(f"| largest worker, resident | {peak:.0f} MB | |")
-
-
-def _all(values: list[float], form: str) -> str:
-    return ", ".join(format(value, form) for value in values)
 
 
 def main() -> None:

@@ -29,6 +29,14 @@ class Originals(StrEnum):
     drop = "drop"
 
 
+class Truth(StrEnum):
+    """What is kept of an operator's truth beside the row."""
+
+    none = "none"
+    masks = "masks"
+    all = "all"
+
+
 class Format(StrEnum):
     """How pictures that are made are encoded."""
 
@@ -51,7 +59,7 @@ def augment(
     output: o.Output,
     policy: Annotated[
         str, typer.Option(help="A stock policy by name (see --list), or a YAML file.")
-    ] = "fas-aug",
+    ] = "mixed",
     variants: Annotated[int, typer.Option(min=1, help="Samples to make of each picture.")] = 4,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same version.")] = 0,
     label_effect: Annotated[
@@ -66,6 +74,10 @@ def augment(
     ] = Originals.keep,
     image_format: Annotated[Format, typer.Option("--format", help="Encoding of what is made.")] = Format.jpeg,
     quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG quality (4:2:0).")] = 95,
+    truth: Annotated[
+        Truth,
+        typer.Option(help="masks keeps where attack media show; all keeps everything that operators know."),
+    ] = Truth.none,
     label: o.LabelOption = None,
     label_map: o.LabelMap = None,
     name: o.Name = None,
@@ -126,6 +138,7 @@ def augment(
             label_effect=label_effect.value,
             keep_originals=originals is Originals.keep,
             encoding=Encoding(image_format.value, quality),
+            truth=truth.value,
             reading=reading,
             options=dataclasses.replace(options, progress=bar),
         )

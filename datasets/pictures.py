@@ -84,8 +84,8 @@ class Encoding:
 
 
 def encode_layer(layer: NDArray[np.uint8]) -> bytes:
-    """Return a truth layer, uint8 height x width, as PNG bytes."""
-    return _encode(".png", layer, [])
+    """Return a truth layer, uint8 height x width or height x width x 3 (RGB), as PNG bytes."""
+    return _encode(".png", layer if layer.ndim == 2 else cv2.cvtColor(layer, cv2.COLOR_RGB2BGR), [])
 
 
 def _encode(suffix: str, array: NDArray[Any], options: list[int]) -> bytes:

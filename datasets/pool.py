@@ -19,7 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for_sentinel
 from pathlib import Path
 
-from facedata.datasets.errors import UsageError
+from facedata.datasets.errors import FacedataError, UsageError
 from facedata.datasets.items import printable
 from facedata.datasets.shard import ShardSpec, do_shard
 
@@ -52,6 +52,7 @@ class _ProcessEngine:
         self.context.set_forkserver_preload([__name__, *preload])
 
     def run(self, specs: Iterable[ShardSpec]) -> Iterator[str]:
+        self._try_a_worker()
         waiting = iter(specs)
         while True:
             in_hand: dict[Future[str], ShardSpec] = {}
@@ -66,11 +67,26 @@ class _ProcessEngine:
                 # Ctrl-C or a full disk: shards already begun are finished and kept, the rest is dropped.
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
-            finished = [future for future in in_hand if future.done() and not future.exception()]
+            finished = [
+                future
+                for future in in_hand
+                if future.done() and not future.cancelled() and future.exception() is None
+            ]
             yield from (future.result() for future in finished)
             for future, spec in in_hand.items():
                 if future not in finished:
                     yield from self._retry(spec)
+
+    def _try_a_worker(self) -> None:
+        """Tell a machine or a script on which no worker starts from one whose pictures kill workers."""
+        with self._pool(1) as pool:
+            try:
+                pool.submit(os.getpid).result()
+            except BrokenProcessPool:
+                raise FacedataError(
+                    "worker processes cannot start; in a script, put the call under "
+                    "if __name__ == '__main__': (workers import the script), or use the serial engine"
+                ) from None
 
     def _drain(
         self, pool: ProcessPoolExecutor, waiting: Iterator[ShardSpec], in_hand: dict[Future[str], ShardSpec]
@@ -95,11 +111,12 @@ class _ProcessEngine:
         """Find the pictures of a shard that kill a worker, then make the shard without them."""
         quarantined = dict(spec.quarantined)
         probes = Path(spec.parts, _PROBE)
-        for number, item in enumerate(spec.items):
-            probe = dataclasses.replace(
-                spec, name=f"{spec.name}-{number}", items=(item,), parts=str(probes), quarantined={}
-            )
-            with self._pool(1) as pool:
+        pool = self._pool(1)
+        try:
+            for number, item in enumerate(spec.items):
+                probe = dataclasses.replace(
+                    spec, name=f"{spec.name}-{number}", items=(item,), parts=str(probes), quarantined={}
+                )
                 try:
                     pool.submit(do_shard, probe).result()
                 except BrokenProcessPool:
@@ -107,9 +124,12 @@ class _ProcessEngine:
                         f"{printable(item.place)}: a worker died on this picture (a crash in a library, or "
                         "too little memory); remove it, or run with --engine serial to see the crash"
                     )
-        shutil.rmtree(probes, ignore_errors=True)
-        with self._pool(1) as pool:
+                    pool.shutdown()
+                    pool = self._pool(1)
             yield pool.submit(do_shard, dataclasses.replace(spec, quarantined=quarantined)).result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+            shutil.rmtree(probes, ignore_errors=True)
 
     def _pool(self, workers: int) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(workers, self.context, initializer=_start_worker, initargs=(self.preload,))

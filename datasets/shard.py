@@ -16,10 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from facedata.datasets.cache import Cache, cache_key
 from facedata.datasets.canonical import content_hash
@@ -148,24 +146,30 @@ class _Part:
 
     def _make_one(self, loaded: Loaded, plan: Planned) -> None:
         task = self.spec.task
-        key = cache_key(loaded.sample, plan)
-        data = self.cache.get(key) if self.cache else None
+        cache = self.cache if task.cacheable else None
+        data = cache.get(cache_key(loaded.sample, plan)) if cache else None
         if data is not None:
             width, height = picture_size(data)
-            sample = plan.sample.replace(width=width, height=height, content_hash=content_hash(data))
-            self._store(sample, data, task.encoding.suffix, {})
+            self._store(plan.sample, data, task.encoding.suffix, {}, width=width, height=height)
             self.cached += 1
             return
         rendered = task.render(plan, loaded.pixels())
         data = task.encoding.encode(rendered.pixels)
         height, width = rendered.pixels.shape[:2]
-        sample = plan.sample.replace(width=width, height=height, content_hash=content_hash(data))
-        if self.cache and not rendered.layers:
-            self.cache.put(key, data)
-        self._store(sample, data, task.encoding.suffix, _encoded(rendered.layers))
+        if cache:
+            cache.put(cache_key(loaded.sample, plan), data)
+        layers = {name: encode_layer(layer) for name, layer in rendered.layers.items()}
+        known: dict[str, Any] = {"width": width, "height": height}
+        if rendered.attributes:
+            known["attributes"] = {**(plan.sample.attributes or {}), **rendered.attributes}
+        self._store(plan.sample, data, task.encoding.suffix, layers, **known)
         self.made += 1
 
-    def _store(self, sample: Sample, data: bytes, suffix: str, layers: Mapping[str, bytes]) -> None:
+    def _store(
+        self, sample: Sample, data: bytes, suffix: str, layers: Mapping[str, bytes], **known: Any
+    ) -> None:
+        if not sample.content_hash:
+            known["content_hash"] = content_hash(data)
         stem = _stem(sample)
         reference = self.writer.put(data, f"images/{sample.label or 'unlabelled'}/{stem}.{suffix}")
         kept = [
@@ -176,20 +180,16 @@ class _Part:
             )
             for name, layer in sorted(layers.items())
         ]
-        self.rows.append(sample.replace(image=reference, layers=tuple(kept)))
+        self.rows.append(sample.replace(image=reference, layers=tuple(kept), **known))
 
     def _fail(self, place: str, kind: str, reason: str) -> None:
         self.failures.append(Failure(place=place, kind=kind, reason=reason))
 
 
-def _encoded(layers: Mapping[str, NDArray[np.uint8]]) -> dict[str, bytes]:
-    return {name: encode_layer(layer) for name, layer in layers.items()}
-
-
 def _stem(sample: Sample) -> str:
     """Return a readable, unique file name stem: the source's name, what was done, and the sample's id."""
     source = sample.source.file if sample.source and sample.source.file else "picture"
-    words = [slug(Path(source).stem)]
+    words = [slug(source.rpartition("/")[2].rpartition(".")[0] or source)]
     if sample.parent_id is not None:
         words += [f"v{sample.variant}", slug(sample.operator or "made", 60)]
     return "-".join([*words, sample.sample_id[:12]])

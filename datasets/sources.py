@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
+from typing import overload
+
+import numpy as np
 
 from facedata.datasets.canonical import content_hash
 from facedata.datasets.dataset import Dataset
@@ -29,13 +32,16 @@ def _shard_bits(count: int, size: int) -> int:
 def by_prefix(items: Sequence[Item], size: int) -> Iterator[tuple[str, Sequence[Item]]]:
     """Yield (prefix, items) groups of about `size`, by the leading bits of the items' keys."""
     bits = _shard_bits(len(items), size)
-    keyed = sorted((item.key, number) for number, item in enumerate(items))
-    for prefix, group in groupby(keyed, key=lambda pair: _prefix(pair[0], bits)):
-        yield prefix, [items[number] for _, number in group]
+    # Four bytes an item: a million inputs must not need a gigabyte before the first is read.
+    keys = np.fromiter((int(item.key[:8], 16) for item in items), np.uint32, len(items))
+    order = np.argsort(keys, kind="stable")
+    for prefix, group in groupby(order, key=lambda number: _prefix(int(keys[number]), bits)):
+        yield prefix, [items[number] for number in group]
 
 
-def _prefix(key: str, bits: int) -> str:
-    return format(int(key[:8], 16) >> (32 - bits), f"0{(bits + 3) // 4}x") if bits else "0"
+def _prefix(key: int, bits: int) -> str:
+    """Return the leading bits of a key's first 32, as text."""
+    return format(key >> (32 - bits), f"0{(bits + 3) // 4}x") if bits else "0"
 
 
 @dataclass(frozen=True)
@@ -72,12 +78,37 @@ def folder_source(
     if not listing.found:
         reason = f"; {listing.failures[0].reason}" if listing.failures else ""
         raise SourceError(f"{root} holds no pictures ({', '.join(sorted(SUFFIXES))}){reason}")
-    items = [FileItem(str(root), path, labels, follow_links, name) for path in sorted(listing.found)]
+    items = _FolderItems(str(root), sorted(listing.found), labels, follow_links, name)
     notes = labels.notes(item.place for item in items)
     if other := sorted(listing.other):
         shown = ", ".join(printable(place_of(path)) for path in other[:3]) + (", ..." if other[3:] else "")
         notes.append(f"passed over, no picture by name: {len(other)} ({shown})")
     return FileSource(items, notes, sorted(listing.failures, key=lambda failure: failure.place))
+
+
+@dataclass(frozen=True)
+class _FolderItems(Sequence[FileItem]):
+    """The items of a folder, made from their paths when they are asked for."""
+
+    root: str
+    paths: Sequence[str]
+    labels: FolderLabels
+    follow_links: bool
+    name: str | None
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @overload
+    def __getitem__(self, number: int) -> FileItem: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[FileItem]: ...
+
+    def __getitem__(self, number: int | slice) -> FileItem | Sequence[FileItem]:
+        if isinstance(number, slice):
+            return replace(self, paths=self.paths[number])
+        return FileItem(self.root, self.paths[number], self.labels, self.follow_links, self.name)
 
 
 class _Listing:
@@ -196,5 +227,7 @@ class DatasetSource:
         """Yield (prefix, items): rows are sorted by id, so a prefix is a run of rows."""
         bits = _shard_bits(self.count, size)
         root, version = str(self.dataset.root.resolve()), self.dataset.version
-        for prefix, group in groupby(self.dataset, key=lambda sample: _prefix(sample.sample_id, bits)):
+        for prefix, group in groupby(
+            self.dataset, key=lambda sample: _prefix(int(sample.sample_id[:8], 16), bits)
+        ):
             yield prefix, [RowItem(root, version, sample) for sample in group]

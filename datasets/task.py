@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,23 +17,29 @@ __all__ = ["Ingest", "Planned", "Rendered", "Task"]
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A sample that is about to be made: all of its row but the content hash and the references.
+    """A sample that is about to be made: all of its row but the size, the hash (empty) and the references.
 
-    `recipe` is what `render` needs. `key` covers all that decides the picture but the parent's content:
-    operators with versions, parameters, encoding; a picture in the cache under it is not rendered again.
+    `recipe` is what `render` needs. `key` gives, when the cache asks, a hash of all that decides the picture
+    but the parent's content: operators with versions, parameters, encoding; a picture in the cache under it
+    is not rendered again.
     """
 
     sample: Sample
-    key: str
+    key: Callable[[], str]
     recipe: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """Pixels that were made, uint8 RGB, and truth layers, uint8 height x width, by name."""
+    """Pixels that were made, uint8 RGB, and what is true of them.
+
+    `layers` are pictures of truth by name, uint8 height x width (x 3, RGB); `attributes`, JSON-ready, are
+    added to the row's. A picture that comes with either is not taken from the cache, nor put into it.
+    """
 
     pixels: NDArray[np.uint8]
     layers: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Task(Protocol):
@@ -52,6 +58,11 @@ class Task(Protocol):
     @property
     def keeps_originals(self) -> bool:
         """Whether the input pictures become rows too."""
+        ...
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether the pixels are all that is made: the cache keeps nothing else."""
         ...
 
     @property
@@ -80,6 +91,7 @@ class Ingest:
     preload: tuple[str, ...] = ()
     encoding: Encoding = field(default_factory=Encoding)
     keeps_originals: bool = True
+    cacheable: bool = True
     variants: int = 0
 
     def settings(self) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Workplace:
                 self._lock.unlink(missing_ok=True)
 
     def check(self, *, resume: bool, overwrite: bool, same: Callable[[Record], bool]) -> Record | None:
-        """Return the record of a target that is finished and `same`; raise TargetError where it is occupied."""
+        """Return the record of a finished target that is `same`; raise TargetError where it is occupied."""
         if self.target.is_symlink() and not self.target.exists():
             raise TargetError(f"{self.target} is a link to nothing; remove it or choose another -o")
         if self.target.exists():

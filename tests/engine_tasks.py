@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from facedata.datasets.canonical import identifier
@@ -25,6 +26,7 @@ class Invert:
     kill_once: str = ""
     """A file: the first worker that finds it removes it and kills itself."""
     keeps_originals: bool = True
+    cacheable: bool = True
     preload: tuple[str, ...] = ()
     encoding: Encoding = field(default_factory=lambda: Encoding("png"))
 
@@ -37,13 +39,14 @@ class Invert:
             parameters = {"steps": [], "add": variant}
             sample = parent.replace(
                 sample_id=derived_id(parent.sample_id, "invert", parameters, 0, variant),
+                content_hash="",
                 parent_id=parent.sample_id,
                 operator="invert",
                 parameters=parameters,
                 variant=variant,
                 seed=0,
             )
-            planned.append(Planned(sample, identifier(parameters), (parent.source.file, variant)))
+            planned.append(Planned(sample, partial(identifier, parameters), (parent.source.file, variant)))
         return planned
 
     def render(self, planned, pixels):

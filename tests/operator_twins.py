@@ -51,24 +51,46 @@ def spread(light, rows, columns, weights):
     return total
 
 
-def dots(image, mask, shifts, rows, columns, lit, reciprocal, black, shades):
+def cells(length, pitch, start):
+    """For each px its cell of 128, and the quarters that the cell after it fills."""
+    step = max(1.0, pitch)
+    scale, slope = round(2**32 / step), round(4 / max(1 / step, 0.8) * 65536)
+    place = (2 * np.arange(length) + 1) * scale // 2 - 2**31
+    beyond = (place % 2**32 - 2**31) // 65536
+    parts = np.clip((beyond * slope + 2**33 + 2**31) // 2**32, 0, 4)
+    return np.stack([(place // 2**32 + start) % 128, parts])
+
+
+def shades(share, solid):
+    """The code seen by lit parts 0-16 and code, 17 x 256."""
+    ink = np.minimum(LIGHT, solid)
+    printed = ink + np.arange(17)[:, None] * (65535 - ink) // 16
+    return CODED[(LIGHT * (32768 - share) + printed * share + 16384) >> 17]
+
+
+def tone(codes, curve):
+    cubic, square, line, ink = curve.astype(np.int64)
+    code = codes.astype(np.int64) * 257
+    found = np.maximum((((code * cubic >> 16) + square) * code >> 16) - line, 0)
+    return np.maximum((found * code >> 16) - ink, 0)
+
+
+def dots(image, mask, shifts, rows, columns, curve, black, shown):
     """`mask` holds ranks, `shifts` how far it is rolled for C, M, Y and K."""
     side = len(mask)
-    chance = lit[image]
-    step = ((16384 - chance.max(-1)) * black) >> 21
-    wanted = (chance * reciprocal[step][..., None]) >> 16
+    chance = tone(image, curve)
+    free = 32768 - ((32768 - chance.max(-1)) * black >> 15)
     parts = np.zeros(image.shape, np.int64)
     for down in (0, 1):
         for right in (0, 1):
-            tall = rows[:, 1] if down else 4 - rows[:, 1]
-            wide = columns[:, 1] if right else 4 - columns[:, 1]
-            place = np.ix_((rows[:, 0] + down) % side, (columns[:, 0] + right) % side)
+            tall = rows[1] if down else 4 - rows[1]
+            wide = columns[1] if right else 4 - columns[1]
+            place = np.ix_((rows[0] + down) % side, (columns[0] + right) % side)
             ranks = [np.roll(mask, shift, (0, 1))[place] for shift in shifts]
-            free = ranks[3] < 16384 - (step << 6)
             for channel in range(3):
-                on = free & (ranks[channel] < wanted[..., channel])
-                parts[..., channel] += on * tall[:, None] * wide[None, :]
-    return shades[parts, image]
+                bare = (ranks[3] * 2 < free) & (ranks[channel] * free >> 14 < chance[..., channel])
+                parts[..., channel] += bare * tall[:, None] * wide[None, :]
+    return shown.reshape(17, 256)[parts, image]
 
 
 def screens(image, table, starts, steps, chance, base, reciprocal, black, reach):

@@ -7,6 +7,8 @@ import json
 import os
 import random
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -326,3 +328,18 @@ def test_record_holds_nothing_of_machine_or_time(faces, tmp_path):
         *("counts", "notes", "failures"),
     }
     assert Path(tmp_path / "out" / "preview.png").stat().st_size > 1000
+
+
+def test_a_script_without_a_main_guard_is_told_what_to_do(faces, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from facedata.augment.run import augment\n"
+        "from facedata.datasets.engine import Options\n"
+        f"augment(Path({str(faces)!r}), Path('out'), options=Options(engine='process', workers=2))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode != 0
+    assert "put the call under if __name__ == '__main__'" in done.stderr

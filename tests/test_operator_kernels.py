@@ -108,14 +108,34 @@ def test_spread_and_smear(direction, length):
     assert np.array_equal(hand_trembling.smear(light, *taps, CODED), CODED[total >> 17])
 
 
+@pytest.mark.parametrize("pitch", [0.4, 1.0, 1.37, 2.0, 6.2, 1e4])
+@pytest.mark.parametrize("length", [1, 2, 300])
+def test_blue_noise_cells(pitch, length):
+    found = bn_halftone.cells(length, *bn_halftone.scales(pitch), 120)
+    assert np.array_equal(found, twins.cells(length, pitch, 120))
+    place = (np.arange(length) + 0.5) / max(1.0, pitch) - 0.5
+    # the middle of what the px sees, as cells and parts of 4, is where the px is
+    assert np.abs((found[0] - 120 + found[1] / 4 - place + 64) % 128 - 64).max() < 0.25
+
+
+def test_the_tone_of_a_code_is_the_paper_that_its_light_needs():
+    lit = (LINEAR - float(bn_halftone.INK)) / (65535 - bn_halftone.INK)
+    tone = twins.tone(np.arange(256), bn_halftone.CURVE) / 32768
+    assert np.abs(tone - np.maximum(lit, 0)).max() < 2e-4
+    assert (tone[lit <= 0] == 0).all()
+    assert (np.diff(tone[lit > 0]) > 0).all()
+    assert tone[255] == 1
+
+
 @PICTURES
 @SHARES
 @pytest.mark.parametrize("pitch", [0.4, 1.0, 1.37, 6.2])
 def test_blue_noise_dots(image, share, pitch):
-    rows, columns = (bn_halftone.cells(n, pitch, 120) for n in image.shape[:2])
-    lit, shades = bn_halftone.tones(share)
+    rows, columns = (bn_halftone.cells(n, *bn_halftone.scales(pitch), 120) for n in image.shape[:2])
+    shown = bn_halftone.shades(share, LINEAR, CODED)
+    assert np.array_equal(shown.reshape(17, 256), twins.shades(share, bn_halftone.INK))
     for black in (0, 20000, 32768):
-        rest = (rows, columns, lit, bn_halftone.RECIPROCAL, black, shades)
+        rest = (rows, columns, bn_halftone.CURVE, black, shown)
         out = bn_halftone.dots(image, bn_halftone._packed(), *rest)
         assert np.array_equal(out, twins.dots(image, bluenoise.blue_noise(), bn_halftone._SHIFTS, *rest))
 

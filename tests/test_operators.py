@@ -141,6 +141,9 @@ ATTACKS = {
     "bn-halftone": "print/inkjet",
     "moire-pattern": "replay/lcd",
     "sfc-halftone": "print/laser",
+    "replay-lcd": "replay/lcd",
+    "replay-oled": "replay/oled",
+    "replay-projector": "replay/projector",
     "print-inkjet": "print/inkjet",
     "print-laser": "print/laser",
     "paper-curved": "paper/curved",
@@ -267,7 +270,7 @@ def test_find_names_the_closest_match():
 
 def test_names_and_versions():
     assert list(OPERATORS) == [o.name for o in OPERATORS.values()]
-    assert len(OPERATORS) == 16
+    assert len(OPERATORS) == 19
     assert all(o.version >= 1 for o in OPERATORS.values())
     assert all(o.apply.__doc__ and type(o).__doc__ and o.parameters.__doc__ for o in OPERATORS.values())
 

@@ -18,11 +18,18 @@ __all__ = ["BlueNoiseHalftone", "BlueNoiseHalftoneParameters"]
 
 _SHIFTS: Final = ((37, 85), (91, 23), (64, 107), (0, 0))
 """Rows and columns by which the masks of C, M, Y and K are shifted, so that the inks do not coincide."""
-_INK: Final = 4135
+INK: Final = 4135
 """Light of 65535 that solid ink reflects: density 1.2, a plain paper's (1.0-1.5)."""
-_TONES: Final = MASK_SIDE**2
+CURVE: Final = np.array([8628, 27828, 1860, 1825], np.uint16)
+"""uint16 x 4: the tone of a code, Q15, is x (x (8628 x + 27828) - 1860) - 1825, where x is the code of 255.
+
+The tone is the share of paper that the code's light needs, (light - INK) / (65535 - INK), and 0 for the codes
+below 72, which are darker than ink. A cubic is within 0.0002 of it, a tenth of a code, and unlike a table it
+is computed for many pixels at once. 0 and 1 are exact.
+"""
 _PARTS: Final = 4
 """Steps in which the part of a dot that a pixel sees is rounded, along each axis."""
+_STATES: Final = _PARTS**2 + 1
 
 
 class BlueNoiseHalftoneParameters(Parameters):
@@ -63,11 +70,12 @@ class BlueNoiseHalftone(Operator[BlueNoiseHalftoneParameters]):
     Each of C, M, Y and K either is at a place or is not. Inks block their own channel down to 6 % of the
     light (density 1.2), so a channel is lit where neither its ink nor black is, and tones darker than the ink
     are solid. The dots' mean is the picture's linear light: tone is kept at every strength. A dot covers `dot
-    / print_width` of the shorter side and runs into its neighbours over half its pitch; dots smaller than a
-    pixel lose contrast in proportion, as their average over the pixel does.
+    / print_width` of the shorter side and runs into its neighbours over four fifths of its pitch, or a pixel;
+    dots smaller than a pixel lose contrast in proportion, as their average over the pixel does.
     """
 
     name = "bn-halftone"
+    version = 2
     attack: ClassVar[str | None] = "print/inkjet"
     strength: ClassVar[str] = "strength"
     parameters = BlueNoiseHalftoneParameters
@@ -81,105 +89,231 @@ class BlueNoiseHalftone(Operator[BlueNoiseHalftoneParameters]):
         if share == 0:
             return faded(image)
         words = Words.of(parameters.pattern_seed, "mask")
-        rows = cells(height, pitch, words.integer(0, MASK_SIDE - 1))
-        columns = cells(width, pitch, words.integer(0, MASK_SIDE - 1))
-        lit, shades = tones(share)
-        black = round(parameters.black * ONE)
-        return Applied(dots(image, _packed(), rows, columns, lit, RECIPROCAL, black, shades))
-
-
-RECIPROCAL: NDArray[np.int64] = (2**30 // np.maximum(_TONES - 64 * np.arange(257), 1)) * (
-    np.arange(257) < 256
-)
-"""int64 x 257: Q30 reciprocal of the paper that black leaves free, for black in steps of 64 of 16384."""
+        rows = cells(height, *scales(pitch), words.integer(0, MASK_SIDE - 1))
+        columns = cells(width, *scales(pitch), words.integer(0, MASK_SIDE - 1))
+        shown = shades(share, LINEAR, CODED)
+        return Applied(dots(image, _packed(), rows, columns, CURVE, round(parameters.black * ONE), shown))
 
 
 @cache
-def _packed() -> NDArray[np.int64]:
-    """Return the four shifted masks in one word: 15-bit lanes of C, M, Y and K from the lowest, 128 x 128."""
-    mask = blue_noise()
-    lanes = [np.roll(mask, shift, axis=(0, 1)) << (15 * i) for i, shift in enumerate(_SHIFTS)]
-    return np.ascontiguousarray(sum(lanes[1:], lanes[0]))
+def _packed() -> NDArray[np.uint64]:
+    """Return the four shifted masks in one word: 16-bit lanes of C, M, Y and K from the lowest.
 
-
-def tones(share: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Return the chance of being lit (of 16384, by code) and the code seen (by lit parts 0-16 and code).
-
-    `share` is the strength in Q15; int64 x 256 and uint8 x 17 x 256.
+    Ranks are multiples of 4, so that they span 16 bits. uint64, 128 x 129: the last column repeats the first,
+    so that every cell has one to its right.
     """
-    light = LINEAR.astype(np.int64)
-    ink = np.minimum(light, _INK)
-    lit = (light - ink) * _TONES // (65535 - _INK)
-    printed = ink + np.arange(_PARTS**2 + 1)[:, None] * (65535 - ink) // _PARTS**2
-    return lit, CODED[(light * (ONE - share) + printed * share + 16384) >> 17]
+    ranks = blue_noise().astype(np.uint64) * 4
+    lanes = [np.roll(ranks, shift, axis=(0, 1)) << np.uint64(16 * i) for i, shift in enumerate(_SHIFTS)]
+    return np.pad(sum(lanes[1:], lanes[0]), ((0, 0), (0, 1)), mode="wrap")
 
 
-def cells(length: int, pitch: float, start: int) -> NDArray[np.int64]:
-    """Return for each of `length` px a cell and the parts of 4 of the px that the cell after it fills.
+def scales(pitch: float) -> tuple[int, int]:
+    """Return the cells of the mask per px, Q32, and the parts by which a dot's edge rises per cell, Q16.
 
-    int64, length x 2. `pitch` is px per cell, taken as 1 where smaller. Between two cells' centres the parts
-    rise over half a pitch, or over a pixel where that is more: drops of ink are round and run.
+    `pitch` is px per cell, taken as 1 where smaller. Between two cells' centres the parts rise from 0 to 4
+    over four fifths of the way, or over a pixel where that is more: drops of ink are round and run.
     """
     step = max(1.0, pitch)
-    place = (np.arange(length) + 0.5) / step - 0.5
-    cell = np.floor(place + 1e-9)
-    ramp = max(1 / step, 0.8)
-    parts = np.clip((place - cell - 0.5) / ramp + 0.5, 0, 1)
-    return np.stack([cell.astype(np.int64) + start, np.rint(parts * _PARTS).astype(np.int64)], axis=1)
+    return round(2**32 / step), round(_PARTS / max(1 / step, 0.8) * 2**16)
 
 
 @kernel
-def _lit(tone: int, ranks: int) -> int:
-    """Return 1 in the C, M and Y lanes that are lit: those whose rank is below the tone, black's too.
+def cells(length: int, step: int, slope: int, start: int) -> NDArray[np.int64]:
+    """Return for each of `length` px its cell, and the parts of 4 of the px that the cell after it fills.
 
-    Four comparisons in one subtraction: a lane of `tone` holds chance + 16383, which leaves the lane's top
-    bit set exactly where rank < chance.
+    int64, 2 x length; cells wrap at the mask's side. `step` and `slope` come from `scales`.
     """
-    bits = ((tone - ranks) >> 14) & 0x200040008001
-    return (bits & 0x40008001) * (bits >> 45)
+    out = np.empty((2, length), np.int64)
+    for i in range(length):
+        place = ((2 * i + 1) * step >> 1) - (1 << 31)  # of the px's middle, from the first cell's, Q32
+        beyond = ((place & 0xFFFFFFFF) - (1 << 31)) >> 16  # half way to the next cell's, Q16
+        out[0, i] = ((place >> 32) + start) & (MASK_SIDE - 1)
+        out[1, i] = min(max((beyond * slope + (5 << 31)) >> 32, 0), _PARTS)
+    return out
+
+
+@kernel
+def shades(share: int, linear: NDArray[np.uint16], coded: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the code seen, uint8, at index `parts * 256 + code`, where 0-16 parts of a px are bare paper.
+
+    `share` is the strength in Q15. Codes darker than ink are printed solid as they are.
+    """
+    out = np.empty(_STATES * 256, np.uint8)
+    for code in range(256):
+        light = np.int64(linear[code])
+        ink = min(light, np.int64(INK))
+        for parts in range(_STATES):
+            printed = ink + (parts * (65535 - ink) >> 4)
+            seen = (light * (ONE - share) + printed * share + 16384) >> 17
+            out[parts * 256 + code] = coded[np.uint64(seen)]
+    return out
+
+
+# The rows below are planar, all of R (cyan), then G (magenta), then B (yellow), 16 bits a sample, and every
+# loop but the two with a table or a word in it is one that the compiler runs over 8 to 32 samples at once.
+# Every sum is cast back to 16 bits, as it would otherwise be widened to 64 and lose that.
+
+
+@kernel
+def _read(codes: NDArray[np.uint16], source: NDArray[np.uint8]) -> None:
+    """Set `codes` to those of an RGB row, times 257: Q16."""
+    width = codes.size // 3
+    red, green, blue = codes[:width], codes[width : 2 * width], codes[2 * width :]
+    for x in range(width):
+        red[x] = np.uint16(source[3 * x]) * 257
+        green[x] = np.uint16(source[3 * x + 1]) * 257
+        blue[x] = np.uint16(source[3 * x + 2]) * 257
+
+
+@kernel
+def _tones(
+    tones: NDArray[np.uint16],
+    states: NDArray[np.uint16],
+    codes: NDArray[np.uint16],
+    curve: NDArray[np.uint16],
+) -> None:
+    """Set `tones` to the share of paper, Q15, and `states` to the code with no part lit."""
+    cubic, square, line, ink = curve[0], curve[1], curve[2], curve[3]
+    for i in range(codes.size):
+        code = codes[i]
+        tone = np.uint16(np.uint16((np.uint32(code) * np.uint32(cubic)) >> 16) + square)
+        tone = np.uint16((np.uint32(tone) * np.uint32(code)) >> 16)
+        tone = np.uint16(max(tone, line) - line)
+        tone = np.uint16((np.uint32(tone) * np.uint32(code)) >> 16)
+        tones[i] = max(tone, ink) - ink
+        states[i] = code & 255
+
+
+@kernel
+def _free(free: NDArray[np.uint16], tones: NDArray[np.uint16], black: int) -> None:
+    """Set `free` to the share of paper that black leaves, Q15, three times."""
+    width = free.size // 3
+    red, green, blue = tones[:width], tones[width : 2 * width], tones[2 * width :]
+    first, second, third = free[:width], free[width : 2 * width], free[2 * width :]
+    for x in range(width):
+        grey = 32768 - np.int32(max(red[x], green[x], blue[x]))
+        first[x] = np.uint16(32768 - (grey * np.int32(black) >> 15))
+    for x in range(width):
+        second[x] = third[x] = first[x]
+
+
+@kernel
+def _lay(
+    ranks: NDArray[np.uint16],
+    blacks: NDArray[np.uint16],
+    words: NDArray[np.uint64],
+    row: NDArray[np.uint64],
+    columns: NDArray[np.int64],
+    side: int,
+) -> None:
+    """Set `ranks` (16 bits) and three times `blacks` (Q15) to those of each px's cell, or the next on side 1.
+
+    `row` is one of the packed masks, `words` room for a row.
+    """
+    width = columns.size
+    for x in range(width):
+        words[x] = row[np.uint64(columns[x] + side)]
+    cyan, magenta, yellow = ranks[:width], ranks[width : 2 * width], ranks[2 * width :]
+    for x in range(width):
+        cyan[x] = np.uint16(words[x])
+        magenta[x] = np.uint16(words[x] >> np.uint64(16))
+        yellow[x] = np.uint16(words[x] >> np.uint64(32))
+    first, second, third = blacks[:width], blacks[width : 2 * width], blacks[2 * width :]
+    for x in range(width):
+        first[x] = second[x] = third[x] = np.uint16(words[x] >> np.uint64(49))
+
+
+@kernel
+def _single(
+    states: NDArray[np.uint16],
+    ranks: NDArray[np.uint16],
+    blacks: NDArray[np.uint16],
+    tones: NDArray[np.uint16],
+    free: NDArray[np.uint16],
+    whole: np.uint16,
+) -> None:
+    """Add `whole`, in 256ths of a part, to the states whose cell neither its ink nor black covers."""
+    for i in range(states.size):
+        rank = np.uint16((np.uint32(ranks[i]) * np.uint32(free[i])) >> 16)  # of the paper left free
+        states[i] += whole if (rank < tones[i]) & (blacks[i] < free[i]) else np.uint16(0)
+
+
+@kernel
+def _double(
+    states: NDArray[np.uint16],
+    ranks: tuple[NDArray[np.uint16], NDArray[np.uint16]],
+    blacks: tuple[NDArray[np.uint16], NDArray[np.uint16]],
+    across: NDArray[np.uint16],
+    tones: NDArray[np.uint16],
+    free: NDArray[np.uint16],
+    whole: np.uint16,
+) -> None:
+    """Do what `_single` does with two cells; `across` is the share, of 4, of the one to the right."""
+    left, right = ranks
+    left_black, right_black = blacks
+    for i in range(states.size):
+        rank = np.uint16((np.uint32(left[i]) * np.uint32(free[i])) >> 16)
+        other = np.uint16(np.uint16(across[i] * whole) >> 2)
+        first = np.uint16(whole - other) if (rank < tones[i]) & (left_black[i] < free[i]) else np.uint16(0)
+        rank = np.uint16((np.uint32(right[i]) * np.uint32(free[i])) >> 16)
+        second = other if (rank < tones[i]) & (right_black[i] < free[i]) else np.uint16(0)
+        states[i] += np.uint16(first + second)
+
+
+@kernel
+def _show(target: NDArray[np.uint8], states: NDArray[np.uint16], shown: NDArray[np.uint8]) -> None:
+    """Set an RGB row to the codes seen."""
+    width = states.size // 3
+    red, green, blue = states[:width], states[width : 2 * width], states[2 * width :]
+    for x in range(width):
+        target[3 * x] = shown[np.uint64(red[x])]
+        target[3 * x + 1] = shown[np.uint64(green[x])]
+        target[3 * x + 2] = shown[np.uint64(blue[x])]
 
 
 @kernel
 def dots(
     image: Image,
-    packed: NDArray[np.int64],
+    packed: NDArray[np.uint64],
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
-    lit: NDArray[np.int64],
-    reciprocal: NDArray[np.int64],
+    curve: NDArray[np.uint16],
     black: int,
-    shades: NDArray[np.uint8],
+    shown: NDArray[np.uint8],
 ) -> Image:
-    """Return the picture in dots; `black` is Q15, the side of `packed` a power of two."""
+    """Return the picture in dots; `black` is Q15, `shown` comes from `shades`."""
     out = np.empty_like(image)
     height, width, _ = image.shape
-    wrap = packed.shape[0] - 1
+    span = 3 * width
+    source, target = image.reshape(height, span), out.reshape(height, span)
+    codes, tones = np.empty(span, np.uint16), np.empty(span, np.uint16)
+    states, free = np.empty(span, np.uint16), np.empty(span, np.uint16)
+    # of the row of cells above the px's middle and of the one below, in turn; left and right
+    ranks, blacks = np.empty((2, 2, span), np.uint16), np.empty((2, 2, span), np.uint16)
+    words, held = np.empty(width, np.uint64), np.full(2, -1)
+    across = np.empty(span, np.uint16)
+    for x in range(span):
+        across[x] = columns[1, x % width]
+    alone = across.max() == 0
     for y in range(height):
-        upper, lower = packed[rows[y, 0] & wrap], packed[(rows[y, 0] + 1) & wrap]
-        low = rows[y, 1]
-        for x in range(width):
-            r, g, b = lit[image[y, x, 0]], lit[image[y, x, 1]], lit[image[y, x, 2]]
-            step = ((16384 - max(r, g, b)) * black) >> 21
-            inverse = reciprocal[np.uint64(step)]
-            tone = (
-                ((r * inverse) >> 16)
-                + (((g * inverse) >> 16) << 15)
-                + (((b * inverse) >> 16) << 30)
-                + ((16384 - (step << 6)) << 45)
-                + 0x7FFEFFFDFFFBFFF  # 16383 in each lane
-            )
-            left, right = columns[x, 0] & wrap, (columns[x, 0] + 1) & wrap
-            across = columns[x, 1]
-            parts = (
-                _lit(tone, upper[np.uint64(left)]) * (4 - across)
-                + _lit(tone, upper[np.uint64(right)]) * across
-            ) * (4 - low)
-            if low:
-                parts += (
-                    _lit(tone, lower[np.uint64(left)]) * (4 - across)
-                    + _lit(tone, lower[np.uint64(right)]) * across
-                ) * low
-            out[y, x, 0] = shades[np.uint64(parts & 31), image[y, x, 0]]
-            out[y, x, 1] = shades[np.uint64((parts >> 15) & 31), image[y, x, 1]]
-            out[y, x, 2] = shades[np.uint64((parts >> 30) & 31), image[y, x, 2]]
+        _read(codes, source[y])
+        _tones(tones, states, codes, curve)
+        _free(free, tones, black)
+        for below in range(2):
+            part = rows[1, y] if below else 4 - rows[1, y]
+            if part == 0:
+                continue
+            cell = (rows[0, y] + below) & (MASK_SIDE - 1)
+            turn = cell & 1
+            if held[turn] != cell:
+                held[turn] = cell
+                for side in range(1 if alone else 2):
+                    _lay(ranks[turn, side], blacks[turn, side], words, packed[cell], columns[0], side)
+            whole = np.uint16(part * 1024)
+            if alone:
+                _single(states, ranks[turn, 0], blacks[turn, 0], tones, free, whole)
+            else:
+                pairs = (ranks[turn, 0], ranks[turn, 1]), (blacks[turn, 0], blacks[turn, 1])
+                _double(states, pairs[0], pairs[1], across, tones, free, whole)
+        _show(target[y], states, shown)
     return out
