@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.augment.kernels import kernel
-from facedata.augment.surface import NO_MAP, Seen
+from facedata.augment.surface import Seen
 
 __all__ = ["Cover", "inside", "layered", "outlined", "shadow"]
 
@@ -25,7 +25,7 @@ def inside(seen: Seen, box: tuple[float, float, float, float], steps: tuple[floa
     """
     if seen.limb is None:
         reach = steps[0] * 2, steps[1] * 2
-        corners = [seen.place[j, i] for j in (0, -1) for i in (0, -1)]
+        corners = [seen.place[:, j, i] for j in (0, -1) for i in (0, -1)]
         # what of a flat sheet lies between four places that it covers, it covers too
         if all(box[i] + reach[i] <= corner[i] <= box[i + 2] - reach[i] for corner in corners for i in (0, 1)):
             return None
@@ -36,7 +36,7 @@ def inside(seen: Seen, box: tuple[float, float, float, float], steps: tuple[floa
 
 def outlined(outline: Cover, seen: Seen) -> Cover:
     """Return what a shape on the sheet covers; `outline` is its cover of the parent's px."""
-    found = np.asarray(cv2.remap(outline, seen.place, NO_MAP, cv2.INTER_LINEAR), np.uint8)
+    found = np.asarray(cv2.remap(outline, seen.place[0], seen.place[1], cv2.INTER_LINEAR), np.uint8)
     if seen.limb is not None:
         found = np.where(seen.limb > 0, found, 0).astype(np.uint8)
     return found
@@ -74,7 +74,7 @@ def within(
     Blocks whose four corners lie well inside are filled without a look within: between them a sheet bends by
     less than the reserve.
     """
-    height, width, _ = place.shape
+    _, height, width = place.shape
     out = np.empty((height, width), np.uint8)
     left, top, right, bottom = box
     per_x, per_y = inverse
@@ -86,7 +86,7 @@ def within(
             least = np.float32(1e30)
             for y in (start, stop - 1):
                 for x in (first, last - 1):
-                    depth = _depth(place[y, x, 0], place[y, x, 1], left, top, right, bottom, per_x, per_y)
+                    depth = _depth(place[0, y, x], place[1, y, x], left, top, right, bottom, per_x, per_y)
                     if limb.size > 0:
                         depth = min(depth, limb[y, x])
                     least = min(least, depth)
@@ -95,7 +95,7 @@ def within(
                 continue
             for y in range(start, stop):
                 for x in range(first, last):
-                    depth = _depth(place[y, x, 0], place[y, x, 1], left, top, right, bottom, per_x, per_y)
+                    depth = _depth(place[0, y, x], place[1, y, x], left, top, right, bottom, per_x, per_y)
                     if limb.size > 0:
                         depth = min(depth, limb[y, x])
                     out[y, x] = np.uint8(min(max(depth * full + half, none), full))

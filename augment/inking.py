@@ -92,25 +92,26 @@ def screened(
     out = np.empty((height, width, 3), np.uint16)
     scale, shift = across
     down, right, rough = origin
-    found = np.empty((4, 3), np.int64)
     for y in range(height):
         for x in range(width):
-            u, v = np.float64(place[y, x, 0]), np.float64(place[y, x, 1])
+            u, v = np.float64(place[0, y, x]), np.float64(place[1, y, x])
             error = band[np.uint64(np.int64(v * scale + shift) & 255)]
+            red, green, blue = 32768, 32768, 32768
             for ink in range(4):
                 tone = min(int(np.float32(tones[y, x, ink]) * error), 8192)
                 column = np.int64(u * phases[ink, 0] + v * phases[ink, 1] + phases[ink, 2]) & (side - 1)
                 row = np.int64(u * phases[ink, 3] + v * phases[ink, 4] + phases[ink, 5]) & (side - 1)
                 seen = _dot(factors, contrasts, levels, screen, ink, tone, int(row * side + column))
-                found[ink, 0], found[ink, 1], found[ink, 2] = seen
+                red, green, blue = (red * seen[0]) >> 15, (green * seen[1]) >> 15, (blue * seen[2]) >> 15
             paper = fibre[np.uint64((y + down) & 255), np.uint64((x + right) & 255)]
-            shade = light[y, x, 0] * (np.float32(1) + np.float32(rough) * paper)
-            for channel in range(3):
-                printed = (found[0, channel] * found[1, channel]) >> 15
-                printed = (printed * ((found[2, channel] * found[3, channel]) >> 15)) >> 15
-                total = np.float32(base[0, channel] + ((base[1, channel] * printed) >> 15)) * shade
-                total += light[y, x, 1] * lamp[channel]
-                out[y, x, channel] = np.uint16(min(total, np.float32(65535)))
+            shade = light[0, y, x] * (np.float32(1) + np.float32(rough) * paper)
+            gloss = light[1, y, x]
+            total = np.float32(base[0, 0] + ((base[1, 0] * red) >> 15)) * shade + gloss * lamp[0]
+            out[y, x, 0] = np.uint16(min(total, np.float32(65535)))
+            total = np.float32(base[0, 1] + ((base[1, 1] * green) >> 15)) * shade + gloss * lamp[1]
+            out[y, x, 1] = np.uint16(min(total, np.float32(65535)))
+            total = np.float32(base[0, 2] + ((base[1, 2] * blue) >> 15)) * shade + gloss * lamp[2]
+            out[y, x, 2] = np.uint16(min(total, np.float32(65535)))
     return out
 
 
@@ -128,10 +129,11 @@ def contone(
     """Return the light that leaves a sheet printed in continuous tone: R^(1/n) as a product, then a table.
 
     uint16, height x width x 3; 32768 is a perfect diffuser in full light. `image` is what each px sees of the
-    picture (uint8 x 3) and `place` where it lies on the sheet (float32 x 2, px of the parent). `band` float32
-    x 256 scales the tones along the sheet, at row `across[0] * v + across[1]`; `fibre` is the tile of
-    `fibres`, which scales the reflectance by 1 + `origin[2]` times it, from row and column `origin` on;
-    `light` is irradiance and gloss (float32 x 2), the gloss of colour `lamp` (float32 x 3).
+    picture (uint8 x 3) and `place` where it lies on the sheet (float32, 2 x height x width, px of the
+    parent). `band` float32 x 256 scales the tones along the sheet, at row `across[0] * v + across[1]`;
+    `fibre` is the tile of `fibres`, which scales the reflectance by 1 + `origin[2]` times it, from row and
+    column `origin` on;
+    `light` is irradiance and gloss (as `place`), the gloss of colour `lamp` (float32 x 3).
     """
     red, green, blue = (np.asarray(plane, np.uint8) for plane in cv2.split(image))
     planes = print_planes(red, green, blue, place, *ink, band, across, fibre, origin, light, lamp)
@@ -156,37 +158,71 @@ def print_planes(
     light: Row,
     lamp: Row,
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint16]]:
-    """Return the planes of `contone`. It runs along rows, so that the compiler can do several px at once."""
+    """Return the planes of `contone`.
+
+    It takes a few rows at once through short loops over rows of float32, which the compiler turns into vector
+    instructions; look-ups are loops of their own.
+    """
     height, width = red.shape
-    first, second = np.empty((height, width), np.uint16), np.empty((height, width), np.uint16)
-    third = np.empty((height, width), np.uint16)
-    black, over, error = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
-    r, g, b = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
-    shade, gloss = np.empty(width, np.float32), np.empty(width, np.float32)
+    out = np.empty((3, height * width), np.uint16)
+    tall = max(1, min(height, 1024 // width))
+    index, error = np.empty(tall * width, np.int32), np.empty(tall * width, np.float32)
+    black, over = np.empty(tall * width, np.float32), np.empty(tall * width, np.float32)
+    roots, body = np.empty((3, tall * width), np.float32), np.empty(tall * width, np.float32)
+    shade = np.empty(tall * width, np.float32)
+    reds, greens, blues = red.reshape(-1), green.reshape(-1), blue.reshape(-1)
+    down, bright, glossy = place[1].reshape(-1), light[0].reshape(-1), light[1].reshape(-1)
     scale, shift = np.float32(across[0]), np.float32(across[1])
-    down, right, rough = origin[0], origin[1], np.float32(origin[2])
-    one, mask = np.float32(1), np.int32(255)
-    index, body = np.empty(width, np.int32), np.empty(width, np.float32)
-    for y in range(height):
-        for x in range(width):
-            index[x] = np.int32(place[y, x, 1] * scale + shift) & mask
-        for x in range(width):
-            error[x] = band[np.uint32(index[x])]
-        for x in range(width):
-            index[x] = max(red[y, x], max(green[y, x], blue[y, x]))
-        for x in range(width):
-            black[x] = key[0][np.uint32(index[x])]
-        for x in range(width):
-            over[x] = key[1][np.uint32(index[x])]
-        _mix(red[y], green[y], blue[y], black, over, error, curves, slopes, r, g, b)
-        row = fibre[(y + down) & 255]
-        for x in range(width):
-            shade[x] = light[y, x, 0] * (one + rough * row[np.uint32((x + right) & 255)])
-            gloss[x] = light[y, x, 1]
-        _shine(r, power, paper[0], shade, gloss, lamp[0], index, body, first[y])
-        _shine(g, power, paper[1], shade, gloss, lamp[1], index, body, second[y])
-        _shine(b, power, paper[2], shade, gloss, lamp[2], index, body, third[y])
-    return first, second, third
+    rough, mask = np.float32(origin[2]), np.int32(255)
+    for first in range(0, height, tall):
+        rows = min(tall, height - first)
+        count, start = rows * width, first * width
+        stop = start + count
+        r, g, b, v = reds[start:stop], greens[start:stop], blues[start:stop], down[start:stop]
+        for i in range(count):
+            index[i] = np.int32(v[i] * scale + shift) & mask
+        for i in range(count):
+            error[i] = band[np.uint32(index[i])]
+        _find_black(r, g, b, key, index, black[:count], over[:count])
+        x, y, z = roots[0, :count], roots[1, :count], roots[2, :count]
+        _mix(r, g, b, black, over, error, curves, slopes, x, y, z)
+        for row in range(rows):
+            tile = fibre[(first + row + origin[0]) & 255]
+            _roughen(tile, origin[1], rough, shade[row * width : (row + 1) * width])
+        lit = bright[start:stop]
+        for i in range(count):
+            shade[i] *= lit[i]
+        for channel in range(3):
+            root, gloss, target = roots[channel, :count], glossy[start:stop], out[channel, start:stop]
+            _shine(root, power, paper[channel], shade, gloss, lamp[channel], index, body, target)
+    planes = out.reshape((3, height, width))
+    return planes[0], planes[1], planes[2]
+
+
+@kernel
+def _roughen(tile: Row, right: int, rough: np.float32, out: Row) -> None:
+    """Fill a row with the paper's fibres: 1 + rough * tile, from column `right` on."""
+    for x in range(out.size):
+        out[x] = np.float32(1) + rough * tile[np.uint32((x + right) & 255)]
+
+
+@kernel
+def _find_black(
+    red: Image,
+    green: Image,
+    blue: Image,
+    key: tuple[Row, Row],
+    index: NDArray[np.int32],
+    black: Row,
+    over: Row,
+) -> None:
+    """Fill rows of black, and of the factor on the other inks beside it, by the brightest channel."""
+    for x in range(black.size):
+        index[x] = max(red[x], max(green[x], blue[x]))
+    for x in range(black.size):
+        black[x] = key[0][np.uint32(index[x])]
+    for x in range(black.size):
+        over[x] = key[1][np.uint32(index[x])]
 
 
 @kernel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
@@ -27,7 +28,7 @@ from facedata.augment.screens import (
     cell_table,
     drop_table,
 )
-from facedata.augment.surface import NO_MAP, Lamp, Seen
+from facedata.augment.surface import Lamp, Seen
 from facedata.datasets.words import Words
 
 __all__ = [
@@ -290,9 +291,8 @@ def _resampled(image: Image, seen: Seen, step: float) -> Image:
         sigma = 0.35 * step
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
     white = (255, 255, 255)
-    found = cv2.remap(
-        image, seen.place, NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=white
-    )
+    (u, v), border = seen.place, cv2.BORDER_CONSTANT
+    found = cv2.remap(image, u, v, cv2.INTER_LINEAR, borderMode=border, borderValue=white)
     return np.asarray(found, np.uint8)
 
 
@@ -303,18 +303,21 @@ def banding(seed: int, swaths: bool, period: float) -> NDArray[np.float32]:
     The standard deviation on paper is 1; `period` is in px of the sensor, which smooth what they cannot see.
     """
     words = Words.of(seed, "banding")
-    place = np.arange(256) / 256
+    waves = [0j] * 17
     if swaths:
         # a line of a tenth of the pass, and a slow swing
         start = words.unit()
-        waves = [(k, math.exp(-((0.16 * k) ** 2)), k * start) for k in range(1, 15)]
-        waves.append((1, words.uniform(0, 3), words.unit()))
+        for k in range(1, 15):
+            waves[k] = cmath.rect(math.exp(-((0.16 * k) ** 2)), 2 * math.pi * k * start)
+        waves[1] += cmath.rect(words.uniform(0, 3), 2 * math.pi * words.unit())
     else:
-        waves = [(k, amplitude, words.unit()) for k, amplitude in _GEARS]
-    order, amplitude, phase = (np.array(column) for column in zip(*waves, strict=True))
-    seen = amplitude * np.sinc(order / period) * (order * 2 < period)
-    printed = np.cos(2 * np.pi * (np.outer(place, order) + phase)) @ np.stack([amplitude, seen], axis=1)
-    return np.asarray(printed[:, 1] / printed[:, 0].std(), np.float32)
+        for k, amplitude in _GEARS:
+            waves[k] = cmath.rect(amplitude, 2 * math.pi * words.unit())
+    deviation = math.sqrt(sum(abs(wave) ** 2 for wave in waves) / 2)
+    for k in range(1, 17):
+        share = math.pi * k / period
+        waves[k] *= math.sin(share) / share / deviation if 2 * k < period else 0
+    return np.asarray(np.fft.irfft(waves, 256) * 128, np.float32)
 
 
 def screen_of(halftone: Halftone, finest: float) -> tuple[NDArray[np.int16], int, int] | None:

@@ -142,7 +142,7 @@ class SheetPhoto(Operator[P]):
         sight = view(parameters, width, height)
         scene = self.scene(image, sight, parameters)
         cover = np.full((height, width), 255, np.uint8) if scene.cover is None else scene.cover
-        shade, gloss = (scene.seen.light[..., i] * (cover / 255) for i in (0, 1))
+        shade, gloss = (scene.seen.light[i] * (cover / 255) for i in (0, 1))
         scale = parameters.medium_width / width
         facts: dict[str, Any] = {
             "homography": sight.homography.tolist(),

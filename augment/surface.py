@@ -23,16 +23,12 @@ from numpy.typing import NDArray
 from facedata.augment.geometry import View
 from facedata.augment.kernels import kernel
 
-__all__ = ["NO_MAP", "Curve", "Lamp", "Seen", "cylinder", "flat", "folds", "look", "project", "stretch"]
+__all__ = ["Curve", "Lamp", "Seen", "cylinder", "flat", "folds", "look", "project", "stretch"]
 
 Floats = NDArray[np.float64]
 
 _TABLE: Final = 2048
 """Entries of the table from slope to arc length."""
-
-
-NO_MAP: Final[NDArray[np.float32]] = np.empty(0, np.float32)
-"""What `cv2.remap` takes for its second map where the first holds both coordinates."""
 
 
 class Curve(NamedTuple):
@@ -113,7 +109,7 @@ class Lamp:
 
 
 class Seen(NamedTuple):
-    """What each px of the sensor sees of the sheet: float32, height x width x 2.
+    """What each px of the sensor sees of the sheet: float32, 2 x height x width.
 
     `place` is the point of the sheet in px of the parent (x, y), continued past the limb of a rolled sheet.
     `light` is irradiance and gloss, 1 = what a sheet facing the camera gets in its middle. `limb` is how far
@@ -155,9 +151,13 @@ def look(view: View, scale: float, size: tuple[int, int], curve: Curve, lamp: La
         frame @ (turn.T @ np.array([0.0, 0.0, -1.0])),
         (lamp.ambient, lamp.gloss, lamp.exponent),
     )
-    wanted = pitch, view.height, view.width
-    edge = np.ascontiguousarray(_enlarged(limb, *wanted)) if len(table) > 2 else None
-    return Seen(_enlarged(place, *wanted), _enlarged(light, *wanted), edge)
+    edge = np.empty((view.height, view.width), np.float32) if len(table) > 2 else None
+    if edge is not None:
+        _enlarge(limb, pitch, edge)
+    found = np.empty((4, view.height, view.width), np.float32)
+    for nodes_of, whole in zip((*place, *light), found, strict=True):
+        _enlarge(nodes_of, pitch, whole)
+    return Seen(found[:2], found[2:], edge)
 
 
 def project(view: View, scale: float, size: tuple[int, int], curve: Curve, points: Floats) -> Floats:
@@ -186,7 +186,8 @@ def pose_of(view: View, scale: float, size: tuple[int, int]) -> tuple[Floats, Fl
     # px of the picture are `scale` mm, and the sheet is before the camera
     length = math.copysign(math.sqrt(float(first @ first)), float(place[2])) / scale
     first, second, place = first / length / scale, second / length / scale, place / length
-    return np.stack([first, second, np.cross(first, second)], axis=1), place
+    (a, b, c), (d, e, f) = first, second
+    return np.stack([first, second, (b * f - c * e, c * d - a * f, a * e - b * d)], axis=1), place
 
 
 def stretch(view: View) -> Floats:
@@ -202,16 +203,15 @@ def _unrolled(curve: Curve, camera_x: float, camera_z: float) -> tuple[Floats, f
     Only the part of the curve round its middle that the camera sees without a limb is kept.
     """
     slope = (curve.x - camera_x) / np.maximum(curve.z - camera_z, 1e-3)
-    if len(slope) == 2:
-        low, high = 0, 2
-    else:
-        middle = len(slope) // 2
-        hidden = np.flatnonzero(np.diff(slope) <= 0)
-        low = int(hidden[hidden < middle].max(initial=-1)) + 1
-        high = int(hidden[hidden >= middle].min(initial=len(slope) - 1)) + 1
+    if len(slope) == 2:  # a flat sheet, whose slope is linear in its length
+        table = np.stack([curve.t, curve.z, [1.0, 1.0], [0.0, 0.0]], axis=1)
+        return table, float(slope[0]), float(slope[1] - slope[0])
+    middle = len(slope) // 2
+    hidden = np.flatnonzero(np.diff(slope) <= 0)
+    low = int(hidden[hidden < middle].max(initial=-1)) + 1
+    high = int(hidden[hidden >= middle].min(initial=len(slope) - 1)) + 1
     kept = slice(low, high)
-    count = 2 if len(slope) == 2 else _TABLE
-    wanted = np.linspace(slope[low], slope[high - 1], count)
+    wanted = np.linspace(slope[low], slope[high - 1], _TABLE)
     columns = (curve.t, curve.z, np.cos(curve.slope), np.sin(curve.slope))
     table = np.stack([np.interp(wanted, slope[kept], column[kept]) for column in columns], axis=1)
     return np.ascontiguousarray(table), float(wanted[0]), float(wanted[1] - wanted[0])
@@ -241,8 +241,8 @@ def survey(
     centre_x, centre_y, focal = lens
     start, per_step = steps
     ambient, gloss, exponent = shine
-    place = np.empty((rows, columns, 2), np.float32)
-    light = np.empty((rows, columns, 2), np.float32)
+    place = np.empty((2, rows, columns), np.float32)
+    light = np.empty((2, rows, columns), np.float32)
     limb = np.empty((rows, columns), np.float32)
     last = table.shape[0] - 2
     reach = math.sqrt(lamp[0] ** 2 + lamp[1] ** 2 + lamp[2] ** 2)
@@ -271,25 +271,26 @@ def survey(
             limb[i, j] = min(at, last + 1 - at) / per_step * focal
             u = to_parent[0, 0] * s + to_parent[1, 0] * t + middle[0]
             v = to_parent[0, 1] * s + to_parent[1, 1] * t + middle[1]
-            place[i, j, 0] = min(max(u, -131072.0), 131072.0)
-            place[i, j, 1] = min(max(v, -131072.0), 131072.0)
+            place[0, i, j] = min(max(u, -131072.0), 131072.0)
+            place[1, i, j] = min(max(v, -131072.0), 131072.0)
             to_x, to_y, to_z = lamp[0] - s, lamp[1] - camera[1] - far * across, lamp[2] - z
             length = math.sqrt(to_x * to_x + to_y * to_y + to_z * to_z)
             lit = max(to_y * sine - to_z * cosine, 0.0) / length
-            light[i, j, 0] = ambient + (1 - ambient) * lit / (length * length) / full
+            light[0, i, j] = ambient + (1 - ambient) * lit / (length * length) / full
             eye = math.sqrt(along * along + across * across + away * away)
             half_x = to_x / length - along / eye
             half_y = to_y / length - across / eye
             half_z = to_z / length - away / eye
             half = math.sqrt(half_x * half_x + half_y * half_y + half_z * half_z)
             facet = max(half_y * sine - half_z * cosine, 0.0) / max(half, 1e-9)
-            light[i, j, 1] = gloss * facet**exponent if lit > 0 else 0.0
+            light[1, i, j] = gloss * facet**exponent if lit > 0 else 0.0
     return place, light, limb
 
 
-def _enlarged(field: NDArray[np.float32], pitch: int, height: int, width: int) -> NDArray[np.float32]:
-    """Return a field of nodes at every px."""
-    rows, columns = field.shape[:2]
-    whole = cv2.resize(field, (columns * pitch, rows * pitch), interpolation=cv2.INTER_LINEAR)
+def _enlarge(field: NDArray[np.float32], pitch: int, whole: NDArray[np.float32]) -> None:
+    """Fill `whole` (height x width) with a field of nodes (rows x columns)."""
+    rows, columns = field.shape
+    height, width = whole.shape
+    padded = cv2.resize(field, (columns * pitch, rows * pitch), interpolation=cv2.INTER_LINEAR)
     edge = pitch // 2
-    return np.asarray(whole[edge : edge + height, edge : edge + width])
+    whole[:] = padded[edge : edge + height, edge : edge + width]

@@ -13,14 +13,14 @@ def separations(image, complement, key, inverse):
 
 
 def shade_and_gloss(fibre, origin, light):
-    height, width = light.shape[:2]
+    height, width = light.shape[1:]
     rows, columns = (np.arange(height) + origin[0]) % 256, (np.arange(width) + origin[1]) % 256
-    return light[..., 0] * (F(1) + F(origin[2]) * fibre[np.ix_(rows, columns)]), light[..., 1]
+    return light[0] * (F(1) + F(origin[2]) * fibre[np.ix_(rows, columns)]), light[1]
 
 
 def contone(image, place, ink, band, across, fibre, origin, light, lamp):
     (key, inverse), curves, slopes, power, paper = ink
-    row = (place[..., 1] * F(across[0]) + F(across[1])).astype(np.int32) & 255
+    row = (place[1] * F(across[0]) + F(across[1])).astype(np.int32) & 255
     error, grey = band[row], image.max(-1)
     black, scale = key[grey], inverse[grey] * band[row]
     tones = [
@@ -61,9 +61,8 @@ def screened(
     light,
     lamp,
 ):
-    u, v = (place[..., i].astype(np.float64) for i in (0, 1))
+    u, v = (place[i].astype(np.float64) for i in (0, 1))
     error = band[(v * across[0] + across[1]).astype(np.int64) & 255]
-    printed = np.ones((*tones.shape[:2], 3), np.int64)
     found = []
     for ink in range(4):
         tone = np.minimum((tones[..., ink] * error).astype(np.int64), 8192)
@@ -79,14 +78,16 @@ def screened(
             )
             lanes.append(np.clip(((low * (64 - part) + high * part) >> 6) - ((d * drop) >> 15), 0, 32767))
         found.append(np.stack(lanes, -1))
-    printed = (((found[0] * found[1]) >> 15) * ((found[2] * found[3]) >> 15)) >> 15
+    printed = np.full_like(found[0], 32768)
+    for factor in found:
+        printed = (printed * factor) >> 15
     shade, gloss = shade_and_gloss(fibre, origin, light)
     total = (base[0] + ((base[1] * printed) >> 15)).astype(F) * shade[..., None] + gloss[..., None] * lamp
     return np.minimum(total, F(65535)).astype(np.uint16)
 
 
 def within(place, limb, box, inverse):
-    u, v = place[..., 0], place[..., 1]
+    u, v = place
     depth = np.minimum(
         np.minimum(u - box[0], box[2] - u) * inverse[0], np.minimum(v - box[1], box[3] - v) * inverse[1]
     )

@@ -44,7 +44,7 @@ def scene(name, image, seed=0, **fixed):
 @pytest.mark.parametrize("limb", [False, True])
 def test_cover_twin(size, limb):
     y, x = np.mgrid[: size[0], : size[1]]
-    place = np.stack([x * 1.3 + y * 0.2 - 5, y * 0.9 - x * 0.1 - 3], -1).astype(np.float32)
+    place = np.stack([x * 1.3 + y * 0.2 - 5, y * 0.9 - x * 0.1 - 3]).astype(np.float32)
     reach = (40 - x * 1.1).astype(np.float32) if limb else np.empty((0, 0), np.float32)
     box = tuple(np.float32(v) for v in (-0.5, 1.5, 33.25, 28.0))
     inverse = np.float32(0.8), np.float32(1.1)

@@ -31,8 +31,8 @@ def patches():
 
 def surroundings(height, width, *, irradiance=1.0, gloss=0.0):
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    light = np.stack([np.full_like(x, irradiance), np.full_like(x, gloss)], -1)
-    return np.stack([x, y], -1), light
+    light = np.stack([np.full_like(x, irradiance), np.full_like(x, gloss)])
+    return np.stack([x, y]), light
 
 
 def contone(sheet, image, *, rough=0.0, band=FLAT, **light):
@@ -162,8 +162,8 @@ def test_fibres_show_with_the_stated_deviation(sigma):
 @pytest.mark.parametrize("size", [(31, 47), (1, 1), (3, 65)], ids=str)
 def test_contone_twin(sheet, size):
     image = RNG.integers(0, 256, (*size, 3)).astype(np.uint8)
-    place = RNG.normal(50, 200, (*size, 2)).astype(np.float32)
-    light = RNG.random((*size, 2)).astype(np.float32) * 1.6
+    place = RNG.normal(50, 200, (2, *size)).astype(np.float32)
+    light = RNG.random((2, *size)).astype(np.float32) * 1.6
     band = (1 + 0.1 * RNG.normal(size=256)).astype(np.float32)
     lamp = np.array([32768, 30000, 20000], np.float32)
     rest = sheet.arithmetic(), band, (1.7, 4097.0), paper.fibres(), (250, 9, 0.02), light, lamp
@@ -174,8 +174,8 @@ def test_contone_twin(sheet, size):
 def test_screened_twin(sheet):
     size = 33, 46
     image = RNG.integers(0, 256, (*size, 3)).astype(np.uint8)
-    place = RNG.normal(50, 60, (*size, 2)).astype(np.float32)
-    light = RNG.random((*size, 2)).astype(np.float32) * 1.6
+    place = RNG.normal(50, 60, (2, *size)).astype(np.float32)
+    light = RNG.random((2, *size)).astype(np.float32) * 1.6
     band = (1 + 0.1 * RNG.normal(size=256)).astype(np.float32)
     tables = sheet.separation_tables()
     tones = inking.separations(image, *tables)
