@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -108,7 +109,9 @@ class Operator(ABC, Generic[P]):
         given = given or {}
         values = {}
         for name, draw in self.draws().items():
-            values[name] = draw_value(given.get(name, draw), words.named(name))
+            chosen = given.get(name, draw)
+            # a constant takes no words, and a chain of instruments has many
+            values[name] = draw_value(chosen, words.named(name)) if isinstance(chosen, dict) else chosen
         return self.parse({**{k: v for k, v in given.items() if k not in values}, **values})
 
     def parse(self, values: Mapping[str, Any]) -> P:
@@ -134,7 +137,7 @@ class Operator(ABC, Generic[P]):
     @classmethod
     def draws(cls) -> dict[str, Draw]:
         """Return the default distribution of each parameter, by name."""
-        return {name: cls._extra(name)["draw"] for name in cls.parameters.model_fields}
+        return dict(_draws(cls))
 
     @classmethod
     def unit(cls, name: str) -> str:
@@ -179,6 +182,11 @@ class Operator(ABC, Generic[P]):
         unit = self.unit(name) if name in self.parameters.model_fields else "?"
         text = problem["msg"][0].lower() + problem["msg"][1:]
         return f"{self.name}: {name} = {problem['input']!r} (unit {unit}): {text}"
+
+
+@cache
+def _draws(operator: type[Operator[Any]]) -> dict[str, Draw]:
+    return {name: operator._extra(name)["draw"] for name in operator.parameters.model_fields}
 
 
 def check_image(image: NDArray[Any]) -> Image:

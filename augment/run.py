@@ -13,7 +13,7 @@ from facedata.datasets.pictures import Encoding
 
 __all__ = ["DEFAULT_POLICY", "augment", "plan"]
 
-DEFAULT_POLICY = "fas-aug"
+DEFAULT_POLICY = "mixed"
 
 
 def augment(

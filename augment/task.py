@@ -115,7 +115,8 @@ class Augment:
             box=box,
             landmarks=landmarks,
         )
-        return Planned(sample, identifier([recorded[id(step)] for step in acting], encoding), acting)
+        made_by = [recorded[id(step)] for step in acting]
+        return Planned(sample, lambda: identifier(made_by, encoding), acting)
 
     def render(self, planned: Planned, pixels: NDArray[np.uint8]) -> Rendered:
         """Apply the steps in order, with as much truth as was asked for."""

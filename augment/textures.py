@@ -17,7 +17,6 @@ Floats = NDArray[np.float32]
 
 _CELLS: Final = 96
 """Cells along the shorter side of an environment: a mirrored room is never in focus on a face."""
-_LONGEST: Final = 4 * _CELLS
 _TO_SRGB: Final = np.asarray(np.linalg.solve(PROFILES["srgb"].to_pcs(), adaptation(D65, D50)), np.float64)
 """CIE XYZ to linear sRGB, both relative to D65."""
 
@@ -42,18 +41,19 @@ def planckian(kelvin: float) -> NDArray[np.float64]:
     return np.asarray(np.maximum(_TO_SRGB @ xyz, 0.0), np.float64)
 
 
-def environment(height: int, width: int, seed: int, kelvin: float, blur: float) -> NDArray[np.uint16]:
+def environment(
+    height: int, width: int, seed: int, kelvin: float, blur: float, cells: int = _CELLS
+) -> NDArray[np.uint16]:
     """Return radiance mirrored by a flat glass, for a picture of `height` x `width` px.
 
-    Result: uint16, h x w x 3, linear sRGB, brightest channel 65535, the shorter side 96 cells: enlarge it to
-    the picture. `seed` chooses the room: windows, lamps, a horizon and the dark shape of whoever holds the
-    camera. `kelvin` is the colour temperature of the lamps (the camera is balanced for daylight, 6500 K);
+    Result: uint16, h x w x 3, linear sRGB, brightest channel 65535, the shorter side `cells` cells: enlarge
+    it to the picture. `seed` chooses the room: windows, lamps, a horizon and the dark shape of whoever holds
+    the camera. `kelvin` is the colour temperature of the lamps (the camera is balanced for daylight, 6500 K);
     `blur` is the standard deviation of gloss and defocus, in % of the shorter side.
     """
     words = Words.of(seed, "environment")
     short = min(height, width)
-    h = min(_LONGEST, round(_CELLS * height / short))
-    w = min(_LONGEST, round(_CELLS * width / short))
+    h, w = (min(4 * cells, round(cells * n / short)) for n in (height, width))
     lamp, sky = planckian(kelvin), planckian(words.uniform(5500, 9000))
     room = np.empty((h, w, 3), np.float32)
     room[:] = (lamp * words.uniform(0.03, 0.1)) * _walls(h, words)[:, None, None]
@@ -63,7 +63,7 @@ def environment(height: int, width: int, seed: int, kelvin: float, blur: float) 
         _lamp(room, words, lamp)
     if words.chance(0.5):
         _onlooker(room, words)
-    sigma = max(0.6, blur * _CELLS / 100)
+    sigma = max(0.6, blur * cells / 100)
     soft = cv2.GaussianBlur(room, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     return np.asarray(np.rint(soft * (65535 / float(soft.max()))), np.uint16)
 

@@ -19,6 +19,7 @@ import time
 import types
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -36,6 +37,8 @@ from facedata.datasets.pictures import SUFFIXES, Encoding, read_picture
 from facedata.datasets.words import Words
 
 FLOOR = "JPEG decode + encode q90"
+LONG = ("policy", "chain")
+POLICY = "fas-aug"  # of the whole command: cheap operations make the driver's share look its worst
 REFERENCE_NAMES = {
     "color-diversity": "Color_Diversity",
     "color-distortion": "Color_Distortion",
@@ -79,10 +82,10 @@ def our_operation(name: str, images: list[np.ndarray]) -> Callable[[], object]:
     return call
 
 
-def our_policy(encoded: list[bytes]) -> Callable[[], object]:
-    """Return a call that takes the next picture from its bytes through two operations to bytes again."""
+def our_policy(encoded: list[bytes], name: str = "fas-aug") -> Callable[[], object]:
+    """Return a call that takes the next picture from its bytes through a policy's steps to bytes again."""
     turn, numbers = itertools.cycle(encoded), itertools.count()
-    policy = load_policy("fas-aug")
+    policy = load_policy(name)
 
     def call() -> object:
         image = read_picture(next(turn), "bench").pixels
@@ -91,6 +94,19 @@ def our_policy(encoded: list[bytes]) -> Callable[[], object]:
             if step.shows(*image.shape[1::-1]):
                 image = step.operator.apply(image, step.parameters).image
         return Encoding("jpeg", 90).encode(image)
+
+    return call
+
+
+def our_instrument(encoded: list[bytes], name: str) -> Callable[[], object]:
+    """Return a call that takes the next picture from its bytes through one instrument to bytes again."""
+    turn, numbers = itertools.cycle(encoded), itertools.count()
+    operator = OPERATORS[name]
+
+    def call() -> object:
+        image = read_picture(next(turn), "bench").pixels
+        parameters = operator.sample(Words.of(0, name, next(numbers)))
+        return Encoding("jpeg", 90).encode(operator.apply(image, parameters).image)
 
     return call
 
@@ -149,18 +165,21 @@ def kernels(images: list[np.ndarray], reference: Reference | None, rounds: int) 
         if reference:
             subjects[f"{name}, reference"] = reference.operation(name, images)
     subjects["policy of two, decode to encode"] = our_policy(encoded * 7)
+    for name in (name for name in OPERATORS if name not in REFERENCE_NAMES):
+        subjects[f"chain {name}, decode to encode"] = our_instrument(encoded, name)
+    subjects["policy mixed, decode to encode"] = our_policy(encoded * 7, "mixed")
     if reference:
         subjects["policy of two, decode to encode, reference"] = reference.policy(encoded * 7)
     # A policy's cost varies from draw to draw tenfold, so that it takes many calls to say anything.
-    long = {name: call for name, call in subjects.items() if name.startswith("policy") or name == FLOOR}
-    short = {name: call for name, call in subjects.items() if not name.startswith("policy")}
+    long = {name: call for name, call in subjects.items() if name.startswith(LONG) or name == FLOOR}
+    short = {name: call for name, call in subjects.items() if not name.startswith(LONG)}
     rows = interleave(short, FLOOR, rounds=rounds, least=0.030)
     return rows + interleave(long, FLOOR, rounds=rounds, least=0.800)[1:]
 
 
 def bare_loop(source: Path, target: Path, variants: int) -> None:
     """Do what the command does to the pictures and nothing else: no rows, no hashes, no record."""
-    task = Augment(load_policy("fas-aug"), variants, 0)
+    task = Augment(load_policy(POLICY), variants, 0)
     target.mkdir()
     for number, item in enumerate(sorted(source.iterdir())):
         data = item.read_bytes()
@@ -224,14 +243,17 @@ def command(images: list[np.ndarray], files: int, variants: int, rounds: int) ->
         for _ in range(rounds):
             bare = once(time.process_time, lambda: bare_loop(source, target(), variants))
             whole = once(
-                time.process_time, lambda: augment(source, target(), variants=variants, options=options)
+                time.process_time,
+                lambda: augment(source, target(), policy=POLICY, variants=variants, options=options),
             )
             overheads.append(whole / bare - 1)
             times = []
             for workers in (1, 2):
                 with Watch() as watch:
                     process = replace(options, engine="process", workers=workers)
-                    call = lambda: augment(source, target(), variants=variants, options=process)  # noqa: E731,B023
+                    call = partial(
+                        augment, source, target(), policy=POLICY, variants=variants, options=process
+                    )
                     times.append(once(time.perf_counter, call))
                 peak = max(peak, watch.peak)
             speedups.append(times[0] / times[1])

@@ -59,7 +59,7 @@ def augment(
     output: o.Output,
     policy: Annotated[
         str, typer.Option(help="A stock policy by name (see --list), or a YAML file.")
-    ] = "fas-aug",
+    ] = "mixed",
     variants: Annotated[int, typer.Option(min=1, help="Samples to make of each picture.")] = 4,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same version.")] = 0,
     label_effect: Annotated[

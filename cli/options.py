@@ -145,9 +145,16 @@ def options(
     return Options(
         layout=layout.value,
         engine=engine.value,
-        workers=workers or len(os.sched_getaffinity(0)),
+        workers=workers or _cores(),
         resume=resume,
         overwrite=overwrite,
         cache=None if no_cache else cache or Path(os.environ.get("FACEDATA_CACHE", ".facedata/cache")),
         max_pixels=int(max_megapixels * 1e6),
     )
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux: a container may have fewer than the machine
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -22,7 +22,7 @@ _DIGEST = hashlib.sha256().digest_size
 
 def cache_key(parent: Sample, planned: Planned) -> str:
     """Return the key of a planned sample's picture."""
-    return identifier("cache", parent.content_hash, planned.key)
+    return identifier("cache", parent.content_hash, planned.key())
 
 
 class Cache:

@@ -8,6 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image, ImageDraw, ImageFont
 
@@ -60,7 +62,9 @@ def write_sheet(root: Path) -> None:
         pairs = [tile for clean, made, name in exhibits for tile in _exhibit(clean, made, name)]
         title = "Each operator at its strongest here: parent, result, and a detail of both at 1:1"
         sections.append((title, _in_rows(pairs, _COLUMNS)))
-    _draw(root, sections).save(root / SHEET_NAME, compress_level=3)  # half the time of the default 6
+    # OpenCV's default settings write a PNG four times as fast as Pillow's.
+    sheet = cv2.cvtColor(np.asarray(_draw(root, sections)), cv2.COLOR_RGB2BGR)
+    (root / SHEET_NAME).write_bytes(cv2.imencode(".png", sheet)[1].tobytes())
 
 
 def _rows(root: Path) -> Iterator[Sample]:

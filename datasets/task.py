@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,12 +19,13 @@ __all__ = ["Ingest", "Planned", "Rendered", "Task"]
 class Planned:
     """A sample that is about to be made: all of its row but the size, the hash (empty) and the references.
 
-    `recipe` is what `render` needs. `key` covers all that decides the picture but the parent's content:
-    operators with versions, parameters, encoding; a picture in the cache under it is not rendered again.
+    `recipe` is what `render` needs. `key` gives, when the cache asks, a hash of all that decides the picture
+    but the parent's content: operators with versions, parameters, encoding; a picture in the cache under it
+    is not rendered again.
     """
 
     sample: Sample
-    key: str
+    key: Callable[[], str]
     recipe: Any = None
 
 

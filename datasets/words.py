@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import struct
 from collections.abc import Sequence
 from statistics import NormalDist
 from typing import TypeVar
@@ -18,6 +19,7 @@ __all__ = ["Words"]
 
 T = TypeVar("T")
 _BLOCK = 8  # words per digest: BLAKE2b gives 64 bytes at once
+_WORDS = struct.Struct("<8Q")
 _STANDARD_NORMAL = NormalDist()
 
 
@@ -58,7 +60,7 @@ class Words:
         if place == 0:
             counter = (self._next // _BLOCK).to_bytes(8, "little")
             block = hashlib.blake2b(counter, key=self._key, digest_size=64).digest()
-            self._buffer = tuple(int.from_bytes(block[i : i + 8], "little") for i in range(0, 64, 8))
+            self._buffer = _WORDS.unpack(block)
         self._next += 1
         return self._buffer[place]
 

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from facedata.datasets.canonical import identifier
@@ -45,7 +46,7 @@ class Invert:
                 variant=variant,
                 seed=0,
             )
-            planned.append(Planned(sample, identifier(parameters), (parent.source.file, variant)))
+            planned.append(Planned(sample, partial(identifier, parameters), (parent.source.file, variant)))
         return planned
 
     def render(self, planned, pixels):

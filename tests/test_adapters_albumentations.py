@@ -10,14 +10,15 @@ from facedata.augment import registry
 from facedata.augment.adapters.albumentations import FaceDataPolicy, FaceDataTransform
 from facedata.augment.adapters.common import moved_mask
 from facedata.augment.operator import Applied, Operator, Parameters, quantity
+from facedata.augment.policy import load_policy
 from facedata.augment.registry import OPERATORS, find
 from facedata.augment.task import replay
 from facedata.datasets.errors import UsageError
 
 import albumentations as A  # noqa: N812 isort: skip
 
-REFERENCE = list(OPERATORS)
-ALL = pytest.mark.parametrize("name", REFERENCE)
+ALL = pytest.mark.parametrize("name", OPERATORS)
+FLAT = pytest.mark.parametrize("name", load_policy("fas-aug").sub_policies.operators)
 EMPTY = np.zeros((64, 80), np.uint8)
 
 
@@ -134,7 +135,7 @@ def test_serialisation_round_trip(transform, tmp_path):
 
 def test_replay_gives_the_picture_again_also_through_json():
     pipeline = A.ReplayCompose(
-        [FaceDataTransform("moire-pattern"), FaceDataPolicy("fas-aug"), A.VerticalFlip()]
+        [FaceDataTransform("moire-pattern"), FaceDataPolicy("mixed"), A.VerticalFlip()]
     )
     pipeline.set_random_seed(2)
     image = picture(64, 80)
@@ -151,7 +152,7 @@ def test_replay_refuses_an_operator_of_another_version():
         A.ReplayCompose.replay(made["replay"], image=picture(32, 32))
 
 
-@ALL
+@FLAT
 def test_operators_without_geometry_move_nothing(name):
     mask = np.arange(64 * 80, dtype=np.int32).reshape(64, 80) % 7
     pipeline = compose(
@@ -169,7 +170,7 @@ def test_operators_without_geometry_move_nothing(name):
     assert np.allclose(made["keypoints"], points)
 
 
-@ALL
+@FLAT
 def test_the_attack_mask_covers_the_frame_where_a_medium_shows(name):
     pipeline = compose(FaceDataTransform(name, p=1), save_applied_params=True)
     made = pipeline(image=picture(64, 80), attack_mask=EMPTY)
@@ -191,6 +192,37 @@ def test_masks_boxes_and_points_move_with_a_geometry(moved):
     assert np.array_equal(made["mask"], np.roll(mask, 8, axis=1))
     assert np.allclose(made["bboxes"], [[18, 20, 28, 30]], atol=1e-3)
     assert np.allclose(made["keypoints"], [(18, 20)])
+
+
+def test_a_replay_moves_everything_and_marks_its_screen():
+    dark, mask = np.zeros((128, 128, 3), np.uint8), np.zeros((128, 128), np.uint8)
+    mask[60:64, 40:44] = 1
+    pipeline = compose(
+        FaceDataTransform("replay-lcd", {"fill": 0.8, "roll": 20.0, "screen_width": 100.0}, p=1.0),
+        keypoint_params=A.KeypointParams("xy"),
+        bbox_params=A.BboxParams("pascal_voc", label_fields=["names"]),
+    )
+    made = pipeline(
+        image=dark,
+        mask=mask,
+        attack_mask=np.zeros_like(mask),
+        keypoints=[(41.5, 61.5)],
+        bboxes=[(40, 60, 44, 64)],
+        names=["spot"],
+    )
+    ((x, y),) = made["keypoints"]
+    assert np.hypot(x - 41.5, y - 61.5) > 2, "the pose moved nothing"
+    rows, columns = np.nonzero(made["mask"])
+    assert np.hypot(columns.mean() - x, rows.mean() - y) < 1.5
+    left, top, right, bottom = made["bboxes"][0]
+    assert left <= x <= right
+    assert top <= y <= bottom
+    assert 0.3 < (made["attack_mask"] == 255).mean() < 1
+
+
+def test_capture_leaves_the_attack_mask_empty():
+    made = compose(FaceDataTransform("capture", p=1.0))(image=picture(64, 80), attack_mask=EMPTY)
+    assert not made["attack_mask"].any()
 
 
 def test_the_attack_mask_of_one_step_moves_with_the_next_and_with_other_transforms(moved):

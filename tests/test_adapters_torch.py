@@ -11,7 +11,7 @@ from test_operators import anything, at, picture
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from facedata.augment.adapters.torch import BATCHED, BatchedPolicy, batched, catalogue
-from facedata.augment.policy import Policy
+from facedata.augment.policy import Policy, load_policy
 from facedata.augment.registry import find
 from facedata.augment.task import Augment, replay
 from facedata.datasets.errors import UsageError
@@ -314,6 +314,10 @@ def test_errors_are_those_of_the_operators():
         batched("reflection").sample(IDS, 1, size=0)
     with pytest.raises(UsageError, match=r"sensor = 2048 \(unit px\): 2048 x 16384 px .* do not fit"):
         batched("moire-pattern", {"sensor": 2048}).sample(IDS[:1], 1, size=(5, 300))
+
+
+def test_every_reference_operator_has_a_module():
+    assert set(BATCHED) >= set(load_policy("fas-aug").sub_policies.operators)
 
 
 def test_an_operator_without_a_module_says_so(monkeypatch):

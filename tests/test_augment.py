@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+import cv2
 import numpy as np
 import pytest
 from conftest import jpeg, picture
@@ -19,7 +20,7 @@ from facedata.datasets.engine import Options
 from facedata.datasets.errors import UsageError
 from facedata.datasets.inputs import Reading
 from facedata.datasets.pictures import Encoding, read_picture
-from facedata.datasets.sample import Sample
+from facedata.datasets.sample import LABELS, Sample
 from facedata.datasets.sheet import steps_of
 from facedata.datasets.validate import validate
 
@@ -34,8 +35,9 @@ def sample(number=0, **values):
 
 
 def test_the_eight_operations_and_their_label_effects():
-    assert set(REFERENCE.sub_policies.operators) == set(OPERATORS)
-    assert {name for name, operator in OPERATORS.items() if operator.attack} == MEDIA
+    names = REFERENCE.sub_policies.operators
+    assert len(names) == len(set(names)) == 8
+    assert {name for name in names if OPERATORS[name].attack} == MEDIA
 
 
 def test_levels_are_those_of_the_reference():
@@ -52,7 +54,7 @@ def test_levels_are_those_of_the_reference():
             assert not (step.shows(256, 256) and step.level == 0)
             seen.add((step.operator.name, step.level))
     assert {level for _, level in seen} == set(range(10))
-    assert {name for name, _ in seen} == set(OPERATORS)
+    assert {name for name, _ in seen} == set(REFERENCE.sub_policies.operators)
 
 
 def test_pictures_of_an_extra_domain_share_five_sub_policies():
@@ -137,8 +139,10 @@ def test_seeds_and_samples_draw_apart():
     assert len(ids) == 125
 
 
-def test_rows_are_enough_to_make_their_pictures_again(faces, tmp_path):
-    result = augment(faces, tmp_path / "out", variants=6, encoding=Encoding("png"), options=Options())
+@pytest.mark.parametrize("policy", ["fas-aug", "mixed", "fas-aug+"])
+def test_rows_are_enough_to_make_their_pictures_again(faces, tmp_path, policy):
+    encoding = Encoding("png")
+    result = augment(faces, tmp_path / "out", policy=policy, variants=6, encoding=encoding, options=Options())
     dataset = Dataset.open(result.root)
     rows = {found.sample_id: found for found in dataset}
     made = [found for found in rows.values() if found.parent_id]
@@ -147,7 +151,7 @@ def test_rows_are_enough_to_make_their_pictures_again(faces, tmp_path):
         parent = read_picture(dataset.read(rows[found.parent_id].image), "parent").pixels
         pixels = read_picture(dataset.read(found.image), "made").pixels
         assert np.array_equal(replay(json.loads(json.dumps(found.parameters)), parent), pixels)
-        acting = [s["operator"] for s in steps_of(found) if s["level"] > 0 and shows(s, found)]
+        acting = [s["operator"] for s in steps_of(found) if s.get("level", 1) > 0 and shows(s, found)]
         assert found.operator == ("+".join(acting) or "identity")
         assert np.array_equal(pixels, parent) or acting
 
@@ -191,7 +195,8 @@ def test_originals_can_be_left_out(faces, tmp_path):
 
 
 def test_truth_masks_say_where_media_show(faces, tmp_path):
-    result = augment(faces, tmp_path / "out", variants=5, truth="masks", reading=Reading(label="live"))
+    live = Reading(label="live")
+    result = augment(faces, tmp_path / "out", policy="fas-aug", variants=5, truth="masks", reading=live)
     assert validate(result.root).findings == []
     dataset = Dataset.open(result.root)
     for found in dataset:
@@ -200,6 +205,62 @@ def test_truth_masks_say_where_media_show(faces, tmp_path):
             mask = read_picture(dataset.read(layer.ref), "mask").pixels
             assert mask.shape[:2] == (found.height, found.width)
             assert mask.all() == bool(set(found.operator.split("+")) & MEDIA)
+
+
+SCENES = sorted(set(stock_policies()) - {"fas-aug", "fas-aug+"})
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_scenes_render_their_media_and_capture_live_faces(name):
+    """Live faces go through the camera too: noise and JPEG must not tell an attack."""
+    parent = sample(label="live", box=(60, 60, 120, 140), landmarks=((100.0, 120.0), (150.0, 121.0)))
+    planned = Augment(load_policy(name), 60, 3).plan(parent)
+    by_label = {label: {p.sample.operator for p in planned if p.sample.label == label} for label in LABELS}
+    assert by_label["live"] == {"capture"}
+    species = {p.sample.attack.partition("/")[0] for p in planned if p.sample.attack}
+    expected = {"mixed": {"print", "replay", "paper"}, "capture": set()}.get(name, {name.partition("-")[0]})
+    assert species == expected
+    share = sum(p.sample.label == "live" for p in planned) / 60
+    assert share == 1 if name == "capture" else 0.2 < share < 0.6
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_scenes_keep_all_their_truth(tmp_path, name):
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces" / "a.jpg").write_bytes(jpeg(1, width=96, height=96))
+    result = augment(tmp_path / "faces", tmp_path / "out", policy=name, variants=8, truth="all")
+    assert result.record.failures == []
+    assert validate(result.root).findings == []
+    dataset = Dataset.open(result.root)
+    for found in dataset:
+        if found.parent_id:
+            layers = {layer.name: layer for layer in found.layers}
+            mask = read_picture(dataset.read(layers["mask"].ref), "mask").pixels
+            assert mask.any() == (found.attack is not None)
+            assert found.attributes["truth"][0]["operator"] == found.operator
+            assert found.attack is None or len(layers) > 1 or len(found.attributes["truth"][0]) > 1
+
+
+def test_landmarks_follow_the_picture_through_an_instrument():
+    """A white dot is found where map_points says, whatever the pose: by what it adds to a black picture."""
+    policy = load_policy("mixed")
+    dark = np.zeros((256, 256, 3), np.uint8)
+    dotted = dark.copy()
+    dotted[138:143, 108:113] = 255
+    seen = Counter()
+    for variant in range(150):
+        _, (step,) = policy.draw(9, "dot", variant)
+        point = step.operator.map_points(np.array([[110.5, 140.5]]), step.parameters, 256, 256)[0]
+        before, after = (step.operator.apply(image, step.parameters).image for image in (dark, dotted))
+        added = cv2.GaussianBlur(
+            after.astype(np.float32).sum(axis=2) - before.astype(np.float32).sum(axis=2), (0, 0), 2
+        )
+        if added.max() > 60:
+            y, x = np.unravel_index(added.argmax(), added.shape)
+            assert np.hypot(x + 0.5 - point[0], y + 0.5 - point[1]) < 3, step.to_json()
+            seen[step.operator.name] += 1
+    assert len(seen) >= 7
+    assert sum(seen.values()) > 75
 
 
 class Shift(Operator[Parameters]):
@@ -254,7 +315,8 @@ def test_geometry_moves_landmarks_and_truth_is_kept(truth):
 
 
 def test_dropped_samples_are_counted(faces, tmp_path):
-    result = augment(faces, tmp_path / "out", variants=5, label_effect="drop", reading=Reading(label="live"))
+    live = Reading(label="live")
+    result = augment(faces, tmp_path / "out", policy="fas-aug", variants=5, label_effect="drop", reading=live)
     assert result.left_out > 0
     assert result.made + result.left_out == 60
     assert any(str(result.left_out) in note for note in result.record.notes)
@@ -375,6 +437,7 @@ def test_grey_and_tiny_pictures_go_through(tmp_path):
     (tmp_path / "faces").mkdir()
     for number, (width, height) in enumerate([(1, 1), (2, 300), (300, 3), (17, 16)]):
         (tmp_path / "faces" / f"{number}.jpg").write_bytes(jpeg(number, width=width, height=height))
-    result = augment(tmp_path / "faces", tmp_path / "out", variants=30)
-    assert result.record.failures == []
-    assert result.made == 120
+    for policy in ("fas-aug", "fas-aug+"):
+        result = augment(tmp_path / "faces", tmp_path / policy, policy=policy, variants=30)
+        assert result.record.failures == []
+        assert result.made == 120

@@ -186,7 +186,7 @@ def test_mistakes_are_one_line_with_the_right_exit_code(faces, arguments, code, 
 def test_dry_run_makes_nothing(faces):
     root = faces.parent
     done = facedata("augment", "faces", "-o", "out", "--variants", 5, "--dry-run", cwd=root)
-    assert "12 pictures x 5 variants by fas-aug: up to 60 samples" in done.stdout
+    assert "12 pictures x 5 variants by mixed: up to 60 samples" in done.stdout
     assert {path.name for path in root.iterdir()} == {"faces"}
 
 

@@ -98,9 +98,9 @@ def test_the_policy_of_the_operators_page_loads(tmp_path):
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["albumentations", "torch"])
-def test_the_examples_of_the_adapters_page_run(number, tmp_path):
+def test_the_examples_of_the_adapters_page_run(number):
     blocks = PYTHON.findall((ROOT / "docs" / "adapters.md").read_text("utf-8"))
     assert len(blocks) == 2
     command = [sys.executable, "-W", "error", "-c", blocks[number]]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

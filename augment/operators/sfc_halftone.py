@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import ClassVar, Final
 
 import numpy as np
@@ -12,20 +11,16 @@ from numpy.typing import NDArray
 from facedata.augment.kernels import faded, kernel, prepared
 from facedata.augment.light import CODED, LINEAR, ONE
 from facedata.augment.operator import Applied, Image, Operator, Parameters, quantity
+from facedata.augment.screens import ANGLES as CMYK_ANGLES
+from facedata.augment.screens import OCTAVE, cell_table
 from facedata.datasets.words import Words
 
 __all__ = ["ClusteredHalftone", "ClusteredHalftoneParameters"]
 
-ANGLES: Final = (45.0, 15.0, 75.0, 0.0)
-"""Screen angles in degrees of K, C, M and Y (ISO 12647-2:2004, 4.2.2.3: C, M, K 30 deg apart, Y between)."""
+ANGLES: Final = (CMYK_ANGLES[3], *CMYK_ANGLES[:3])
+"""Screen angles in degrees of K, C, M and Y."""
 
-_SIDE: Final = 32
-_LEVELS: Final = 64
-OCTAVE: Final = 8
-"""Steps an octave in which the pixel's size over the cell's is rounded, so that few tables are made."""
 LANE: Final = 2**30 - 1
-_OPTICS: Final = 0.35
-"""Standard deviation of the camera's point spread in px."""
 
 
 class ClusteredHalftoneParameters(Parameters):
@@ -148,32 +143,6 @@ def phases(
     starts = (origin[:, None, :] + np.arange(height)[:, None] * turns[:, None, :]) & LANE
     steps &= LANE
     return (starts[0] << 31) | starts[1], (steps[0] << 31) | steps[1]
-
-
-@cache
-def cell_table(step: int) -> NDArray[np.int16]:
-    """Return how far coverage lies from tone within a cell of `2**(step / 8)` px.
-
-    int16, 65 tones x 32 x 32 (flat), Q15: zero mean at every tone. The spot function is that of Euclidean
-    round dots (round, then checkerboard at 50 %, then round holes), its values replaced by their ranks so
-    that the tone is exact; then each pattern is filtered by the optics and the aperture of a pixel.
-    """
-    place = (np.arange(_SIDE) + 0.5) / _SIDE
-    spot = np.cos(2 * np.pi * place)[:, None] + np.cos(2 * np.pi * place)[None, :]
-    # cells at the same height take turns by a fixed irregular order, or a dot would grow lopsided
-    turn = np.argsort(np.arange(_SIDE**2) * 389 % _SIDE**2).reshape(_SIDE, _SIDE)
-    order = np.lexsort((turn.ravel(), -np.round(spot, 9).ravel()))
-    rank = np.empty(_SIDE**2, np.int64)
-    rank[order] = np.arange(_SIDE**2)
-    tones = np.arange(_LEVELS + 1)[:, None, None]
-    pattern = (rank.reshape(_SIDE, _SIDE) * _LEVELS < tones * _SIDE**2).astype(np.float64)
-    wave = np.fft.fftfreq(_SIDE, 1 / _SIDE)
-    frequency = np.hypot(wave[:, None], wave[None, :]) * 2 ** (-step / OCTAVE)
-    passed = np.exp(-2 * (np.pi * _OPTICS * frequency) ** 2) * np.sinc(frequency)
-    passed *= 0.5 + 0.5 * np.cos(np.pi * np.clip((frequency - 0.4) / 0.1, 0, 1))
-    passed[0, 0] = 0
-    seen = np.fft.ifft2(np.fft.fft2(pattern) * passed).real
-    return np.rint(seen * 32767).astype(np.int16).reshape(-1)
 
 
 @kernel

@@ -31,8 +31,8 @@ class BatchedPolicy(nn.Module):
     `policy.sample(sample_ids, seed, variant, size=...)` draws what `facedata augment` would draw for those
     samples, seed and variant; `policy(image, stages)` applies it. At each stage every operator that any
     sample takes there runs over the batch, and torch.where keeps its result for the samples that take it.
-    Between two steps a picture is rounded to 8 bits, as `facedata augment` does; the gradient passes as if it
-    were not.
+    Between two steps a picture is rounded to 8 bits, as `facedata augment` does; the gradient passes as if
+    it were not.
 
     With `every_operator` the stages name every operator of the policy, taken or not: batches then differ in
     values only, which suits one compiled graph, at the price of running them all. `compile_operators`

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from facedata.augment import screens
 from facedata.augment.adapters.torch.base import BatchedOperator, Packed, Params
 from facedata.augment.adapters.torch.pixels import codes, column, decode, encode
 from facedata.augment.bluenoise import MASK_SIDE, blue_noise
@@ -97,7 +98,7 @@ class BatchedClusteredHalftone(BatchedOperator):
 
     def __init__(self, parameters: Mapping[str, Draw] | None = None) -> None:
         super().__init__(parameters)
-        tables = np.stack([sfc_halftone.cell_table(step) for step in range(_FINEST, _COARSEST + 1)])
+        tables = np.stack([screens.cell_table(step) for step in range(_FINEST, _COARSEST + 1)])
         self.register_buffer("bank", torch.from_numpy(tables.reshape(-1)), persistent=False)
         reciprocal = torch.from_numpy(sfc_halftone.RECIPROCAL.copy())
         self.register_buffer("reciprocal", reciprocal, persistent=False)
@@ -112,7 +113,7 @@ class BatchedClusteredHalftone(BatchedOperator):
         lane = sfc_halftone.LANE
         rows = np.stack([starts >> 31, starts & lane])
         columns = np.stack([steps >> 31, steps & lane])[:, None, :] * np.arange(width)[:, None] & lane
-        step = min(round(sfc_halftone.OCTAVE * math.log2(period)), _COARSEST)
+        step = min(round(screens.OCTAVE * math.log2(period)), _COARSEST)
         return {
             "rows": rows.transpose(0, 2, 1).astype(np.int32),
             "columns": columns.transpose(0, 2, 1).astype(np.int32),
@@ -145,5 +146,5 @@ class BatchedClusteredHalftone(BatchedOperator):
 
 _SIDE: Final = 32
 _TABLE: Final = 65 * _SIDE**2
-_FINEST: Final = sfc_halftone.OCTAVE
-_COARSEST: Final = 5 * sfc_halftone.OCTAVE
+_FINEST: Final = screens.OCTAVE
+_COARSEST: Final = 5 * screens.OCTAVE

@@ -1,0 +1,368 @@
+"""A lit plane before a camera: where its picture falls, and what a Bayer sensor collects of its lattice.
+
+Two rates: the content changes slowly and is mapped at the size of the output; the lattice changes within a
+pixel and is sampled at each photosite, in the one colour that its filter passes.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facedata.augment.kernels import kernel
+from facedata.augment.operator import Image
+
+__all__ = ["compose", "cover", "inside", "mosaic", "packed", "project", "soften", "to_display_grid"]
+
+Floats = NDArray[np.float64]
+Light = NDArray[np.uint16]
+
+
+def to_display_grid(image: Image, columns: float, rows: float) -> Image:
+    """Return the picture on no more pixels than the display has: a panel cannot show finer detail.
+
+    `columns` x `rows` are the display pixels that the picture takes. A finer panel changes nothing here.
+    """
+    height, width, _ = image.shape
+    wide, tall = min(width, max(1, round(columns))), min(height, max(1, round(rows)))
+    if (wide, tall) == (width, height):
+        return image
+    return np.asarray(cv2.resize(image, (wide, tall), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+@kernel
+def packed(image: Image) -> NDArray[np.int64]:
+    """Return the pixels as 64-bit words of three lanes of 21 bits, red highest, in reading order."""
+    flat = image.reshape(-1)
+    out = np.empty(flat.size // 3, np.int64)
+    for i in range(out.size):
+        at = np.uint64(3 * i)
+        out[i] = (
+            (np.int64(flat[at]) << 42)
+            | (np.int64(flat[at + np.uint64(1)]) << 21)
+            | np.int64(flat[at + np.uint64(2)])
+        )
+    return out
+
+
+@kernel
+def project(
+    pixels: NDArray[np.int64],
+    rows: int,
+    columns: int,
+    transform: Floats,
+    distortion: float,
+    height: int,
+    width: int,
+    emitted: Light,
+) -> Light:
+    """Return the light of the picture as it falls on the frame, `height` x `width` px, uint16 x 3.
+
+    `pixels` is the `packed` picture of `rows` x `columns` px; `transform` maps frame px (x, y from the
+    corner) to picture px, `distortion` bends it radially about the frame's middle (k1 at half the shorter
+    side). Codes are interpolated between four pixels, as a display's scaler does, then looked up in
+    `emitted` (4096, code x 16). Outside the picture its edge goes on.
+    """
+    out = np.empty((height, width, 3), np.uint16)
+    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
+    half = min(width, height) / 2
+    curve = distortion / (half * half)
+    last_u, last_v = np.int64((columns - 1) << 16), np.int64((rows - 1) << 16)
+    ends = (width + 15) // 16 + 1
+    across, down = np.empty(ends), np.empty(ends)
+    for i in range(height):
+        line = out[i].reshape(-1)
+        y = i - centre_y
+        for end in range(ends):
+            x = 16 * end - centre_x
+            bend = 1 + curve * (x * x + y * y)
+            x_bent, y_bent = x * bend + centre_x, y * bend + centre_y
+            depth = transform[2, 0] * x_bent + transform[2, 1] * y_bent + transform[2, 2]
+            depth = 65536 / max(depth, 0.05)
+            across[end] = (transform[0, 0] * x_bent + transform[0, 1] * y_bent + transform[0, 2]) * depth
+            down[end] = (transform[1, 0] * x_bent + transform[1, 1] * y_bent + transform[1, 2]) * depth
+        for end in range(ends - 1):
+            u, v = np.int64(across[end]), np.int64(down[end])
+            step_u, step_v = (np.int64(across[end + 1]) - u) >> 4, (np.int64(down[end + 1]) - v) >> 4
+            first = 16 * end
+            stop = min(first + 16, width)
+            far_u, far_v = u + 16 * step_u, v + 16 * step_v
+            if (
+                min(u, far_u) >= 0
+                and max(u, far_u) < last_u
+                and min(v, far_v) >= 0
+                and max(v, far_v) < last_v
+            ):
+                for j in range(first, stop):
+                    place = (v >> 16) * columns + (u >> 16)
+                    part_u, part_v = (u >> 10) & 63, (v >> 10) & 63
+                    both = part_u * part_v
+                    code = (
+                        pixels[np.uint64(place)] * (4096 - ((part_u + part_v) << 6) + both)
+                        + pixels[np.uint64(place + 1)] * ((part_u << 6) - both)
+                        + pixels[np.uint64(place + columns)] * ((part_v << 6) - both)
+                        + pixels[np.uint64(place + columns + 1)] * both
+                    )
+                    line[np.uint64(3 * j)] = emitted[np.uint64(code >> 50)]
+                    line[np.uint64(3 * j + 1)] = emitted[np.uint64((code >> 29) & 4095)]
+                    line[np.uint64(3 * j + 2)] = emitted[np.uint64((code >> 8) & 4095)]
+                    u += step_u
+                    v += step_v
+                continue
+            for j in range(first, stop):
+                at_u, at_v = max(np.int64(0), min(u, last_u)), max(np.int64(0), min(v, last_v))
+                place = (at_v >> 16) * columns + (at_u >> 16)
+                right = 1 if at_u < last_u else 0
+                below = columns if at_v < last_v else 0
+                part_u, part_v = (at_u >> 10) & 63, (at_v >> 10) & 63
+                both = part_u * part_v
+                code = (
+                    pixels[np.uint64(place)] * (4096 - ((part_u + part_v) << 6) + both)
+                    + pixels[np.uint64(place + right)] * ((part_u << 6) - both)
+                    + pixels[np.uint64(place + below)] * ((part_v << 6) - both)
+                    + pixels[np.uint64(place + below + right)] * both
+                )
+                line[np.uint64(3 * j)] = emitted[np.uint64(code >> 50)]
+                line[np.uint64(3 * j + 1)] = emitted[np.uint64((code >> 29) & 4095)]
+                line[np.uint64(3 * j + 2)] = emitted[np.uint64((code >> 8) & 4095)]
+                u += step_u
+                v += step_v
+    return out
+
+
+@kernel
+def mosaic(
+    emitted: Light,
+    added: Light,
+    scale: int,
+    transform: Floats,
+    distortion: float,
+    tiles: Light,
+    nearest: float,
+    step: float,
+    gain: NDArray[np.int64],
+    ambient_gain: NDArray[np.int64],
+) -> Light:
+    """Return what a Bayer sensor (RGGB, uint16) of `scale` x the frame's size collects of a lit lattice.
+
+    `emitted` and `added` are light at the frame's size, with and without the lattice; `transform` maps sensor
+    px to periods of the lattice; `tiles` is n x 3 x 2^b x 2^b, 4096 mean: tile i is for places whose scale
+    (`Scene.scales`) is from `nearest` + i * `step`; `gain` (Q15, rows x 3) and `ambient_gain` (Q15,
+    rows) are the shutter's gains on either light's flicker.
+    """
+    height, width, _ = emitted.shape
+    rows, columns = height * scale, width * scale
+    out = np.empty((rows, columns), np.uint16)
+    cells, last = tiles.reshape(-1), tiles.shape[0] - 1
+    side, plane = np.int64(tiles.shape[3]), np.int64(tiles.shape[3] * tiles.shape[3])
+    mask, fine = side - 1, np.int64(0)
+    while side << fine < 4194304:
+        fine += 1
+    bits = 22 - fine
+    centre_x, centre_y = (columns - 1) / 2, (rows - 1) / 2
+    half = min(columns, rows) / 2
+    curve = distortion / (half * half)
+    shift = scale - 1
+    ends = (columns + 7) // 8 + 1
+    across, down, which = np.empty(ends), np.empty(ends), np.empty(ends, np.int64)
+    # of the photosites of a row: where in the tiles they look, the light there in their colours
+    place = np.empty(ends * 8, np.int32)
+    lit, other = np.zeros(ends * 8, np.int32), np.zeros(ends * 8, np.int32)
+    for i in range(rows):
+        y = i - centre_y
+        light, extra, line = emitted[i >> shift].reshape(-1), added[i >> shift].reshape(-1), out[i]
+        colour = i & 1
+        for end in range(ends):
+            x = 8 * end - centre_x
+            bend = 1 + curve * (x * x + y * y)
+            x_bent, y_bent = x * bend + centre_x, y * bend + centre_y
+            depth = transform[2, 0] * x_bent + transform[2, 1] * y_bent + transform[2, 2]
+            metric = depth / max(2 * bend - 1, 0.05)
+            which[end] = min(max(int((metric - nearest) / step), 0), last)
+            depth = 4194304 / max(depth, 0.05)
+            across[end] = (transform[0, 0] * x_bent + transform[0, 1] * y_bent + transform[0, 2]) * depth
+            down[end] = (transform[1, 0] * x_bent + transform[1, 1] * y_bent + transform[1, 2]) * depth
+        for end in range(ends - 1):
+            u, v = np.int64(across[end]), np.int64(down[end])
+            step_u, step_v = (np.int64(across[end + 1]) - u) >> 3, (np.int64(down[end + 1]) - v) >> 3
+            first = (which[end] * 3 + colour) * plane
+            for j in range(8 * end, 8 * end + 8, 2):
+                place[np.uint64(j)] = first + (((v >> fine) & mask) << bits) + ((u >> fine) & mask)
+                u += step_u
+                v += step_v
+                place[np.uint64(j + 1)] = (
+                    first + plane + (((v >> fine) & mask) << bits) + ((u >> fine) & mask)
+                )
+                u += step_u
+                v += step_v
+        even, odd, ambient = gain[i, colour], gain[i, colour + 1], ambient_gain[i]
+        if scale == 2:
+            for x in range(width):
+                at = 3 * x + colour
+                lit[2 * x] = (np.int64(light[np.uint64(at)]) * even) >> 15
+                lit[2 * x + 1] = (np.int64(light[np.uint64(at + 1)]) * odd) >> 15
+                other[2 * x] = (np.int64(extra[np.uint64(at)]) * ambient) >> 15
+                other[2 * x + 1] = (np.int64(extra[np.uint64(at + 1)]) * ambient) >> 15
+        else:
+            for x in range(width):
+                at = 3 * x + colour + (x & 1)
+                lit[x] = (np.int64(light[np.uint64(at)]) * (odd if x & 1 else even)) >> 15
+                other[x] = (np.int64(extra[np.uint64(at)]) * ambient) >> 15
+        for x in range(columns):
+            seen = (np.int64(lit[x]) * np.int64(cells[np.uint64(place[x])])) >> 12
+            line[x] = min(seen + other[x], 65535)
+    return out
+
+
+@kernel
+def inside(transform: Floats, distortion: float, height: int, width: int, box: Floats) -> bool:
+    """Whether a rectangle on the plane covers the whole frame; arguments as those of `cover`."""
+    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
+    half = min(width, height) / 2
+    for side in range(4):
+        for step in range(9):
+            along, across = step / 8 - 0.5, (side & 1) - 0.5
+            x = (width + 2) * (along if side < 2 else across)
+            y = (height + 2) * (across if side < 2 else along)
+            bend = 1 + distortion * (x * x + y * y) / (half * half)
+            x_bent, y_bent = x * bend + centre_x, y * bend + centre_y
+            depth = transform[2, 0] * x_bent + transform[2, 1] * y_bent + transform[2, 2]
+            if depth <= 0.05:
+                return False
+            u = (transform[0, 0] * x_bent + transform[0, 1] * y_bent + transform[0, 2]) / depth
+            v = (transform[1, 0] * x_bent + transform[1, 1] * y_bent + transform[1, 2]) / depth
+            if u < box[0] or v < box[1] or u > box[2] or v > box[3]:
+                return False
+    return True
+
+
+@kernel
+def cover(transform: Floats, distortion: float, height: int, width: int, box: Floats) -> NDArray[np.uint8]:
+    """Return how much of each frame px a rounded rectangle on the plane covers: uint8, 255 is all.
+
+    `transform` and `distortion` are those of `project`; `box` is left, top, right, bottom and corner radius
+    in picture px. The edge is taken as straight within a pixel; far from it, pixels are filled by runs.
+    """
+    out = np.empty((height, width), np.uint8)
+    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
+    half = min(width, height) / 2
+    curve = distortion / (half * half)
+    middle_x, middle_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    reach_x, reach_y = (box[2] - box[0]) / 2 - box[4], (box[3] - box[1]) / 2 - box[4]
+    # a strip may be so long that a lens folds it over: then no px tells of the next
+    bending = abs(3 * curve * (centre_x * centre_x + centre_y * centre_y))
+    safe = 0.7 * (1 - bending) if bending < 0.9 else 0.0
+    for i in range(height):
+        y = i - centre_y
+        j = 0
+        while j < width:
+            x = j - centre_x
+            bend = 1 + curve * (x * x + y * y)
+            x_bent, y_bent = x * bend + centre_x, y * bend + centre_y
+            depth = transform[2, 0] * x_bent + transform[2, 1] * y_bent + transform[2, 2]
+            if depth <= 0.05:
+                out[i, j] = 0
+                j += 1
+                continue
+            u = (transform[0, 0] * x_bent + transform[0, 1] * y_bent + transform[0, 2]) / depth
+            v = (transform[1, 0] * x_bent + transform[1, 1] * y_bent + transform[1, 2]) / depth
+            over_u, over_v = abs(u - middle_x) - reach_x, abs(v - middle_y) - reach_y
+            out_u, out_v = max(over_u, 0.0), max(over_v, 0.0)
+            away = np.sqrt(out_u * out_u + out_v * out_v) + min(max(over_u, over_v), 0.0) - box[4]
+            # picture px per frame px, across the edge that is nearer
+            if over_u > over_v:
+                step_x = (transform[0, 0] - u * transform[2, 0]) / depth
+                step_y = (transform[0, 1] - u * transform[2, 1]) / depth
+            else:
+                step_x = (transform[1, 0] - v * transform[2, 0]) / depth
+                step_y = (transform[1, 1] - v * transform[2, 1]) / depth
+            stretch = max(1 + 3 * curve * (x * x + y * y), 0.1)
+            share = 0.5 - away / max(np.sqrt(step_x * step_x + step_y * step_y) * stretch, 1e-6)
+            value = np.uint8(min(max(share, 0.0), 1.0) * 255 + 0.5)
+            # less than the distance to the edge, as perspective and lens stretch it
+            run = 1 + int(min(max(abs(share) - 1, 0.0) * safe, 65536.0))
+            until = min(j + run, width)
+            for k in range(j, until):
+                out[i, k] = value
+            j = until
+    return out
+
+
+@kernel
+def compose(
+    emitted: Light,
+    added: Light,
+    behind: Light,
+    on_picture: NDArray[np.uint8],
+    on_screen: NDArray[np.uint8],
+    on_device: NDArray[np.uint8],
+    black: int,
+    frame: NDArray[np.int64],
+) -> None:
+    """Cut the lit screen out of its frame and set both before what is `behind`, in place.
+
+    The screen shows `black` where it does not show the picture; the device's frame around it reflects the
+    light `frame` (x 3); `added`, mirrored light, lies over the whole device. The covers are 0-255.
+    """
+    height, width, _ = emitted.shape
+    for y in range(height):
+        shown, light, far = emitted[y].reshape(-1), added[y].reshape(-1), behind[y].reshape(-1)
+        for x in range(width):
+            picture, screen = np.int64(on_picture[y, x]), np.int64(on_screen[y, x])
+            if picture + screen == 510:
+                continue
+            device = max(np.int64(on_device[y, x]), screen)
+            for channel in range(3):
+                at = np.uint64(3 * x + channel)
+                if screen:
+                    lit = black * 255 + (np.int64(shown[at]) - black) * picture
+                    # a division by 255^2, exact to half a unit: 2^32 / 65025 is 66051.6
+                    shown[at] = (lit * screen * 66052 + (1 << 31)) >> 32
+                else:
+                    shown[at] = 0
+                if device == 0:
+                    light[at] = far[at]
+                elif screen < 255:
+                    rest = np.int64(light[at]) * device + frame[channel] * (device - screen)
+                    rest += np.int64(far[at]) * (255 - device)
+                    light[at] = min((rest * 257 + 32768) >> 16, 65535)
+    return
+
+
+@kernel
+def soften(
+    light: Light, weights: NDArray[np.int32], rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> Light:
+    """Return the light (uint16, height x width x 3) through a lens with the Q15 taps `weights`.
+
+    `rows` and `columns` are the indices that go on beyond the border (`optics.mirrored`).
+    """
+    height, width, _ = light.shape
+    out = np.empty_like(light)
+    reach = weights.size // 2
+    span = 3 * width
+    line = np.empty(span + 6 * reach, np.int32)
+    total = np.empty(span, np.int32)
+    for y in range(height):
+        total[:] = 16384
+        for tap in range(weights.size):
+            row, weight = light[rows[y + tap]].reshape(-1), weights[tap]
+            for i in range(span):
+                total[i] += np.int32(row[i]) * weight
+        for i in range(span):
+            line[3 * reach + i] = total[i] >> 15
+        for i in range(reach):
+            for channel in range(3):
+                line[3 * i + channel] = line[3 * (columns[i] + reach) + channel]
+                end = width + reach + i
+                line[3 * end + channel] = line[3 * (columns[end] + reach) + channel]
+        total[:] = 16384
+        for tap in range(weights.size):
+            weight = weights[tap]
+            for i in range(span):
+                total[i] += line[i + 3 * tap] * weight
+        target = out[y].reshape(-1)
+        for i in range(span):
+            target[i] = total[i] >> 15
+    return out
