@@ -33,7 +33,7 @@ from facedata.augment.registry import find, magnitude
 from facedata.datasets.errors import UsageError
 from facedata.datasets.words import Words
 
-__all__ = ["Policy", "Step", "load_policy", "stock_policies"]
+__all__ = ["Policy", "Step", "check_draws", "load_policy", "stock_policies"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +120,8 @@ class Policy(_Model):
         for number, chain in enumerate(self.chains or []):
             for step in chain.steps:
                 operators = [_find(name, f"{where}: chains[{number}]") for name in step.operators]
-                operator = operators[0]  # the only one, where there are parameters
-                for name, draw in step.parameters.items():
-                    place = f"{where}: chains[{number}]: {operator.name}: {name}"
-                    parse_draw(draw, place)
-                    _check_bounds(operator, step.parameters, name, draw, place)
+                # the first is the only one, where there are parameters
+                check_draws(operators[0], step.parameters, f"{where}: chains[{number}]")
         for name in self.sub_policies.operators if self.sub_policies else []:
             magnitude(_find(name, f"{where}: sub_policies"))
 
@@ -176,19 +173,22 @@ def _weighted(chains: list[Chain], unit: float) -> Chain:
     return chains[-1]
 
 
-def _check_bounds(
-    operator: Operator[Any], given: Mapping[str, Draw], name: str, draw: Draw, where: str
-) -> None:
-    """Try the ends of a distribution, so that a wrong range fails now and not at some sample later."""
-    kind, arguments = next(iter(draw.items())) if isinstance(draw, dict) else ("constant", [draw])
-    ends = [] if kind == "normal" else list(arguments)
+def check_draws(operator: Operator[Any], given: Mapping[str, Draw], where: str = "") -> None:
+    """Raise UsageError where a parameter, or an end of its distribution, cannot be.
+
+    A wrong range fails now and not at some sample later. `where` is put before every message.
+    """
     words = Words.of("bounds")
-    others = {key: value for key, value in given.items() if key != name}
-    for end in ends:
-        try:
-            operator.sample(words, {**others, name: end})
-        except UsageError as error:
-            raise UsageError(f"{where}: {error}") from None
+    for name, draw in given.items():
+        place = f"{where}: {operator.name}: {name}" if where else f"{operator.name}: {name}"
+        parse_draw(draw, place)
+        kind, arguments = next(iter(draw.items())) if isinstance(draw, dict) else ("constant", [draw])
+        # the ends of a normal distribution are nowhere: it is checked where it is drawn
+        for end in [] if kind == "normal" else arguments:
+            try:
+                operator.sample(words, {**given, name: end})
+            except UsageError as error:
+                raise UsageError(f"{place}: {error}" if where else str(error)) from None
 
 
 @cache

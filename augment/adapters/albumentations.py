@@ -28,10 +28,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.augment.adapters.common import check_draws, moved_mask
+from facedata.augment.adapters.common import moved_mask
 from facedata.augment.draws import Draw
 from facedata.augment.operator import check_image
-from facedata.augment.policy import Step, load_policy
+from facedata.augment.policy import Step, check_draws, load_policy
 from facedata.augment.registry import find
 from facedata.augment.task import restored, species_of
 from facedata.datasets.errors import UsageError

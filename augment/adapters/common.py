@@ -1,35 +1,20 @@
-"""What the adapters share: the check of given distributions, and pictures moved by an operator's geometry."""
+"""What the adapters share: masks moved by an operator's geometry."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.augment.draws import Draw, parse_draw
-from facedata.augment.operator import Operator
-from facedata.datasets.words import Words
-
-__all__ = ["check_draws", "moved_mask"]
+__all__ = ["moved_mask"]
 
 Points = NDArray[np.float64]
 
 _CLOSE: Final = 0.05
 """Residual in px at which the inverse of a map is good enough to pick the nearest pixel."""
-
-
-def check_draws(operator: Operator[Any], given: Mapping[str, Draw]) -> None:
-    """Raise UsageError where a parameter, or an end of its distribution, cannot be."""
-    words = Words.of("bounds")
-    for name, draw in given.items():
-        parse_draw(draw, f"{operator.name}: {name}")
-        kind, arguments = next(iter(draw.items())) if isinstance(draw, dict) else ("constant", [draw])
-        # the ends of a normal distribution are nowhere: it is checked where it is drawn
-        for end in [] if kind == "normal" else arguments:
-            operator.sample(words, {**given, name: end})
 
 
 def moved_mask(mask: NDArray[Any], forward: Callable[[Points], Points]) -> NDArray[Any]:

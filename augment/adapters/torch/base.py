@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facedata.augment.adapters.common import check_draws
 from facedata.augment.draws import Draw
 from facedata.augment.operator import Operator, Parameters
+from facedata.augment.policy import check_draws
 from facedata.augment.registry import find
 from facedata.datasets.errors import UsageError
 from facedata.datasets.words import Words
