@@ -95,7 +95,7 @@ def screened(
     for y in range(height):
         for x in range(width):
             u, v = np.float64(place[0, y, x]), np.float64(place[1, y, x])
-            error = band[np.uint64(np.int64(v * scale + shift) & 255)]
+            error = band[np.uint64(np.int64(np.floor(v * scale + shift)) & 255)]
             red, green, blue = 32768, 32768, 32768
             for ink in range(4):
                 tone = min(int(np.float32(tones[y, x, ink]) * error), 8192)
@@ -180,7 +180,7 @@ def print_planes(
         stop = start + count
         r, g, b, v = reds[start:stop], greens[start:stop], blues[start:stop], down[start:stop]
         for i in range(count):
-            index[i] = np.int32(v[i] * scale + shift) & mask
+            index[i] = np.int32(np.floor(v[i] * scale + shift)) & mask
         for i in range(count):
             error[i] = band[np.uint32(index[i])]
         _find_black(r, g, b, key, index, black[:count], over[:count])

@@ -248,7 +248,7 @@ def print_light(
     band = 1 + np.float32(parameters.banding / 100) * banding(
         parameters.paper_seed, bool(halftone.drop), passes
     )
-    across = min(256 / passes * step, 512.0), 256.0 * 2**18 + words.integer(0, 255)
+    across = min(256 / passes * step, 512.0), float(words.integer(0, 255))
     lamp = np.full(3, ONE, np.float32)
     screen = screen_of(halftone, finest)
     shift = halftone.misregistration / finest

@@ -80,6 +80,7 @@ class Scene(NamedTuple):
 class SheetPhoto(Operator[P]):
     """Base of the operators that print the picture, hold the sheet before a camera and photograph it."""
 
+    version: ClassVar[int] = 2
     strength: ClassVar[str] = "strength"
     nodes: ClassVar[int] = 32
     """Places along the shorter side at which rays are followed."""
