@@ -32,11 +32,17 @@ from facedata.augment.surface import Lamp, Seen
 from facedata.datasets.words import Words
 
 __all__ = [
+    "FINEST_CELL",
+    "FINEST_DROP",
     "STOCKS",
     "Halftone",
     "PrintParameters",
     "banding",
+    "displacements",
+    "lamp_of",
     "print_light",
+    "screen_phases",
+    "screen_step",
     "screen_waves",
     "sheet_of",
     "stock_draws",
@@ -63,6 +69,11 @@ STOCKS: Final[dict[str, dict[str, Draw]]] = {
     },
 }
 """What a paper stock decides: the default draws of these parameters, by stock."""
+
+FINEST_DROP: Final = 0.35
+"""Pitch of drops, in px of the sensor, from which on they are seen."""
+FINEST_CELL: Final = 2.0
+"""Side of a screen's cell, in px of the sensor, from which on it is seen."""
 
 _GEARS: Final = ((1, 1.0), (3, 0.7), (7, 0.5), (16, 0.3))
 """Harmonics of a laser printer's drum and their amplitudes."""
@@ -264,7 +275,7 @@ def print_light(
         CELL_LEVELS,
         CELL_SIDE,
     )
-    phases = _phases(halftone, scale, side, parameters.paper_seed)
+    phases = screen_phases(halftone, scale, side, parameters.paper_seed)
     ink = sheet.tables(levels, side)
     return screened(
         tones,
@@ -322,16 +333,23 @@ def banding(seed: int, swaths: bool, period: float) -> NDArray[np.float32]:
 
 def screen_of(halftone: Halftone, finest: float) -> tuple[NDArray[np.int16], int, int] | None:
     """Return (table, levels, side) of the screen as px of `finest` mm see it; None where it is not seen."""
-    period = halftone.drop / 1000 / finest if halftone.drop else 25.4 / max(halftone.ruling, 1e-6) / finest
-    if period < (0.35 if halftone.drop else 2.0):
+    step = screen_step(halftone, finest)
+    if step is None:
         return None
-    step = math.floor(OCTAVE * math.log2(period))
     if halftone.drop:
-        return drop_table(min(step, 2 * OCTAVE)), DROP_LEVELS, MASK_SIDE
-    return cell_table(min(step, 5 * OCTAVE)), CELL_LEVELS, CELL_SIDE
+        return drop_table(step), DROP_LEVELS, MASK_SIDE
+    return cell_table(step), CELL_LEVELS, CELL_SIDE
 
 
-def _phases(halftone: Halftone, scale: float, side: int, seed: int) -> NDArray[np.float64]:
+def screen_step(halftone: Halftone, finest: float) -> int | None:
+    """Return which of the tables of `screens` px of `finest` mm see; None where they see no screen."""
+    period = halftone.drop / 1000 / finest if halftone.drop else 25.4 / max(halftone.ruling, 1e-6) / finest
+    if period < (FINEST_DROP if halftone.drop else FINEST_CELL):
+        return None
+    return min(math.floor(OCTAVE * math.log2(period)), OCTAVE * (2 if halftone.drop else 5))
+
+
+def screen_phases(halftone: Halftone, scale: float, side: int, seed: int) -> NDArray[np.float64]:
     """Return the place in the cell (4 inks x 6) as linear forms of the place on the sheet in picture px."""
     words = Words.of(seed, "screens")
     found = np.empty((4, 6))
@@ -353,16 +371,24 @@ def screen_waves(halftone: Halftone, scale: float, seed: int) -> list[list[float
 
     Those of a blue-noise print are one over the pitch of its drops.
     """
-    return [[float(form[0]), float(form[1])] for form in _phases(halftone, scale, 1, seed)]
+    return [[float(form[0]), float(form[1])] for form in screen_phases(halftone, scale, 1, seed)]
+
+
+def displacements(shift: float, words: Words) -> list[tuple[float, float]]:
+    """Return by how many px C, M and Y lie right of and below black, within `shift` px each."""
+    found = []
+    for _ in range(3):
+        turn, far = 2 * math.pi * words.unit(), shift * math.sqrt(words.unit())
+        found.append((far * math.cos(turn), far * math.sin(turn)))
+    return found
 
 
 def misregistered(tones: NDArray[np.uint16], shift: float, words: Words) -> NDArray[np.uint16]:
     """Return the tones with C, M and Y displaced by up to `shift` px each; black stays."""
     out = tones.copy()
     height, width, _ = tones.shape
-    for ink in range(3):
-        turn, far = 2 * math.pi * words.unit(), shift * math.sqrt(words.unit())
-        matrix = np.array([[1, 0, far * math.cos(turn)], [0, 1, far * math.sin(turn)]])
+    for ink, (right, down) in enumerate(displacements(shift, words)):
+        matrix = np.array([[1, 0, right], [0, 1, down]])
         plane = np.ascontiguousarray(tones[:, :, ink])
         moved = cv2.warpAffine(plane, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
         out[:, :, ink] = np.minimum(moved, SOLID)

@@ -19,7 +19,18 @@ from facedata.augment.operators.capture import mixed
 from facedata.augment.surface import Lamp
 from facedata.datasets.words import Words
 
-__all__ = ["ResinMask", "ResinMaskParameters", "SiliconeMask", "SiliconeMaskParameters", "normals", "shading"]
+__all__ = [
+    "MaskParameters",
+    "ResinMask",
+    "ResinMaskParameters",
+    "SiliconeMask",
+    "SiliconeMaskParameters",
+    "blur_step",
+    "normals",
+    "outline",
+    "shading",
+    "slopes",
+]
 
 Floats = NDArray[np.float32]
 
@@ -222,7 +233,14 @@ class SiliconeMask(_Mask[SiliconeMaskParameters]):
 
 
 def normals(face: FaceParameters, width: int, height: int) -> Floats:
-    """Return the mask's normals, float32, height x width x 3 (x right, y down, z to the camera), length 1.
+    """Return the mask's normals, float32, height x width x 3 (x right, y down, z to the camera), length 1."""
+    found = slopes(face, width, height)
+    whole = np.asarray(cv2.resize(found, (width, height), interpolation=cv2.INTER_LINEAR))
+    return np.asarray(whole / np.linalg.norm(whole, axis=-1, keepdims=True), np.float32)
+
+
+def slopes(face: FaceParameters, width: int, height: int) -> Floats:
+    """Return normals of z = 1, not of length 1, on a grid over the picture: float32, rows x columns x 3.
 
     An ellipsoid round the face's oval with a nose, brows and a chin on it; past the oval, its rim.
     """
@@ -253,8 +271,7 @@ def normals(face: FaceParameters, width: int, height: int) -> Floats:
         ],
         axis=-1,
     )
-    whole = np.asarray(cv2.resize(found.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR))
-    return np.asarray(whole / np.linalg.norm(whole, axis=-1, keepdims=True), np.float32)
+    return np.asarray(found, np.float32)
 
 
 def shading(direction: Floats, parameters: MaskParameters) -> tuple[Floats, Floats]:
@@ -314,10 +331,15 @@ def painted(
     return np.asarray(np.rint(np.clip(total, 0, 65535 / ONE) * ONE), np.uint16)
 
 
+def blur_step(sigma: float, height: int, width: int) -> int:
+    """Return by how many px along each axis a field is reduced before a Gaussian of `sigma` px."""
+    return int(max(1, min(sigma / 3, min(height, width) / 8)))
+
+
 def _blurred(field: Floats, sigma: float) -> Floats:
     """Return the field under a Gaussian; a wide one is computed on fewer px."""
     height, width = field.shape[:2]
-    step = int(max(1, min(sigma / 3, min(height, width) / 8)))
+    step = blur_step(sigma, height, width)
     small: Floats = field
     if step > 1:
         reduced = cv2.resize(field, (width // step, height // step), interpolation=cv2.INTER_AREA)

@@ -24,6 +24,8 @@ __all__ = [
     "CutPaperParameters",
     "FoldedPaper",
     "FoldedPaperParameters",
+    "crease_lines",
+    "speckle",
 ]
 
 Printer = Literal["inkjet", "laser"]
@@ -149,7 +151,7 @@ class FoldedPaper(_ShapedPaper[FoldedPaperParameters]):
     def curve(self, parameters: FoldedPaperParameters, width: int, height: int) -> Curve:
         """Return the folded section: evenly spaced folds, more or less, that turn one way and the other."""
         reach = _reach(parameters, width, height)
-        places, angles = _folds(parameters, height * parameters.medium_width / width)
+        places, angles = crease_lines(parameters, height * parameters.medium_width / width)
         return folds(places, angles, parameters.crease, parameters.axis, reach)
 
     def inked(self, image: Image, parameters: FoldedPaperParameters) -> Image:
@@ -158,7 +160,7 @@ class FoldedPaper(_ShapedPaper[FoldedPaperParameters]):
             return image
         height, width, _ = image.shape
         scale = parameters.medium_width / width
-        places, angles = _folds(parameters, height * scale)
+        places, angles = crease_lines(parameters, height * scale)
         turn = math.radians(parameters.axis)
         x = (np.arange(width, dtype=np.float32) - (width - 1) / 2) * scale
         y = (np.arange(height, dtype=np.float32)[:, None] - (height - 1) / 2) * scale
@@ -168,7 +170,7 @@ class FoldedPaper(_ShapedPaper[FoldedPaperParameters]):
         for place, angle in zip(places, angles, strict=True):
             depth = min(abs(angle) / 20, 1.0) * parameters.wear
             worn = np.maximum(worn, depth * np.exp(-(((t - place) / wide) ** 2)))
-        ragged = cv2.resize(_speckle(parameters.paper_seed), (width, height), interpolation=cv2.INTER_LINEAR)
+        ragged = cv2.resize(speckle(parameters.paper_seed), (width, height), interpolation=cv2.INTER_LINEAR)
         worn *= ragged
         return np.asarray(np.rint(image + (255 - image.astype(np.float32)) * worn[..., None]), np.uint8)
 
@@ -269,7 +271,7 @@ def _reach(parameters: ShapedParameters, width: int, height: int) -> float:
     return math.hypot(width, height) / 2 * scale + 2 * parameters.margin
 
 
-def _folds(parameters: FoldedPaperParameters, tall: float) -> tuple[list[float], list[float]]:
+def crease_lines(parameters: FoldedPaperParameters, tall: float) -> tuple[list[float], list[float]]:
     """Return places (mm from the middle) and angles (deg) of the folds of a sheet `tall` mm high."""
     words = Words.of(parameters.paper_seed, "folds")
     turn = math.radians(parameters.axis)
@@ -284,7 +286,7 @@ def _folds(parameters: FoldedPaperParameters, tall: float) -> tuple[list[float],
     return places, angles
 
 
-def _speckle(seed: int) -> NDArray[np.float32]:
+def speckle(seed: int) -> NDArray[np.float32]:
     """Return a coarse field 0 .. 1 by which worn ink is ragged."""
     words = Words.of(seed, "wear")
     values = [words.unit() for _ in range(24 * 24)]
