@@ -32,8 +32,8 @@ from facedata.augment.surface import Lamp, Seen
 from facedata.datasets.words import Words
 
 __all__ = [
-    "FINEST_CELL",
-    "FINEST_DROP",
+    "CELL_STEPS",
+    "DROP_STEPS",
     "STOCKS",
     "Halftone",
     "PrintParameters",
@@ -70,10 +70,10 @@ STOCKS: Final[dict[str, dict[str, Draw]]] = {
 }
 """What a paper stock decides: the default draws of these parameters, by stock."""
 
-FINEST_DROP: Final = 0.35
-"""Pitch of drops, in px of the sensor, from which on they are seen."""
-FINEST_CELL: Final = 2.0
-"""Side of a screen's cell, in px of the sensor, from which on it is seen."""
+CELL_STEPS: Final = OCTAVE, 5 * OCTAVE
+"""First and last of the tables of clustered dots that are used: from 2 px of the sensor a cell on."""
+DROP_STEPS: Final = -13, 2 * OCTAVE
+"""First and last of the tables of drops that are used: from 0.35 px of the sensor a drop on."""
 
 _GEARS: Final = ((1, 1.0), (3, 0.7), (7, 0.5), (16, 0.3))
 """Harmonics of a laser printer's drum and their amplitudes."""
@@ -344,9 +344,9 @@ def screen_of(halftone: Halftone, finest: float) -> tuple[NDArray[np.int16], int
 def screen_step(halftone: Halftone, finest: float) -> int | None:
     """Return which of the tables of `screens` px of `finest` mm see; None where they see no screen."""
     period = halftone.drop / 1000 / finest if halftone.drop else 25.4 / max(halftone.ruling, 1e-6) / finest
-    if period < (FINEST_DROP if halftone.drop else FINEST_CELL):
+    if period < (0.35 if halftone.drop else 2.0):
         return None
-    return min(math.floor(OCTAVE * math.log2(period)), OCTAVE * (2 if halftone.drop else 5))
+    return min(math.floor(OCTAVE * math.log2(period)), (DROP_STEPS if halftone.drop else CELL_STEPS)[1])
 
 
 def screen_phases(halftone: Halftone, scale: float, side: int, seed: int) -> NDArray[np.float64]:

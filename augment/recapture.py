@@ -27,7 +27,7 @@ from facedata.augment.printing import (
 from facedata.augment.surface import Curve, Seen, flat, look, project, stretch
 from facedata.datasets.words import Words
 
-__all__ = ["SheetParameters", "SheetPhoto"]
+__all__ = ["SheetParameters", "SheetPhoto", "cast_shadow"]
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom edges in px of the parent; its first px begins at -0.5."""
@@ -210,8 +210,13 @@ class SheetPhoto(Operator[P]):
 
 def cast(cover: Cover, parameters: SheetParameters, millimetre: float) -> Cover:
     """Return the shadow on what lies `gap` behind the sheet; `millimetre` is mm a px of the sensor."""
+    return shadow(cover, *cast_shadow(parameters, millimetre))
+
+
+def cast_shadow(parameters: SheetParameters, millimetre: float) -> tuple[tuple[float, float], float]:
+    """Return the displacement (right, down) of the shadow of `cast` and the deviation of its edge, px."""
     off, turn = np.radians(parameters.lamp_angle), np.radians(parameters.lamp_azimuth)
     far = float(parameters.gap * np.tan(off) / millimetre)
     # a lamp or window of some 200 mm: its penumbra grows with the gap
     sigma = max(0.6, parameters.gap * 200 / parameters.lamp_distance / millimetre / 2)
-    return shadow(cover, (-far * float(np.cos(turn)), far * float(np.sin(turn))), sigma)
+    return (-far * float(np.cos(turn)), far * float(np.sin(turn))), sigma

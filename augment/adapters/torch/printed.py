@@ -1,0 +1,183 @@
+"""Ink on paper, batched: separation, dot gain, screens, Yule-Nielsen-Neugebauer colour (`augment.printing`).
+
+The gradient to the picture is that of the mean over a halftone's cell: which places of a cell are inked is
+decided on the tone's value and passes none. Rounding passes it as if it were not there.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from facedata.augment.adapters.torch.base import Packed, Params
+from facedata.augment.adapters.torch.blurs import eight_bit_taps, shifted, softened
+from facedata.augment.adapters.torch.pixels import column
+from facedata.augment.adapters.torch.surfaces import WHITEST, Seen, looked
+from facedata.augment.bluenoise import MASK_SIDE
+from facedata.augment.paper import GREY_BALANCE, INKS, NODES, SOLID, TILE, fibres
+from facedata.augment.printing import (
+    CELL_STEPS,
+    DROP_STEPS,
+    Halftone,
+    PrintParameters,
+    banding,
+    displacements,
+    screen_phases,
+    screen_step,
+    sheet_of,
+)
+from facedata.augment.screens import CELL_LEVELS, CELL_SIDE, DROP_LEVELS, cell_table, drop_table
+from facedata.datasets.words import Words
+
+__all__ = ["Press", "pack_print"]
+
+_CELL: Final = (CELL_LEVELS + 1) * CELL_SIDE**2
+_DROP: Final = (DROP_LEVELS + 1) * MASK_SIDE**2
+_FRINGE: Final = 0.25
+"""Displacement of the inks, in px of the sensor, from which on it is rendered."""
+
+
+@cache
+def _screens(drops: bool) -> NDArray[np.int16]:
+    """Return the tables of `screens` one after the other: clustered dots (4 MB), then drops (32 MB)."""
+    tables = [cell_table(step) for step in range(CELL_STEPS[0], CELL_STEPS[1] + 1)]
+    if drops:
+        tables += [drop_table(step) for step in range(DROP_STEPS[0], DROP_STEPS[1] + 1)]
+    return np.concatenate(tables)
+
+
+def pack_print(parameters: PrintParameters, halftone: Halftone, scale: float, step: float) -> Packed:
+    """Return what `Press` takes beside the picture, where each px looks and its light.
+
+    `scale` is mm of the sheet a px of the picture, and `step` how many of these a px of the sensor spans at
+    most. `dots` and `fringes` are empty where px see no screen and no displaced inks.
+    """
+    sheet = sheet_of(parameters)
+    words = Words.of(parameters.paper_seed, "sheet")
+    origin = [words.integer(0, TILE - 1), words.integer(0, TILE - 1)]
+    finest = scale * step
+    passes = parameters.banding_period / finest
+    errors = banding(parameters.paper_seed, bool(halftone.drop), passes)
+    feed = [min(256 / passes * step, 512.0), words.integer(0, 255)]
+    shift = halftone.misregistration / finest
+    fringes = displacements(shift, words) if shift >= _FRINGE else np.zeros((0, 2))
+    which, dots = screen_step(halftone, finest), np.zeros((0, 6))
+    screen = [0, 0, 1]
+    if which is not None:
+        side = MASK_SIDE if halftone.drop else CELL_SIDE
+        dots = screen_phases(halftone, scale, side, parameters.paper_seed)
+        # whole cells added there to keep the sum positive
+        dots[:, [2, 5]] %= side
+        first = (which - CELL_STEPS[0]) * _CELL
+        if halftone.drop:
+            first = (CELL_STEPS[1] + 1 - CELL_STEPS[0]) * _CELL + (which - DROP_STEPS[0]) * _DROP
+        screen = [first, DROP_LEVELS if halftone.drop else CELL_LEVELS, side]
+    return {
+        "soften": eight_bit_taps(0.35 * step) if step > 1.5 else np.ones(1, np.float32),
+        "ink": np.array([sheet.gain, sheet.n, sheet.balance, sheet.black, sheet.surface], np.float32),
+        "roots": (INKS ** (1 / sheet.n)).astype(np.float32),
+        "paper": np.array(sheet.paper, np.float32),
+        "band": 1 + np.float32(parameters.banding / 100) * errors,
+        "feed": np.array(feed, np.float32),
+        "fibre": np.array(origin, np.int32),
+        "rough": np.float32(parameters.fibre / 100),
+        "fringes": np.asarray(fringes, np.float32),
+        "dots": dots.astype(np.float32),
+        "screen": np.array(screen, np.int32),
+        "stepped": np.float32(which is not None or len(fringes) > 0),
+    }
+
+
+class Press(nn.Module):
+    """Prints pictures, and gives the light that leaves the sheet.
+
+    The tables of screens and the tile of fibres are its buffers; `drops` False leaves those of inkjet out.
+    """
+
+    screens: Tensor
+    fibres: Tensor
+    solids: Tensor
+
+    def __init__(self, *, drops: bool = True) -> None:
+        super().__init__()
+        self.register_buffer("screens", torch.from_numpy(_screens(drops)), persistent=False)
+        self.register_buffer("fibres", torch.from_numpy(fibres()), persistent=False)
+        self.register_buffer("solids", torch.from_numpy(INKS.astype(np.float32)), persistent=False)
+
+    def forward(self, image: Tensor, seen: Seen, params: Params) -> Tensor:
+        """Return light, 1 = diffuse white, B x 3 x H x W, of the printed pictures as each px sees them."""
+        height, width = image.shape[2:]
+        tones = separated(looked(softened(image, params["soften"]), seen.place, 1.0), params)
+        scale, start = params["feed"][:, :, None, None].unbind(1)
+        phase = (seen.place[:, 1] * scale + start).floor().to(torch.int32) & 255
+        error = params["band"].gather(1, phase.flatten(1).long()).reshape(phase.shape)[:, None]
+        tones = _whole(tones * error, params, 0.0).clamp(max=1)
+        body = torch.ones_like(image)
+        for ink in range(4):
+            body = body * self._factor(ink, tones[:, ink, None], seen.place, params)
+        surface = column(params["ink"][:, 4])
+        rows = torch.arange(height, device=image.device)[:, None] + params["fibre"][:, 0, None, None]
+        columns = torch.arange(width, device=image.device) + params["fibre"][:, 1, None, None]
+        fibre = self.fibres[rows & (TILE - 1), columns & (TILE - 1)][:, None]
+        shade = seen.light[:, :1] * (1 + column(params["rough"]) * fibre)
+        paper = params["paper"][:, :, None, None] * (surface + (1 - surface) * body)
+        return (paper * shade + seen.light[:, 1:]).clamp(max=WHITEST)
+
+    def _factor(self, ink: int, tone: Tensor, place: Tensor, params: Params) -> Tensor:
+        """Return what light an ink lets through, B x 3 x H x W; in screens, F - d (F - T) / (1 - a)."""
+        factor, _ = factors(ink, tone, params)
+        if not params["dots"].shape[1]:
+            return factor
+        first, levels, side = params["screen"][:, :, None, None].unbind(1)
+        forms = params["dots"][:, ink, :, None, None]
+        u, v = place.unbind(1)
+        across, down = (
+            (u * forms[:, k] + v * forms[:, k + 1] + forms[:, k + 2]).floor().to(torch.int32) & (side - 1)
+            for k in (0, 3)
+        )
+        # the screen and its contrast are tabulated at steps of tone
+        middle, coverage = factors(ink, (tone.detach() * NODES + 0.5).floor() / NODES, params)
+        level = (coverage[:, 0] * levels).round().to(torch.int32)
+        place_in_bank = first + (level * side + down) * side + across
+        beyond = self.screens[place_in_bank.long()][:, None] / 32768
+        solid = self.solids[ink, :, None, None]
+        contrast = ((middle - solid) / (1 - coverage).clamp_min(1 / NODES)).clamp(0, 1)
+        return (factor - beyond * contrast).clamp(0, 1)
+
+
+def separated(image: Tensor, params: Params) -> Tensor:
+    """Return tones 0-1 of C, M, Y, K, B x 4 x H x W, of sRGB pictures: complements, some of them as black."""
+    black = column(params["ink"][:, 3])
+    tone = _whole(1 - image, params)
+    key = (black * tone.amin(1, keepdim=True) ** 2).clamp(max=1 - 1 / SOLID)
+    key = _whole(key, params)
+    inks = _whole((tone - key).clamp_min(0) / (1 - key), params)
+    if params["fringes"].shape[1]:
+        inks = _whole(shifted(inks, params["fringes"]), params)
+    return torch.cat([inks, key], dim=1)
+
+
+def factors(ink: int, tone: Tensor, params: Params) -> tuple[Tensor, Tensor]:
+    """Return (F, B x 3 x H x W, and coverage a, B x 1 x H x W) of tones 0-1: F = (1 - a + a T^(1/n))^n."""
+    gain, n, balance = (column(value) for value in params["ink"][:, :3].unbind(1))
+    balanced = tone * (1 - 2 * GREY_BALANCE[ink] * balance * (1 - tone))
+    coverage = (balanced + 4 * gain * balanced * (1 - balanced)).clamp(0, 1)
+    root = params["roots"][:, ink, :, None, None]
+    return (1 - coverage * (1 - root)) ** n, coverage
+
+
+def _whole(tones: Tensor, params: Params, half: float = 0.5) -> Tensor:
+    """Return tones in whole steps of 1/8192 where a sample's screens or fringes take them so.
+
+    `half` is what is added before digits are cut off. The gradient passes as if they were not.
+    """
+    if not params["dots"].shape[1] and not params["fringes"].shape[1]:
+        return tones
+    # a hair more, for float32 misses whole numbers
+    steps = (tones * SOLID + half + 0.001).floor() / SOLID
+    return tones + ((steps - tones) * column(params["stepped"])).detach()
