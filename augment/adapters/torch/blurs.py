@@ -7,7 +7,7 @@ m x n, with m small, which one matrix product applies to every sample of a batch
 from __future__ import annotations
 
 import math
-from typing import Final, Literal
+from typing import Final
 
 import cv2
 import numpy as np
@@ -15,9 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facedata.augment.adapters.torch.pixels import mirrored, rounded
-
-__all__ = ["blurred", "eight_bit_taps", "mapped", "shadow_map", "shifted", "smoother", "taps"]
+__all__ = ["blurred", "eight_bit_taps", "mapped", "shadow_map", "shifted", "smoother", "softener", "taps"]
 
 Floats = NDArray[np.float32]
 
@@ -47,14 +45,16 @@ def _filled(half: NDArray[np.float64]) -> Floats:
     return np.pad(half, (0, -len(half) % _FEW)).astype(np.float32)
 
 
-def blurred(image: Tensor, half: Tensor, border: Literal["mirror", "repeat"]) -> Tensor:
-    """Return B x C x H x W under each sample's own symmetric taps `half` (B x T, the middle first)."""
+def blurred(image: Tensor, half: Tensor) -> Tensor:
+    """Return B x C x H x W under each sample's own symmetric taps `half` (B x T, the middle first).
+
+    Px at the ends are repeated.
+    """
     reach = half.shape[1] - 1
     weights = half[:, :, None, None, None]
     for dim in (2, 3):
         length = image.shape[dim]
-        place = torch.arange(-reach, length + reach, device=image.device)
-        place = mirrored(place, length) if border == "mirror" else place.clamp(0, length - 1)
+        place = torch.arange(-reach, length + reach, device=image.device).clamp(0, length - 1)
         wide = image.index_select(dim, place)
         image = wide.narrow(dim, reach, length) * weights[:, 0]
         for tap in range(1, reach + 1):
@@ -142,6 +142,15 @@ def shifted(planes: Tensor, shift: Tensor) -> Tensor:
     return planes
 
 
-def softened(image: Tensor, half: Tensor) -> Tensor:
-    """Return 8-bit pictures 0-1 blurred as OpenCV does it; rounding passes the gradient."""
-    return rounded(blurred(image, half, "mirror"), 255.0) if half.shape[1] > 1 else image
+def softener(length: int, sigma: float) -> Floats:
+    """Return OpenCV's Gaussian for 8-bit pictures on an axis, mirrored at its ends: length x length."""
+    half = eight_bit_taps(sigma).astype(np.float64)
+    kernel = np.concatenate([half[:0:-1], half])
+    period = max(2 * (length - 1), 1)
+    folded = np.bincount(np.arange(1 - len(half), len(half)) % period, kernel, period)
+    i, j = np.arange(length)[:, None], np.arange(length)[None, :]
+    whole = folded[(j - i) % period]
+    # px inside the picture have one image in its mirrors, those at the ends have none
+    inner = slice(1, length - 1)
+    whole[:, inner] += folded[(-j - i) % period][:, inner]
+    return np.asarray(whole, np.float32)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedata.augment.adapters.torch.base import Packed, Params
-from facedata.augment.adapters.torch.blurs import eight_bit_taps, shifted, softened
-from facedata.augment.adapters.torch.pixels import column
+from facedata.augment.adapters.torch.blurs import mapped, shifted, softener
+from facedata.augment.adapters.torch.pixels import column, rounded
 from facedata.augment.adapters.torch.surfaces import WHITEST, Seen, looked
 from facedata.augment.bluenoise import MASK_SIDE
 from facedata.augment.paper import GREY_BALANCE, INKS, NODES, SOLID, TILE, fibres
@@ -51,11 +51,14 @@ def _screens(drops: bool) -> NDArray[np.int16]:
     return np.concatenate(tables)
 
 
-def pack_print(parameters: PrintParameters, halftone: Halftone, scale: float, step: float) -> Packed:
+def pack_print(
+    parameters: PrintParameters, halftone: Halftone, scale: float, step: float, size: tuple[int, int]
+) -> Packed:
     """Return what `Press` takes beside the picture, where each px looks and its light.
 
-    `scale` is mm of the sheet a px of the picture, and `step` how many of these a px of the sensor spans at
-    most. `dots` and `fringes` are empty where px see no screen and no displaced inks.
+    `scale` is mm of the sheet a px of the picture, `step` how many of these a px of the sensor spans at most,
+    and `size` the picture's height and width. `dots`, `fringes` and `soften_rows` are empty where px see no
+    screen, no displaced inks and not more than a px and a half of the picture.
     """
     sheet = sheet_of(parameters)
     words = Words.of(parameters.paper_seed, "sheet")
@@ -77,14 +80,17 @@ def pack_print(parameters: PrintParameters, halftone: Halftone, scale: float, st
         if halftone.drop:
             first = (CELL_STEPS[1] + 1 - CELL_STEPS[0]) * _CELL + (which - DROP_STEPS[0]) * _DROP
         screen = [first, DROP_LEVELS if halftone.drop else CELL_LEVELS, side]
+    lengths = size if step > 1.5 else (0, 0)
     return {
-        "soften": eight_bit_taps(0.35 * step) if step > 1.5 else np.ones(1, np.float32),
+        "soften_rows": softener(lengths[0], 0.35 * step),
+        "soften_columns": softener(lengths[1], 0.35 * step),
         "ink": np.array([sheet.gain, sheet.n, sheet.balance, sheet.black, sheet.surface], np.float32),
         "roots": (INKS ** (1 / sheet.n)).astype(np.float32),
         "paper": np.array(sheet.paper, np.float32),
         "band": 1 + np.float32(parameters.banding / 100) * errors,
         "feed": np.array(feed, np.float32),
         "fibre": np.array(origin, np.int32),
+        "softened": np.float32(step > 1.5),
         "rough": np.float32(parameters.fibre / 100),
         "fringes": np.asarray(fringes, np.float32),
         "dots": dots.astype(np.float32),
@@ -112,7 +118,7 @@ class Press(nn.Module):
     def forward(self, image: Tensor, seen: Seen, params: Params) -> Tensor:
         """Return light, 1 = diffuse white, B x 3 x H x W, of the printed pictures as each px sees them."""
         height, width = image.shape[2:]
-        tones = separated(looked(softened(image, params["soften"]), seen.place, 1.0), params)
+        tones = separated(looked(softened(image, params), seen.place, 1.0), params)
         scale, start = params["feed"][:, :, None, None].unbind(1)
         phase = (seen.place[:, 1] * scale + start).floor().to(torch.int32) & 255
         error = params["band"].gather(1, phase.flatten(1).long()).reshape(phase.shape)[:, None]
@@ -148,6 +154,14 @@ class Press(nn.Module):
         solid = self.solids[ink, :, None, None]
         contrast = ((middle - solid) / (1 - coverage).clamp_min(1 / NODES)).clamp(0, 1)
         return (factor - beyond * contrast).clamp(0, 1)
+
+
+def softened(image: Tensor, params: Params) -> Tensor:
+    """Return the pictures, rounded to 8 bits, blurred where a px of the sensor spans several of theirs."""
+    if not params["soften_rows"].shape[1]:
+        return image
+    soft = rounded(mapped(image, params["soften_rows"], params["soften_columns"]), 255.0)
+    return torch.where(column(params["softened"]) > 0, soft, image)
 
 
 def separated(image: Tensor, params: Params) -> Tensor:

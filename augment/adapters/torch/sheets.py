@@ -80,7 +80,7 @@ class BatchedSheet(BatchedOperator):
         core = [white * lamp.ambient, white * (1 - lamp.ambient), towards[0], towards[1]]
         packed: Packed = {
             **pack_nodes(nodes),
-            **pack_print(parameters, photo.halftone(parameters), scale, step),
+            **pack_print(parameters, photo.halftone(parameters), scale, step, (height, width)),
             "box": np.array(photo.box(parameters, width, height), np.float32),
             "steps": np.hypot(*spans.T).astype(np.float32),
             "edge": np.float32(round(min(parameters.thickness / millimetre, 1.0) * 1024)),
