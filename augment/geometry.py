@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from facedata.augment.operator import Parameters, quantity
 from facedata.augment.textures import environment
 
-__all__ = ["AimParameters", "PoseParameters", "View", "homography", "room", "view", "view_of"]
+__all__ = ["AimParameters", "PoseParameters", "View", "homography", "room", "room_cells", "view", "view_of"]
 
 Floats = NDArray[np.float64]
 
@@ -229,6 +229,11 @@ def room(
 
     Its brightest part has `level` of diffuse white.
     """
+    cells = room_cells(height, width, seed, kelvin=kelvin, level=level)
+    return np.asarray(cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR), np.uint16)
+
+
+def room_cells(height: int, width: int, seed: int, *, kelvin: float, level: float) -> NDArray[np.uint16]:
+    """Return what `room` enlarges: uint16, h x w x 3, some tens of cells along the shorter side."""
     small = environment(height, width, seed, kelvin, 3.0, 40).astype(np.float32)
-    small = np.rint(small * (level * 32768 / 65535)).astype(np.uint16)
-    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint16)
+    return np.asarray(np.rint(small * (level * 32768 / 65535)), np.uint16)
