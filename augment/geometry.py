@@ -229,13 +229,11 @@ def room(
 
     Its brightest part has `level` of diffuse white.
     """
-    small = room_cells(height, width, seed, kelvin=kelvin, level=level)
-    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint16)
+    cells = room_cells(height, width, seed, kelvin=kelvin, level=level)
+    return np.asarray(cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR), np.uint16)
 
 
-def room_cells(
-    height: int, width: int, seed: int, *, kelvin: float = 5000, level: float = 0.25
-) -> NDArray[np.uint16]:
-    """Return the light of `room` before it is enlarged: uint16, 40 cells along the shorter side."""
+def room_cells(height: int, width: int, seed: int, *, kelvin: float, level: float) -> NDArray[np.uint16]:
+    """Return what `room` enlarges: uint16, h x w x 3, some tens of cells along the shorter side."""
     small = environment(height, width, seed, kelvin, 3.0, 40).astype(np.float32)
-    return np.rint(small * (level * 32768 / 65535)).astype(np.uint16)
+    return np.asarray(np.rint(small * (level * 32768 / 65535)), np.uint16)

@@ -7,6 +7,7 @@ from typing import Final
 
 from facedata.augment.adapters.torch.base import BatchedOperator
 from facedata.augment.adapters.torch.cameras import BatchedHandTrembling, BatchedLowResolution
+from facedata.augment.adapters.torch.captures import BatchedCapture
 from facedata.augment.adapters.torch.colour import BatchedColorDistortion, BatchedColorDiversity
 from facedata.augment.adapters.torch.prints import BatchedBlueNoiseHalftone, BatchedClusteredHalftone
 from facedata.augment.adapters.torch.screens import BatchedMoirePattern, BatchedReflection
@@ -25,6 +26,7 @@ _ALL: Final[tuple[type[BatchedOperator], ...]] = (
     BatchedClusteredHalftone,
     BatchedHandTrembling,
     BatchedLowResolution,
+    BatchedCapture,
 )
 
 BATCHED: Final[dict[str, type[BatchedOperator]]] = {module.name: module for module in _ALL}
