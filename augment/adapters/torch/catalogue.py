@@ -9,8 +9,16 @@ from facedata.augment.adapters.torch.base import BatchedOperator
 from facedata.augment.adapters.torch.cameras import BatchedHandTrembling, BatchedLowResolution
 from facedata.augment.adapters.torch.captures import BatchedCapture
 from facedata.augment.adapters.torch.colour import BatchedColorDistortion, BatchedColorDiversity
+from facedata.augment.adapters.torch.masks import BatchedResinMask, BatchedSiliconeMask
 from facedata.augment.adapters.torch.prints import BatchedBlueNoiseHalftone, BatchedClusteredHalftone
 from facedata.augment.adapters.torch.screens import BatchedMoirePattern, BatchedReflection
+from facedata.augment.adapters.torch.sheets import (
+    BatchedCurvedPaper,
+    BatchedCutPaper,
+    BatchedFoldedPaper,
+    BatchedInkjetPrint,
+    BatchedLaserPrint,
+)
 from facedata.augment.draws import Draw
 from facedata.augment.registry import find
 from facedata.datasets.errors import UsageError
@@ -27,6 +35,13 @@ _ALL: Final[tuple[type[BatchedOperator], ...]] = (
     BatchedHandTrembling,
     BatchedLowResolution,
     BatchedCapture,
+    BatchedInkjetPrint,
+    BatchedLaserPrint,
+    BatchedCurvedPaper,
+    BatchedFoldedPaper,
+    BatchedCutPaper,
+    BatchedResinMask,
+    BatchedSiliconeMask,
 )
 
 BATCHED: Final[dict[str, type[BatchedOperator]]] = {module.name: module for module in _ALL}

@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, normalize
 
-from facedata.augment.adapters.torch.base import BatchedOperator, Packed, Params
+from facedata.augment.adapters.torch.base import Packed, Params
 from facedata.augment.adapters.torch.blurs import blurred, mapped, shadow_map, smoother, taps
-from facedata.augment.adapters.torch.pixels import column, decode
-from facedata.augment.adapters.torch.surfaces import WHITEST, layered
+from facedata.augment.adapters.torch.camera import Photographs, pack_camera
+from facedata.augment.adapters.torch.light import BRIGHTEST, mixed, to_light, whole
+from facedata.augment.adapters.torch.pixels import column
+from facedata.augment.adapters.torch.surfaces import layered
+from facedata.augment.light import ONE
 from facedata.augment.operators.mask_3d import (
     LUMA,
     MaskParameters,
@@ -34,7 +37,7 @@ _WIDE: Final = ("old", "near", "level")
 """Blurs of `mask_3d.BLURS` that are done on fewer px."""
 
 
-class BatchedMask(BatchedOperator):
+class BatchedMask(Photographs):
     """Base of the masks: repaint the face, light it anew, leave the eyes live, photograph.
 
     The mask's slopes, its outline and the maps of wide blurs are prepared on the CPU. Everything between the
@@ -42,7 +45,7 @@ class BatchedMask(BatchedOperator):
     """
 
     def pack_one(self, parameters: MaskParameters, height: int, width: int) -> Packed:
-        """Return what `medium` takes."""
+        """Return what `medium` takes, and the camera."""
         pupil, short = parameters.pupils(width), min(height, width)
         lamp = mask_lamp(parameters).place()
         light = np.array([lamp[0], lamp[1], -lamp[2]]) / np.linalg.norm(lamp)
@@ -58,6 +61,8 @@ class BatchedMask(BatchedOperator):
             "cover": outline(parameters, width, height),
             "shadow_rows": shadow_map(height, short, down, penumbra),
             "shadow_columns": shadow_map(width, short, right, penumbra),
+            **pack_camera(parameters, height, width),
+            "share": np.float32(round(parameters.strength * ONE) / ONE),
             "depth": np.float32(mask_depth(parameters)),
         }
         for name in _NARROW:
@@ -70,20 +75,21 @@ class BatchedMask(BatchedOperator):
         return packed
 
     def medium(self, image: Tensor, params: Params) -> tuple[Tensor, Tensor]:
-        """Return the light before the lens, B x 3 x H x W (1 = diffuse white), and the mask's cover, 0-1.
+        """Return the light before the lens (see `light`), B x 3 x H x W, and the mask's cover, 0-1.
 
         `image` is float32, sRGB-coded.
         """
-        live = decode(image)
+        live = to_light(image)
         irradiance, gloss = shading(params, *image.shape[2:])
         masked = painted(live, irradiance, gloss, params)
         cover = params["cover"].to(torch.float32)
-        shade = mapped(cover[:, None], params["shadow_rows"], params["shadow_columns"])[:, 0]
+        shade = mapped(cover[:, None], params["shadow_rows"], params["shadow_columns"]).round()[:, 0]
         return layered(masked, live, cover, shade, params), cover[:, None] / 255
 
     def render(self, image: Tensor, params: Params) -> Tensor:
         """Return the photographs of the masked faces."""
-        raise NotImplementedError
+        light, _ = self.medium(image, params)
+        return mixed(image, self.photograph(light, params), params["share"])
 
 
 def shading(params: Params, height: int, width: int) -> tuple[Tensor, Tensor]:
@@ -98,8 +104,9 @@ def shading(params: Params, height: int, width: int) -> tuple[Tensor, Tensor]:
 
 
 def painted(live: Tensor, irradiance: Tensor, gloss: Tensor, params: Params) -> Tensor:
-    """Return the light of the mask that is painted like the face, B x 3 x H x W."""
+    """Return the light of the mask that is painted like the face whose light is `live`, B x 3 x H x W."""
     chroma, detail, relit = (column(value) for value in params["skin"].unbind(1))
+    live = live / ONE
     weights = torch.tensor(LUMA, device=live.device)[:, None, None]
     luma = (live * weights).sum(1, keepdim=True).clamp_min(1e-3)
     old, level = (_wide(luma, name, params) for name in ("old", "level"))
@@ -110,7 +117,7 @@ def painted(live: Tensor, irradiance: Tensor, gloss: Tensor, params: Params) -> 
     colour = near + (colour - near) * chroma
     colour = 1 + (colour - 1) * (0.5 + 0.5 * chroma)
     shade = old ** (1 - relit) * (level * irradiance) ** relit
-    return (paint * shade * colour + gloss).clamp(0, WHITEST)
+    return whole(((paint * shade * colour + gloss) * ONE).clamp(0, BRIGHTEST))
 
 
 def _wide(field: Tensor, name: str, params: Params) -> Tensor:

@@ -16,9 +16,11 @@ from torch import Tensor, nn
 
 from facedata.augment.adapters.torch.base import Packed, Params
 from facedata.augment.adapters.torch.blurs import mapped, shifted, softener
+from facedata.augment.adapters.torch.light import BRIGHTEST, cut
 from facedata.augment.adapters.torch.pixels import column, rounded
-from facedata.augment.adapters.torch.surfaces import WHITEST, Seen, looked
+from facedata.augment.adapters.torch.surfaces import Seen, looked
 from facedata.augment.bluenoise import MASK_SIDE
+from facedata.augment.light import ONE
 from facedata.augment.paper import GREY_BALANCE, INKS, NODES, SOLID, TILE, fibres
 from facedata.augment.printing import (
     CELL_STEPS,
@@ -116,27 +118,32 @@ class Press(nn.Module):
         self.register_buffer("solids", torch.from_numpy(INKS.astype(np.float32)), persistent=False)
 
     def forward(self, image: Tensor, seen: Seen, params: Params) -> Tensor:
-        """Return light, 1 = diffuse white, B x 3 x H x W, of the printed pictures as each px sees them."""
+        """Return the light (see `light`), B x 3 x H x W, of the printed pictures as each px sees them."""
         height, width = image.shape[2:]
         tones = separated(looked(softened(image, params), seen.place, 1.0), params)
         scale, start = params["feed"][:, :, None, None].unbind(1)
         phase = (seen.place[:, 1] * scale + start).floor().to(torch.int32) & 255
         error = params["band"].gather(1, phase.flatten(1).long()).reshape(phase.shape)[:, None]
         tones = _whole(tones * error, params, 0.0).clamp(max=1)
-        body = torch.ones_like(image)
-        for ink in range(4):
-            body = body * self._factor(ink, tones[:, ink, None], seen.place, params)
+        body = _contone(tones, params)
+        if _stepped(params):
+            dotted = torch.ones_like(image)
+            for ink in range(4):
+                dotted = dotted * self._factor(ink, tones[:, ink, None], seen.place, params)
+            body = torch.where(column(params["stepped"]) > 0, dotted, body)
         surface = column(params["ink"][:, 4])
         rows = torch.arange(height, device=image.device)[:, None] + params["fibre"][:, 0, None, None]
         columns = torch.arange(width, device=image.device) + params["fibre"][:, 1, None, None]
         fibre = self.fibres[rows & (TILE - 1), columns & (TILE - 1)][:, None]
         shade = seen.light[:, :1] * (1 + column(params["rough"]) * fibre)
         paper = params["paper"][:, :, None, None] * (surface + (1 - surface) * body)
-        return (paper * shade + seen.light[:, 1:]).clamp(max=WHITEST)
+        return cut(((paper * shade + seen.light[:, 1:]) * ONE).clamp(max=BRIGHTEST))
 
     def _factor(self, ink: int, tone: Tensor, place: Tensor, params: Params) -> Tensor:
         """Return what light an ink lets through, B x 3 x H x W; in screens, F - d (F - T) / (1 - a)."""
-        factor, _ = factors(ink, tone, params)
+        n = column(params["ink"][:, 1])
+        coverage = covering(ink, tone, params)
+        factor = _root(ink, coverage, params) ** n
         if not params["dots"].shape[1]:
             return factor
         first, levels, side = params["screen"][:, :, None, None].unbind(1)
@@ -147,7 +154,8 @@ class Press(nn.Module):
             for k in (0, 3)
         )
         # the screen and its contrast are tabulated at steps of tone
-        middle, coverage = factors(ink, (tone.detach() * NODES + 0.5).floor() / NODES, params)
+        coverage = covering(ink, (tone.detach() * NODES + 0.5).floor() / NODES, params)
+        middle = _root(ink, coverage, params) ** n
         level = (coverage[:, 0] * levels).round().to(torch.int32)
         place_in_bank = first + (level * side + down) * side + across
         beyond = self.screens[place_in_bank.long()][:, None] / 32768
@@ -176,13 +184,29 @@ def separated(image: Tensor, params: Params) -> Tensor:
     return torch.cat([inks, key], dim=1)
 
 
-def factors(ink: int, tone: Tensor, params: Params) -> tuple[Tensor, Tensor]:
-    """Return (F, B x 3 x H x W, and coverage a, B x 1 x H x W) of tones 0-1: F = (1 - a + a T^(1/n))^n."""
-    gain, n, balance = (column(value) for value in params["ink"][:, :3].unbind(1))
+def covering(ink: int, tone: Tensor, params: Params) -> Tensor:
+    """Return the coverage 0-1 of tones 0-1 of an ink: grey balance, then dot gain."""
+    gain, balance = (column(params["ink"][:, k]) for k in (0, 2))
     balanced = tone * (1 - 2 * GREY_BALANCE[ink] * balance * (1 - tone))
-    coverage = (balanced + 4 * gain * balanced * (1 - balanced)).clamp(0, 1)
-    root = params["roots"][:, ink, :, None, None]
-    return (1 - coverage * (1 - root)) ** n, coverage
+    return (balanced + 4 * gain * balanced * (1 - balanced)).clamp(0, 1)
+
+
+def _root(ink: int, coverage: Tensor, params: Params) -> Tensor:
+    """Return F^(1/n) = 1 - a + a T^(1/n), B x 3 x H x W, of coverage a, B x 1 x H x W."""
+    return 1 - coverage * (1 - params["roots"][:, ink, :, None, None])
+
+
+def _contone(tones: Tensor, params: Params) -> Tensor:
+    """Return prod_j F_j, B x 3 x H x W, of tones B x 4 x H x W; its root in steps of 1/4095, as tabulated."""
+    first, second, third, fourth = (
+        _root(ink, covering(ink, tones[:, ink, None], params), params) for ink in range(4)
+    )
+    return rounded((first * second) * (third * fourth), 4095.0) ** column(params["ink"][:, 1])
+
+
+def _stepped(params: Params) -> bool:
+    """Whether screens or fringes are seen in the batch: its shapes say so."""
+    return params["dots"].shape[1] + params["fringes"].shape[1] > 0
 
 
 def _whole(tones: Tensor, params: Params, half: float = 0.5) -> Tensor:
@@ -190,7 +214,7 @@ def _whole(tones: Tensor, params: Params, half: float = 0.5) -> Tensor:
 
     `half` is what is added before digits are cut off. The gradient passes as if they were not.
     """
-    if not params["dots"].shape[1] and not params["fringes"].shape[1]:
+    if not _stepped(params):
         return tones
     # a hair more, for float32 misses whole numbers
     steps = (tones * SOLID + half + 0.001).floor() / SOLID

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from facedata.augment.adapters.torch.base import BatchedOperator, Packed, Params
+from facedata.augment.adapters.torch.base import Packed, Params
 from facedata.augment.adapters.torch.blurs import mapped, shadow_map
-from facedata.augment.adapters.torch.pixels import column, decode, rounded
+from facedata.augment.adapters.torch.camera import Photographs, pack_camera, pack_room, room
+from facedata.augment.adapters.torch.light import mixed, to_light
+from facedata.augment.adapters.torch.pixels import column, rounded
 from facedata.augment.adapters.torch.printed import Press, pack_print
 from facedata.augment.adapters.torch.surfaces import (
     Seen,
@@ -27,7 +29,8 @@ from facedata.augment.adapters.torch.surfaces import (
     seen_from,
 )
 from facedata.augment.draws import Draw
-from facedata.augment.geometry import room_cells, view
+from facedata.augment.geometry import view
+from facedata.augment.light import ONE
 from facedata.augment.operators.paper_shape import FoldedPaperParameters, crease_lines, speckle
 from facedata.augment.printing import lamp_of
 from facedata.augment.recapture import SheetParameters, SheetPhoto, cast_shadow
@@ -42,7 +45,7 @@ __all__ = [
 ]
 
 
-class BatchedSheet(BatchedOperator):
+class BatchedSheet(Photographs):
     """Base of the sheets: print, bend, hold before something, photograph.
 
     Rays, screens' phases, shadows' maps and the room are prepared on the CPU, coarse. The gradient flows
@@ -64,7 +67,7 @@ class BatchedSheet(BatchedOperator):
         return self.operator
 
     def pack_one(self, parameters: SheetParameters, height: int, width: int) -> Packed:
-        """Return what `medium` takes."""
+        """Return what `medium` takes, and the camera."""
         photo = self.photo
         sight = view(parameters, width, height)
         scale = parameters.medium_width / width
@@ -77,7 +80,7 @@ class BatchedSheet(BatchedOperator):
         worn = photo.worn(parameters)
         towards = lamp.place() / lamp.distance
         white = parameters.whiteness
-        core = [white * lamp.ambient, white * (1 - lamp.ambient), towards[0], towards[1]]
+        core = [white * ONE * lamp.ambient, white * ONE * (1 - lamp.ambient), towards[0], towards[1]]
         packed: Packed = {
             **pack_nodes(nodes),
             **pack_print(parameters, photo.halftone(parameters), scale, step, (height, width)),
@@ -87,7 +90,10 @@ class BatchedSheet(BatchedOperator):
             "core": np.array(core, np.float32),
             "depth": np.float32(round(256 * (1 - lamp.ambient)) if worn else 0),
             "worn": np.float32(worn),
-            **_behind(parameters, worn, millimetre, height, width),
+            **pack_room(height, width, parameters.paper_seed, level=parameters.room_level),
+            **_shadow(parameters, worn, millimetre, height, width),
+            **pack_camera(parameters, height, width, field_angle=sight.field_angle),
+            "share": np.float32(round(parameters.strength * ONE) / ONE),
         }
         outline = photo.outline(parameters, width, height)
         if outline is not None:
@@ -95,7 +101,7 @@ class BatchedSheet(BatchedOperator):
         return packed
 
     def medium(self, image: Tensor, params: Params) -> tuple[Tensor, Tensor]:
-        """Return the light before the lens, B x 3 x H x W (1 = diffuse white), and the sheet's cover, 0-1.
+        """Return the light before the lens (see `light`), B x 3 x H x W, and the sheet's cover, 0-1.
 
         `image` is float32, sRGB-coded.
         """
@@ -104,11 +110,10 @@ class BatchedSheet(BatchedOperator):
         cover = covered(seen, params["box"], params["steps"])
         if "outline" in params:
             cover = torch.minimum(cover, _scissors(params["outline"], seen))
-        behind, shade = params["room"], torch.zeros_like(cover)
-        behind = interpolate(behind, size=image.shape[2:], mode="bilinear", align_corners=False)
+        behind, shade = room(params, *image.shape[2:]), torch.zeros_like(cover)
         if params["shadow_rows"].shape[1]:
-            behind = torch.where(column(params["worn"]) > 0, decode(image), behind)
-            shade = mapped(cover[:, None], params["shadow_rows"], params["shadow_columns"])[:, 0]
+            behind = torch.where(column(params["worn"]) > 0, to_light(image), behind)
+            shade = mapped(cover[:, None], params["shadow_rows"], params["shadow_columns"]).round()[:, 0]
         return layered(light, behind, cover, shade, params), cover[:, None] / 255
 
     def inked(self, image: Tensor, params: Params) -> Tensor:
@@ -118,20 +123,20 @@ class BatchedSheet(BatchedOperator):
 
     def render(self, image: Tensor, params: Params) -> Tensor:
         """Return the photographs of the sheets."""
-        raise NotImplementedError
+        light, _ = self.medium(image, params)
+        return mixed(image, self.photograph(light, params), params["share"])
 
 
-def _behind(parameters: SheetParameters, worn: bool, millimetre: float, height: int, width: int) -> Packed:
-    """Return the room, 3 x 40 cells or so, and the maps of the shadow where the live face is behind."""
+def _shadow(parameters: SheetParameters, worn: bool, millimetre: float, height: int, width: int) -> Packed:
+    """Return the maps of the sheet's shadow on the live face, empty where that is not behind it."""
+    if not worn:
+        return {f"shadow_{axis}": np.zeros((0, 0), np.float32) for axis in ("rows", "columns")}
+    (right, down), sigma = cast_shadow(parameters, millimetre)
     short = min(height, width)
-    if worn:
-        (right, down), sigma = cast_shadow(parameters, millimetre)
-        rows, columns = shadow_map(height, short, down, sigma), shadow_map(width, short, right, sigma)
-    else:
-        rows = columns = np.zeros((0, 0), np.float32)
-    cells = room_cells(height, width, parameters.paper_seed, level=parameters.room_level)
-    planes = np.ascontiguousarray(cells.transpose(2, 0, 1)).astype(np.float32) / np.float32(32768)
-    return {"room": planes, "shadow_rows": rows, "shadow_columns": columns}
+    return {
+        "shadow_rows": shadow_map(height, short, down, sigma),
+        "shadow_columns": shadow_map(width, short, right, sigma),
+    }
 
 
 def _scissors(outline: Tensor, seen: Seen) -> Tensor:

@@ -5,7 +5,7 @@ Rays are followed on the CPU, exactly and at few places (`surface.trace`); betwe
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,13 +13,11 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from facedata.augment.adapters.torch.base import Packed, Params
+from facedata.augment.adapters.torch.light import cut
 from facedata.augment.adapters.torch.pixels import column, held, rounded
 from facedata.augment.surface import Nodes
 
-__all__ = ["WHITEST", "Seen", "covered", "enlarged", "layered", "looked", "pack_nodes", "seen_from"]
-
-WHITEST: Final = 65535 / 32768
-"""The most light that a px of a scene holds; 1 is diffuse white."""
+__all__ = ["Seen", "covered", "enlarged", "layered", "looked", "pack_nodes", "seen_from"]
 
 
 class Seen(NamedTuple):
@@ -90,7 +88,7 @@ def covered(seen: Seen, box: Tensor, steps: Tensor) -> Tensor:
 
 
 def layered(sheet: Tensor, behind: Tensor, cover: Tensor, shade: Tensor, params: Params) -> Tensor:
-    """Return the light of a sheet before what is `behind` it, B x 3 x H x W.
+    """Return the light (see `light`) of a sheet before what is `behind` it, B x 3 x H x W, whole numbers.
 
     `cover` and `shade` are B x H x W, 0-255: the sheet's cover, and how far it keeps the lamp from what is
     behind. `depth` is the lamp's share there, in 256; `edge` (in 1024) how much of a px the paper's core
@@ -99,7 +97,7 @@ def layered(sheet: Tensor, behind: Tensor, cover: Tensor, shade: Tensor, params:
     part = cover[:, None]
     whole = (part + (part >= 128)) / 256
     lit = 1 - (shade[:, None] * column(params["depth"]) * (257 / 256)).floor() / 65536
-    light = sheet * whole + behind * lit * (1 - whole)
+    light = cut(sheet * whole + cut(behind * lit) * (1 - whole) + 0.5)
     if "core" not in params:
         return light
     even, lamp, lamp_x, lamp_y = (column(value) for value in params["core"].unbind(1))
@@ -108,4 +106,4 @@ def layered(sheet: Tensor, behind: Tensor, cover: Tensor, shade: Tensor, params:
     out_x = wide[:, :, 1:-1, :-2] - wide[:, :, 1:-1, 2:]
     out_y = wide[:, :, :-2, 1:-1] - wide[:, :, 2:, 1:-1]
     facing = (out_x * lamp_x + out_y * lamp_y) / torch.hypot(out_x, out_y).clamp_min(1e-9)
-    return light * (1 - rim) + (even + lamp * facing.clamp_min(0)) * rim
+    return cut(light * (1 - rim) + (even + lamp * facing.clamp_min(0)).floor() * rim)
