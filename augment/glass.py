@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from facedata.augment.light import ONE
 from facedata.augment.textures import environment, planckian
 
-__all__ = ["SURFACES", "Surface", "SurfaceName", "reflected", "schlick"]
+__all__ = ["SURFACES", "Surface", "SurfaceName", "reflected_cells", "schlick"]
 
 Floats = NDArray[np.float64]
 
@@ -70,7 +70,7 @@ def _cosines(height: int, width: int, frame: tuple[int, int], focal: float, norm
     return np.asarray(np.clip(np.abs(toward) / length, 0.0, 1.0), np.float64)
 
 
-def reflected(
+def reflected_cells(
     height: int,
     width: int,
     *,
@@ -84,8 +84,9 @@ def reflected(
     blur: float,
     seed: int,
 ) -> NDArray[np.uint16]:
-    """Return the light that the front adds to a frame of `height` x `width` px: uint16 x 3, 32768 is white.
+    """Return the light that the front adds to a frame of `height` x `width` px, coarse: enlarge it to the frame.
 
+    Result: uint16, h x w x 3, 32768 is white; h and w are some tens of cells, or 1 where the light is even.
     L = F(theta) L_room + rho_d E / pi, theta per pixel between the ray and the plane's `normal` (in the
     camera's axes) for a focal length of `focal` px. `brightest` is the brightest mirrored radiance and
     `scattered` is E / pi, both over the luminance of white; `kelvin` is the colour temperature of the lamps
@@ -97,8 +98,7 @@ def reflected(
     lamp = planckian(kelvin) * tint
     level = front.diffuse * scattered * lamp
     if brightest <= 0:
-        flat = np.clip(np.rint(level * ONE), 0, 65535).astype(np.uint16)
-        return np.broadcast_to(flat, (height, width, 3)).copy()
+        return np.clip(np.rint(level * ONE), 0, 65535).astype(np.uint16).reshape(1, 1, 3)
     # the lobe in % of the shorter side, as the room behind the glass is far
     lobe = 100 * math.tan(math.radians(front.lobe)) * focal / min(height, width)
     # a room out of focus needs no more than a cell a deviation
@@ -114,8 +114,7 @@ def reflected(
         cosine = _cosines(room.shape[0], room.shape[1], (height, width), focal, normal)
         mirror = (schlick(cosine, front.mirror)[:, :, None] * gain).astype(np.float32)
     light = room * mirror + (level * ONE).astype(np.float32)
-    cells = np.minimum(light + 0.5, 65535).astype(np.uint16)
-    return np.asarray(cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR), np.uint16)
+    return np.asarray(np.minimum(light + 0.5, 65535), np.uint16)
 
 
 def _smeared(room: NDArray[np.float32], lobe: float) -> NDArray[np.float32]:

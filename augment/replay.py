@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.augment import display, screen
-from facedata.augment.camera import photograph_mosaic, row_gains
+from facedata.augment.camera import photograph_mosaic, row_gains, to_light
 from facedata.augment.geometry import View, view_of
 from facedata.augment.kernels import faded, prepared
 from facedata.augment.light import CODED, LINEAR, ONE, srgb_encode
@@ -72,11 +72,15 @@ class Scene(Generic[P]):
         return np.ones((self.rows, 3))
 
     def received(self) -> Light:
-        """Return the light that the panel itself adds from the room, uint16, height x width x 3."""
+        """Return the light that the panel itself adds from the room, coarse: uint16 x 3, to be enlarged."""
         raise NotImplementedError
 
-    def surroundings(self, image: Image) -> tuple[Floats, Light, float]:
-        """Return the light of the panel's frame (RGB, 1 is white), that behind, the frame's width in mm."""
+    def case(self) -> tuple[Floats, float]:
+        """Return the light of the panel's frame (RGB, 1 is white), and the frame's width in mm."""
+        raise NotImplementedError
+
+    def behind(self) -> Light | None:
+        """Return the light beside the device, coarse as that of `received`; None: the live person's."""
         raise NotImplementedError
 
     def keystone(self) -> Floats:
@@ -250,20 +254,27 @@ class Scene(Generic[P]):
         emitted = screen.project(
             pixels, shown.shape[0], shown.shape[1], grid @ backward, p.distortion, height, width, emission
         )
-        added = self.received()
+        added = self._enlarged(self.received())
         mask = np.full((height, width), 255, np.uint8)
         picture, lit, _ = self.boxes(0.0)
         sigma = float(
             np.hypot(self.blur / self.oversample, self.panel_sigma * self.magnification / self.oversample)
         )
         if not (self.covers_frame(picture) and self.covers_frame(lit)):
-            frame, behind, rim = self.surroundings(image)
+            frame, rim = self.case()
+            coarse = self.behind()
+            behind = to_light(image) if coarse is None else self._enlarged(coarse)
             covers = [screen.cover(backward, p.distortion, height, width, box) for box in self.boxes(rim)]
             level = np.rint(np.clip(frame, 0, 1.99) * ONE).astype(np.int64)
             screen.compose(emitted, added, behind, covers[0], covers[1], covers[2], int(emission[0]), level)
             mask = np.where(covers[1] >= 128, 255, 0).astype(np.uint8)
             added = soft(added, self.blur / self.oversample)
         return soft(emitted, sigma), added, mask
+
+    def _enlarged(self, coarse: Light) -> Light:
+        """Return coarse light at the picture's size."""
+        size = self.width, self.height
+        return np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR), np.uint16)
 
     def mosaic(self, emitted: Light, added: Light) -> Light:
         """Return what the photosites collect of the panel's light and of other light."""

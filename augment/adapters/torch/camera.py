@@ -31,7 +31,7 @@ from torch import Tensor
 from facedata.augment import camera
 from facedata.augment.adapters.torch.base import BatchedOperator, Packed, Params
 from facedata.augment.adapters.torch.isp import binned, demosaiced, finished, pack_tone, refined
-from facedata.augment.adapters.torch.jpeg import cosines, quantisation, recompressed
+from facedata.augment.adapters.torch.jpeg import quantisation, recompressed
 from facedata.augment.adapters.torch.light import BRIGHTEST, enlarged, whole
 from facedata.augment.adapters.torch.optics import blurred, pack_spread, sites
 from facedata.augment.adapters.torch.pixels import column, held
@@ -96,13 +96,11 @@ class Photographs(BatchedOperator):
     """Base of the operators that photograph what they make."""
 
     normal: Tensor
-    cosines: Tensor
 
     def __init__(self, parameters: Mapping[str, Draw] | None = None) -> None:
         super().__init__(parameters)
         normal = torch.from_numpy(normal_table().astype(np.float32))
         self.register_buffer("normal", normal, persistent=False)
-        self.register_buffer("cosines", torch.from_numpy(cosines().copy()), persistent=False)
 
     def photograph(self, light: Tensor, params: Params) -> Tensor:
         """Return the pictures, sRGB values 0-1 in steps of 1/255, of light of the picture's size.
@@ -121,7 +119,7 @@ class Photographs(BatchedOperator):
         raw = held(raw_frame(mosaic, params, self.normal))
         codes = held(refined(held(self._codes(raw, params, size)), params))
         for number in range(params["camera_jpeg"].shape[1]):
-            made = recompressed(codes, params["camera_steps"][:, number], self.cosines)
+            made = recompressed(codes, params["camera_steps"][:, number])
             codes = torch.where(column(params["camera_jpeg"][:, number]), made, codes)
         return codes / 255
 
@@ -155,9 +153,7 @@ def form(light: Tensor, params: Params) -> Tensor:
     return sites(blurred(light, params["camera_spread"]))
 
 
-def pack_room(
-    height: int, width: int, seed: int, *, kelvin: float = 5000, level: float = 0.25
-) -> Packed:
+def pack_room(height: int, width: int, seed: int, *, kelvin: float = 5000, level: float = 0.25) -> Packed:
     """Return the coarse light of what is behind a medium, for `room`; arguments as those of `geometry.room`."""
     return pack_coarse("room", room_cells(height, width, seed, kelvin=kelvin, level=level))
 

@@ -108,8 +108,10 @@ def refined(codes: Tensor, params: Params) -> Tensor:
     up, above, here, below, down = (wide[:, :, k : k + height] for k in range(5))
     near, far = above + below + 2 * here, up + down + 2 * (above + here + below)
     near_sum = near[..., 1 : width + 1] + 2 * near[..., 2 : width + 2] + near[..., 3 : width + 3]
-    far_sum = far[..., :width] + far[..., 4 : width + 4] + 2 * (
-        far[..., 1 : width + 1] + far[..., 2 : width + 2] + far[..., 3 : width + 3]
+    far_sum = (
+        far[..., :width]
+        + far[..., 4 : width + 4]
+        + 2 * (far[..., 1 : width + 1] + far[..., 2 : width + 2] + far[..., 3 : width + 3])
     )
     fine = _luma(codes * 16 - near_sum)
     coarse = codes * 64 - far_sum

@@ -67,7 +67,9 @@ def enlarged(coarse: Tensor, extent: Tensor, height: int, width: int) -> Tensor:
     """
     batch, channels, tall, wide = coarse.shape
     places = []
-    for axis, (count, index) in enumerate(zip((height, width), grid(height, width, coarse.device), strict=True)):
+    for axis, (count, index) in enumerate(
+        zip((height, width), grid(height, width, coarse.device), strict=True)
+    ):
         cells = extent[:, axis, None, None].to(torch.float32)
         place = ((index + 0.5) * (cells / count) - 0.5).clamp_min(0)
         place = torch.minimum(place, cells - 1)
