@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from facedata.augment.adapters.torch.base import Packed, Params
 from facedata.augment.adapters.torch.blurs import mapped, shifted, softener
-from facedata.augment.adapters.torch.light import BRIGHTEST, cut
+from facedata.augment.adapters.torch.light import BRIGHTEST, cut, passed
 from facedata.augment.adapters.torch.pixels import column, rounded
 from facedata.augment.adapters.torch.surfaces import Seen, looked
 from facedata.augment.bluenoise import MASK_SIDE
@@ -40,6 +40,12 @@ __all__ = ["Press", "pack_print"]
 
 _CELL: Final = (CELL_LEVELS + 1) * CELL_SIDE**2
 _DROP: Final = (DROP_LEVELS + 1) * MASK_SIDE**2
+_TURN: Final = 2**26
+"""Parts of a screen's cell in which its place is counted."""
+_FINE: Final = 2**18
+"""Parts of a px of the picture in which places on the sheet are counted."""
+_FAR: Final = 2.0**14
+"""Places beyond are taken here, px: the sheet is bare, and whole numbers do not spill over."""
 _FRINGE: Final = 0.25
 """Displacement of the inks, in px of the sensor, from which on it is rendered."""
 
@@ -75,9 +81,10 @@ def pack_print(
     screen = [0, 0, 1]
     if which is not None:
         side = MASK_SIDE if halftone.drop else CELL_SIDE
-        dots = screen_phases(halftone, scale, side, parameters.paper_seed)
-        # whole cells added there to keep the sum positive
-        dots[:, [2, 5]] %= side
+        cells = screen_phases(halftone, scale, side, parameters.paper_seed) / side
+        # what keeps the sum positive there is whole cells
+        cells[:, [2, 5]] %= 1
+        dots = np.rint(cells * _TURN)
         first = (which - CELL_STEPS[0]) * _CELL
         if halftone.drop:
             first = (CELL_STEPS[1] + 1 - CELL_STEPS[0]) * _CELL + (which - DROP_STEPS[0]) * _DROP
@@ -95,7 +102,7 @@ def pack_print(
         "softened": np.float32(step > 1.5),
         "rough": np.float32(parameters.fibre / 100),
         "fringes": np.asarray(fringes, np.float32),
-        "dots": dots.astype(np.float32),
+        "dots": dots.astype(np.int64),
         "screen": np.array(screen, np.int32),
         "stepped": np.float32(which is not None or len(fringes) > 0),
     }
@@ -124,44 +131,74 @@ class Press(nn.Module):
         scale, start = params["feed"][:, :, None, None].unbind(1)
         phase = (seen.place[:, 1] * scale + start).floor().to(torch.int32) & 255
         error = params["band"].gather(1, phase.flatten(1).long()).reshape(phase.shape)[:, None]
-        tones = _whole(tones * error, params, 0.0).clamp(max=1)
-        body = _contone(tones, params)
+        tones = (tones * error).clamp(max=1)
         if _stepped(params):
-            dotted = torch.ones_like(image)
-            for ink in range(4):
-                dotted = dotted * self._factor(ink, tones[:, ink, None], seen.place, params)
-            body = torch.where(column(params["stepped"]) > 0, dotted, body)
+            tones = _either(tones, (tones.detach() * SOLID).floor() / SOLID, params)
         surface = column(params["ink"][:, 4])
+        paper = params["paper"][:, :, None, None] * ONE
+        light = paper * (surface + (1 - surface) * _contone(tones, params))
+        if _stepped(params):
+            smooth, exact = self._dotted(tones, seen.place, params)
+            smooth = paper * (surface + (1 - surface) * smooth)
+            under = (paper * (1 - surface)).round().to(torch.int32)
+            exact = (paper * surface).round() + (under * exact >> 15)
+            light = torch.where(column(params["stepped"]) > 0, passed(exact, smooth), light)
         rows = torch.arange(height, device=image.device)[:, None] + params["fibre"][:, 0, None, None]
         columns = torch.arange(width, device=image.device) + params["fibre"][:, 1, None, None]
         fibre = self.fibres[rows & (TILE - 1), columns & (TILE - 1)][:, None]
         shade = seen.light[:, :1] * (1 + column(params["rough"]) * fibre)
-        paper = params["paper"][:, :, None, None] * (surface + (1 - surface) * body)
-        return cut(((paper * shade + seen.light[:, 1:]) * ONE).clamp(max=BRIGHTEST))
+        return cut((light * shade + seen.light[:, 1:] * ONE).clamp(max=BRIGHTEST))
+
+    def _dotted(self, tones: Tensor, place: Tensor, params: Params) -> tuple[Tensor, Tensor]:
+        """Return prod_j F_j, and prod_j F_j - d_j (F_j - T_j) / (1 - a_j) in Q15; both B x 3 x H x W.
+
+        The first is the mean of the second over a cell of the screen.
+        """
+        n = column(params["ink"][:, 1])
+        smooth, exact = torch.ones_like(place[:, :1]), torch.full_like(place[:, :1], ONE).to(torch.int32)
+        for ink in range(4):
+            tone = tones[:, ink, None]
+            smooth = smooth * _root(ink, covering(ink, tone, params), params) ** n
+            exact = exact * self._factor(ink, tone.detach(), place, params) >> 15
+        return smooth, exact
 
     def _factor(self, ink: int, tone: Tensor, place: Tensor, params: Params) -> Tensor:
-        """Return what light an ink lets through, B x 3 x H x W; in screens, F - d (F - T) / (1 - a)."""
+        """Return an ink's factor where its screen lies d above its tone: Q15, int32, B x 3 x H x W."""
         n = column(params["ink"][:, 1])
-        coverage = covering(ink, tone, params)
-        factor = _root(ink, coverage, params) ** n
+        # factors are tabulated at steps of tone and linear between them, in Q15
+        node = (tone * NODES).floor()
+        part = (tone * NODES - node) * (SOLID // NODES)
+        low, high = (
+            (_root(ink, covering(ink, (node + step) / NODES, params), params) ** n * (ONE - 1)).round()
+            for step in (0, 1)
+        )
+        factor = ((low + (high - low) * part / (SOLID // NODES)).floor()).to(torch.int32)
         if not params["dots"].shape[1]:
             return factor
+        # so are the screen and its contrast, but not between
+        node = (tone * NODES + 0.5).floor() / NODES
+        coverage = covering(ink, node, params)
+        drop = _root(ink, coverage, params) ** n - self.solids[ink, :, None, None]
+        contrast = (drop / (1 - coverage).clamp_min(1 / NODES)).clamp(0, 1)
+        contrast = (contrast * (ONE - 1)).round().to(torch.int32)
         first, levels, side = params["screen"][:, :, None, None].unbind(1)
-        forms = params["dots"][:, ink, :, None, None]
-        u, v = place.unbind(1)
-        across, down = (
-            (u * forms[:, k] + v * forms[:, k + 1] + forms[:, k + 2]).floor().to(torch.int32) & (side - 1)
-            for k in (0, 3)
-        )
-        # the screen and its contrast are tabulated at steps of tone
-        coverage = covering(ink, (tone.detach() * NODES + 0.5).floor() / NODES, params)
-        middle = _root(ink, coverage, params) ** n
         level = (coverage[:, 0] * levels).round().to(torch.int32)
-        place_in_bank = first + (level * side + down) * side + across
-        beyond = self.screens[place_in_bank.long()][:, None] / 32768
-        solid = self.solids[ink, :, None, None]
-        contrast = ((middle - solid) / (1 - coverage).clamp_min(1 / NODES)).clamp(0, 1)
-        return (factor - beyond * contrast).clamp(0, 1)
+        across, down = _cell(place, params["dots"][:, ink], side).unbind(1)
+        beyond = self.screens[first + (level * side + down) * side + across][:, None].to(torch.int32)
+        return (factor - (beyond * contrast >> 15)).clamp(0, ONE - 1)
+
+
+def _cell(place: Tensor, forms: Tensor, side: Tensor) -> Tensor:
+    """Return the place in a screen's cell, int32, B x 2 (across, down) x H x W, of `place` on the sheet.
+
+    `forms` (int64, B x 6) is the cell's place in `_TURN` parts of a cell as two linear forms. Both are in
+    whole numbers, for a float32 keeps too few digits of a place that is thousands of cells away.
+    """
+    u, v = (place.clamp(-_FAR, _FAR) * _FINE).to(torch.int64).unbind(1)
+    a, b, start, c, d, begin = forms[:, :, None, None].unbind(1)
+    turns = torch.stack([u * a + v * b + start * _FINE, u * c + v * d + begin * _FINE], dim=1)
+    within = (turns & (_TURN * _FINE - 1)) * side[:, None]
+    return (within // (_TURN * _FINE)).to(torch.int32)
 
 
 def softened(image: Tensor, params: Params) -> Tensor:
@@ -173,15 +210,23 @@ def softened(image: Tensor, params: Params) -> Tensor:
 
 
 def separated(image: Tensor, params: Params) -> Tensor:
-    """Return tones 0-1 of C, M, Y, K, B x 4 x H x W, of sRGB pictures: complements, some of them as black."""
-    black = column(params["ink"][:, 3])
-    tone = _whole(1 - image, params)
-    key = (black * tone.amin(1, keepdim=True) ** 2).clamp(max=1 - 1 / SOLID)
-    key = _whole(key, params)
-    inks = _whole((tone - key).clamp_min(0) / (1 - key), params)
+    """Return tones 0-1 of C, M, Y, K, B x 4 x H x W, of sRGB pictures: complements, some of them as black.
+
+    Where screens or fringes are seen they are in whole steps of 1/8192.
+    """
+    tone = 1 - image
+    key = (column(params["ink"][:, 3]) * tone.amin(1, keepdim=True) ** 2).clamp(max=1 - 1 / SOLID)
+    inks = (tone - key).clamp_min(0) / (1 - key)
+    if not _stepped(params):
+        return torch.cat([inks, key], dim=1)
+    black, complement = ((values.detach() * SOLID).round().to(torch.int32) for values in (key, tone))
+    # 65536 / (1 - black), to the nearest; the products below fill 30 bits
+    over = (2**30 + SOLID - black) // (2 * (SOLID - black))
+    inks = _either(inks, ((complement - black) * over + 32768 >> 16) / SOLID, params)
     if params["fringes"].shape[1]:
-        inks = _whole(shifted(inks, params["fringes"]), params)
-    return torch.cat([inks, key], dim=1)
+        moved = shifted(inks, params["fringes"])
+        inks = _either(moved, (moved.detach() * SOLID).round() / SOLID, params)
+    return torch.cat([inks, _either(key, black / SOLID, params)], dim=1)
 
 
 def covering(ink: int, tone: Tensor, params: Params) -> Tensor:
@@ -209,13 +254,6 @@ def _stepped(params: Params) -> bool:
     return params["dots"].shape[1] + params["fringes"].shape[1] > 0
 
 
-def _whole(tones: Tensor, params: Params, half: float = 0.5) -> Tensor:
-    """Return tones in whole steps of 1/8192 where a sample's screens or fringes take them so.
-
-    `half` is what is added before digits are cut off. The gradient passes as if they were not.
-    """
-    if not _stepped(params):
-        return tones
-    # a hair more, for float32 misses whole numbers
-    steps = (tones * SOLID + half + 0.001).floor() / SOLID
-    return tones + ((steps - tones) * column(params["stepped"])).detach()
+def _either(smooth: Tensor, stepped: Tensor, params: Params) -> Tensor:
+    """Return `stepped` for samples with screens or fringes, else `smooth`, whose gradient both have."""
+    return torch.where(column(params["stepped"]) > 0, passed(stepped, smooth), smooth)
