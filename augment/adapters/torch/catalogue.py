@@ -10,6 +10,11 @@ from facedata.augment.adapters.torch.cameras import BatchedHandTrembling, Batche
 from facedata.augment.adapters.torch.captures import BatchedCapture
 from facedata.augment.adapters.torch.colour import BatchedColorDistortion, BatchedColorDiversity
 from facedata.augment.adapters.torch.prints import BatchedBlueNoiseHalftone, BatchedClusteredHalftone
+from facedata.augment.adapters.torch.replays import (
+    BatchedReplayLcd,
+    BatchedReplayOled,
+    BatchedReplayProjector,
+)
 from facedata.augment.adapters.torch.screens import BatchedMoirePattern, BatchedReflection
 from facedata.augment.draws import Draw
 from facedata.augment.registry import find
@@ -27,6 +32,9 @@ _ALL: Final[tuple[type[BatchedOperator], ...]] = (
     BatchedHandTrembling,
     BatchedLowResolution,
     BatchedCapture,
+    BatchedReplayLcd,
+    BatchedReplayOled,
+    BatchedReplayProjector,
 )
 
 BATCHED: Final[dict[str, type[BatchedOperator]]] = {module.name: module for module in _ALL}
