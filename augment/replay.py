@@ -26,12 +26,12 @@ from facedata.augment.panel import PanelParameters
 from facedata.augment.sensor import flicker_gain
 from facedata.datasets.words import Words
 
-__all__ = ["Replay", "Scene", "soft"]
+__all__ = ["SHARP", "Replay", "Scene", "soft"]
 
 Floats = NDArray[np.float64]
 Light = NDArray[np.uint16]
 
-_SHARP: Final = 0.1
+SHARP: Final = 0.1
 """A defocus, px of the picture, that changes no code."""
 _AIRY: Final = 0.42 * 0.55
 """Deviation of an Airy disc over the f-number, in um of green light (0.55 um)."""
@@ -393,7 +393,7 @@ class Replay(Operator[P]):
 
 def soft(light: Light, sigma: float) -> Light:
     """Return the light through a lens whose point spread has a deviation of `sigma` px."""
-    if sigma < _SHARP:
+    if sigma < SHARP:
         return light
     taps = point_spread(sigma)
     reach = len(taps) // 2

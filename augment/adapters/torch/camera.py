@@ -56,14 +56,15 @@ def pack_camera(
     field_angle: float | None = None,
     sensor: tuple[int, int] | None = None,
     canvas_rows: int | None = None,
+    focused: bool = True,
     flickers: bool = True,
 ) -> Packed:
     """Return one sample's camera, for pictures of `height` x `width` px; names begin with `camera_`.
 
     `field_angle` (deg) takes the place of the parameter's where an instrument's pose decides it. `sensor` is
     rows and columns of photosites, those of the picture unless given, and at least two; `canvas_rows` the
-    rows of the largest sensor in a batch. `flickers` False says that the instrument's mosaic has the rows'
-    gains already.
+    rows of the largest sensor in a batch. `focused` and `flickers` False say that the light has passed
+    the lens already, and that it has the rows' gains.
     """
     rows, columns = sensor or (max(height, _CELL), max(width, _CELL))
     response, balance = camera.channel_gains(parameters)
@@ -72,7 +73,7 @@ def pack_camera(
     gains = camera.row_gains(parameters, rows) if flickers else np.full(rows, ONE)
     qualities = parameters.jpeg_first, parameters.jpeg_second
     return {
-        "camera_spread": pack_spread(parameters.defocus * (rows // max(height, _CELL)), rows, columns),
+        "camera_spread": pack_spread(parameters.defocus if focused else 0.0, rows, columns),
         "camera_sensor": np.array([rows, columns], np.int32),
         "camera_fall": np.array([1 - parameters.glare / 100, np.tan(np.radians(angle)) ** 2], np.float32),
         "camera_glare": np.float32(parameters.glare / 100),

@@ -11,6 +11,11 @@ from facedata.augment.adapters.torch.captures import BatchedCapture
 from facedata.augment.adapters.torch.colour import BatchedColorDistortion, BatchedColorDiversity
 from facedata.augment.adapters.torch.masks import BatchedResinMask, BatchedSiliconeMask
 from facedata.augment.adapters.torch.prints import BatchedBlueNoiseHalftone, BatchedClusteredHalftone
+from facedata.augment.adapters.torch.replays import (
+    BatchedReplayLcd,
+    BatchedReplayOled,
+    BatchedReplayProjector,
+)
 from facedata.augment.adapters.torch.screens import BatchedMoirePattern, BatchedReflection
 from facedata.augment.adapters.torch.sheets import (
     BatchedCurvedPaper,
@@ -42,6 +47,9 @@ _ALL: Final[tuple[type[BatchedOperator], ...]] = (
     BatchedCutPaper,
     BatchedResinMask,
     BatchedSiliconeMask,
+    BatchedReplayLcd,
+    BatchedReplayOled,
+    BatchedReplayProjector,
 )
 
 BATCHED: Final[dict[str, type[BatchedOperator]]] = {module.name: module for module in _ALL}
