@@ -7,6 +7,7 @@ m x n, with m small, which one matrix product applies to every sample of a batch
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Final
 
 import cv2
@@ -15,7 +16,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["blurred", "eight_bit_taps", "mapped", "shadow_map", "shifted", "smoother", "softener", "taps"]
+__all__ = [
+    "blurred",
+    "eight_bit_taps",
+    "mapped",
+    "pack_shadow",
+    "shadowed",
+    "shifted",
+    "smoother",
+    "softener",
+    "taps",
+]
 
 Floats = NDArray[np.float32]
 
@@ -87,26 +98,35 @@ def smoother(length: int, step: int, sigma: float) -> tuple[Floats, Floats]:
     return np.pad(down, ((0, spare), (0, 0))), np.pad(up, ((0, 0), (0, spare)))
 
 
-def shadow_map(length: int, short: int, shift: float, sigma: float) -> Floats:
-    """Return how `edges.shadow` maps an axis of `length` px of a cover: float32, length x length.
+def pack_shadow(height: int, width: int, shift: tuple[float, float], sigma: float) -> dict[str, Floats]:
+    """Return what `shadowed` takes: the displacement (right, down) and the penumbra's maps of both axes."""
+    short = min(height, width)
+    return {
+        "shadow_shift": np.array(shift, np.float32),
+        "shadow_rows": _penumbra(height, short, sigma),
+        "shadow_columns": _penumbra(width, short, sigma),
+    }
 
-    `short` is the picture's shorter side, `shift` the displacement along this axis and `sigma` that of the
-    penumbra, px. The NumPy half rounds to 8 bits between the steps, this one does not.
+
+def shadowed(cover: Tensor, params: Mapping[str, Tensor]) -> Tensor:
+    """Return the shadow of a cover, both B x H x W in whole numbers 0-255: `edges.shadow`.
+
+    Where the penumbra is wider than 4 px the NumPy half rounds to 8 bits twice more on the way.
     """
-    place = np.rint((np.arange(length) - shift) * 32) / 32  # OpenCV's steps of 1/32 px
-    first = np.floor(place)
-    whole = np.zeros((length, length), np.float32)
-    row = np.arange(length)
-    for node, weight in ((first, 1 - (place - first)), (first + 1, place - first)):
-        np.add.at(whole, (row, np.clip(node, 0, length - 1).astype(int)), weight.astype(np.float32))
+    moved = shifted(cover[:, None], params["shadow_shift"][:, None]).round()
+    return mapped(moved, params["shadow_rows"], params["shadow_columns"]).round()[:, 0]
+
+
+def _penumbra(length: int, short: int, sigma: float) -> Floats:
+    """Return how `edges.shadow` blurs an axis of `length` px, where the shorter one has `short`: a map."""
     if sigma <= 0.3:
-        return whole
+        return np.eye(length, dtype=np.float32)
     small = max(1, math.floor(sigma / 2))
     if small == 1 or short <= 4 * small:
-        return _gaussian(length, eight_bit_taps(sigma)) @ whole
+        return _gaussian(length, eight_bit_taps(sigma))
     count = length // small
-    reduced = np.asarray(cv2.resize(whole, (length, count), interpolation=cv2.INTER_AREA), np.float32)
-    soft = _gaussian(count, eight_bit_taps(sigma / small)) @ reduced
+    down = cv2.resize(np.eye(length, dtype=np.float32), (length, count), interpolation=cv2.INTER_AREA)
+    soft = _gaussian(count, eight_bit_taps(sigma / small)) @ down
     return np.asarray(cv2.resize(soft, (length, length), interpolation=cv2.INTER_LINEAR), np.float32)
 
 

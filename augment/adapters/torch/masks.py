@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, normalize
 
 from facedata.augment.adapters.torch.base import Packed, Params
-from facedata.augment.adapters.torch.blurs import blurred, mapped, shadow_map, smoother, taps
+from facedata.augment.adapters.torch.blurs import blurred, mapped, pack_shadow, shadowed, smoother, taps
 from facedata.augment.adapters.torch.camera import Photographs, pack_camera
 from facedata.augment.adapters.torch.light import BRIGHTEST, mixed, to_light, whole
 from facedata.augment.adapters.torch.pixels import column
@@ -46,11 +46,10 @@ class BatchedMask(Photographs):
 
     def pack_one(self, parameters: MaskParameters, height: int, width: int) -> Packed:
         """Return what `medium` takes, and the camera."""
-        pupil, short = parameters.pupils(width), min(height, width)
+        pupil = parameters.pupils(width)
         lamp = mask_lamp(parameters).place()
         light = np.array([lamp[0], lamp[1], -lamp[2]]) / np.linalg.norm(lamp)
         half = light + np.array([0, 0, 1])
-        (right, down), penumbra = mask_shadow(parameters, width)
         skin = [parameters.chroma, parameters.detail, parameters.relit]
         packed: Packed = {
             "slopes": np.ascontiguousarray(slopes(parameters, width, height).transpose(2, 0, 1)),
@@ -59,8 +58,7 @@ class BatchedMask(Photographs):
             "shine": np.array([parameters.ambient, parameters.gloss, parameters.gloss_exponent], np.float32),
             "skin": np.array(skin, np.float32),
             "cover": outline(parameters, width, height),
-            "shadow_rows": shadow_map(height, short, down, penumbra),
-            "shadow_columns": shadow_map(width, short, right, penumbra),
+            **pack_shadow(height, width, *mask_shadow(parameters, width)),
             **pack_camera(parameters, height, width),
             "share": np.float32(round(parameters.strength * ONE) / ONE),
             "depth": np.float32(mask_depth(parameters)),
@@ -83,8 +81,7 @@ class BatchedMask(Photographs):
         irradiance, gloss = shading(params, *image.shape[2:])
         masked = painted(live, irradiance, gloss, params)
         cover = params["cover"].to(torch.float32)
-        shade = mapped(cover[:, None], params["shadow_rows"], params["shadow_columns"]).round()[:, 0]
-        return layered(masked, live, cover, shade, params), cover[:, None] / 255
+        return layered(masked, live, cover, shadowed(cover, params), params), cover[:, None] / 255
 
     def render(self, image: Tensor, params: Params) -> Tensor:
         """Return the photographs of the masked faces."""

@@ -21,7 +21,7 @@ from facedata.augment.adapters.torch.pixels import column, rounded
 from facedata.augment.adapters.torch.surfaces import Seen, looked
 from facedata.augment.bluenoise import MASK_SIDE
 from facedata.augment.light import ONE
-from facedata.augment.paper import GREY_BALANCE, INKS, NODES, SOLID, TILE, fibres
+from facedata.augment.paper import INKS, NODES, SOLID, TILE, fibres
 from facedata.augment.printing import (
     CELL_STEPS,
     DROP_STEPS,
@@ -69,6 +69,7 @@ def pack_print(
     screen, no displaced inks and not more than a px and a half of the picture.
     """
     sheet = sheet_of(parameters)
+    plain = sheet.arithmetic()
     words = Words.of(parameters.paper_seed, "sheet")
     origin = [words.integer(0, TILE - 1), words.integer(0, TILE - 1)]
     finest = scale * step
@@ -93,9 +94,10 @@ def pack_print(
     return {
         "soften_rows": softener(lengths[0], 0.35 * step),
         "soften_columns": softener(lengths[1], 0.35 * step),
-        "ink": np.array([sheet.gain, sheet.n, sheet.balance, sheet.black, sheet.surface], np.float32),
-        "roots": (INKS ** (1 / sheet.n)).astype(np.float32),
-        "paper": np.array(sheet.paper, np.float32),
+        "ink": np.array([sheet.n, sheet.black], np.float32),
+        "curves": plain.curves,
+        "slopes": plain.slopes,
+        "paper": plain.paper,
         "band": 1 + np.float32(parameters.banding / 100) * errors,
         "feed": np.array(feed, np.float32),
         "fibre": np.array(origin, np.int32),
@@ -134,15 +136,13 @@ class Press(nn.Module):
         tones = (tones * error).clamp(max=1)
         if _stepped(params):
             tones = _either(tones, (tones.detach() * SOLID).floor() / SOLID, params)
-        surface = column(params["ink"][:, 4])
-        paper = params["paper"][:, :, None, None] * ONE
-        light = paper * (surface + (1 - surface) * _contone(tones, params))
+        surface, under = params["paper"][:, :, :, None, None].unbind(2)
+        light = surface + under * _contone(tones, params)
         if _stepped(params):
             smooth, exact = self._dotted(tones, seen.place, params)
-            smooth = paper * (surface + (1 - surface) * smooth)
-            under = (paper * (1 - surface)).round().to(torch.int32)
-            exact = (paper * surface).round() + (under * exact >> 15)
-            light = torch.where(column(params["stepped"]) > 0, passed(exact, smooth), light)
+            exact = surface.round() + (under.round().to(torch.int32) * exact >> 15)
+            stepped = passed(exact, surface + under * smooth)
+            light = torch.where(column(params["stepped"]) > 0, stepped, light)
         rows = torch.arange(height, device=image.device)[:, None] + params["fibre"][:, 0, None, None]
         columns = torch.arange(width, device=image.device) + params["fibre"][:, 1, None, None]
         fibre = self.fibres[rows & (TILE - 1), columns & (TILE - 1)][:, None]
@@ -154,7 +154,7 @@ class Press(nn.Module):
 
         The first is the mean of the second over a cell of the screen.
         """
-        n = column(params["ink"][:, 1])
+        n = column(params["ink"][:, 0])
         smooth, exact = torch.ones_like(place[:, :1]), torch.full_like(place[:, :1], ONE).to(torch.int32)
         for ink in range(4):
             tone = tones[:, ink, None]
@@ -164,7 +164,7 @@ class Press(nn.Module):
 
     def _factor(self, ink: int, tone: Tensor, place: Tensor, params: Params) -> Tensor:
         """Return an ink's factor where its screen lies d above its tone: Q15, int32, B x 3 x H x W."""
-        n = column(params["ink"][:, 1])
+        n = column(params["ink"][:, 0])
         # factors are tabulated at steps of tone and linear between them, in Q15
         node = (tone * NODES).floor()
         part = (tone * NODES - node) * (SOLID // NODES)
@@ -215,7 +215,7 @@ def separated(image: Tensor, params: Params) -> Tensor:
     Where screens or fringes are seen they are in whole steps of 1/8192.
     """
     tone = 1 - image
-    key = (column(params["ink"][:, 3]) * tone.amin(1, keepdim=True) ** 2).clamp(max=1 - 1 / SOLID)
+    key = (column(params["ink"][:, 1]) * tone.amin(1, keepdim=True) ** 2).clamp(max=1 - 1 / SOLID)
     inks = (tone - key).clamp_min(0) / (1 - key)
     if not _stepped(params):
         return torch.cat([inks, key], dim=1)
@@ -231,14 +231,15 @@ def separated(image: Tensor, params: Params) -> Tensor:
 
 def covering(ink: int, tone: Tensor, params: Params) -> Tensor:
     """Return the coverage 0-1 of tones 0-1 of an ink: grey balance, then dot gain."""
-    gain, balance = (column(params["ink"][:, k]) for k in (0, 2))
-    balanced = tone * (1 - 2 * GREY_BALANCE[ink] * balance * (1 - tone))
-    return (balanced + 4 * gain * balanced * (1 - balanced)).clamp(0, 1)
+    first, second = (column(params["curves"][:, ink, k]) for k in (0, 1))
+    gain = column(params["curves"][:, 4, 0])
+    balanced = tone * (first + second * tone)
+    return (balanced + gain * balanced * (1 - balanced)).clamp(0, 1)
 
 
 def _root(ink: int, coverage: Tensor, params: Params) -> Tensor:
     """Return F^(1/n) = 1 - a + a T^(1/n), B x 3 x H x W, of coverage a, B x 1 x H x W."""
-    return 1 - coverage * (1 - params["roots"][:, ink, :, None, None])
+    return 1 - params["slopes"][:, ink, :, None, None] * coverage
 
 
 def _contone(tones: Tensor, params: Params) -> Tensor:
@@ -246,7 +247,7 @@ def _contone(tones: Tensor, params: Params) -> Tensor:
     first, second, third, fourth = (
         _root(ink, covering(ink, tones[:, ink, None], params), params) for ink in range(4)
     )
-    return rounded((first * second) * (third * fourth), 4095.0) ** column(params["ink"][:, 1])
+    return rounded((first * second) * (third * fourth), 4095.0) ** column(params["ink"][:, 0])
 
 
 def _stepped(params: Params) -> bool:

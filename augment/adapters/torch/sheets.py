@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from facedata.augment.adapters.torch.base import Packed, Params
-from facedata.augment.adapters.torch.blurs import mapped, shadow_map
-from facedata.augment.adapters.torch.camera import Photographs, pack_camera, pack_room, room
+from facedata.augment.adapters.torch.blurs import pack_shadow, shadowed
+from facedata.augment.adapters.torch.camera import Photographs, pack_camera, pack_room
 from facedata.augment.adapters.torch.light import mixed, to_light
 from facedata.augment.adapters.torch.pixels import column, rounded
 from facedata.augment.adapters.torch.printed import Press, pack_print
@@ -110,10 +110,11 @@ class BatchedSheet(Photographs):
         cover = covered(seen, params["box"], params["steps"])
         if "outline" in params:
             cover = torch.minimum(cover, _scissors(params["outline"], seen))
-        behind, shade = room(params, *image.shape[2:]), torch.zeros_like(cover)
+        behind = interpolate(params["room"], size=image.shape[2:], mode="bilinear", align_corners=False)
+        behind, shade = behind.round(), torch.zeros_like(cover)
         if params["shadow_rows"].shape[1]:
             behind = torch.where(column(params["worn"]) > 0, to_light(image), behind)
-            shade = mapped(cover[:, None], params["shadow_rows"], params["shadow_columns"]).round()[:, 0]
+            shade = shadowed(cover, params)
         return layered(light, behind, cover, shade, params), cover[:, None] / 255
 
     def inked(self, image: Tensor, params: Params) -> Tensor:
@@ -130,13 +131,9 @@ class BatchedSheet(Photographs):
 def _shadow(parameters: SheetParameters, worn: bool, millimetre: float, height: int, width: int) -> Packed:
     """Return the maps of the sheet's shadow on the live face, empty where that is not behind it."""
     if not worn:
-        return {f"shadow_{axis}": np.zeros((0, 0), np.float32) for axis in ("rows", "columns")}
-    (right, down), sigma = cast_shadow(parameters, millimetre)
-    short = min(height, width)
-    return {
-        "shadow_rows": shadow_map(height, short, down, sigma),
-        "shadow_columns": shadow_map(width, short, right, sigma),
-    }
+        none = np.zeros((0, 0), np.float32)
+        return {"shadow_shift": np.zeros(2, np.float32), "shadow_rows": none, "shadow_columns": none}
+    return {**pack_shadow(height, width, *cast_shadow(parameters, millimetre))}
 
 
 def _scissors(outline: Tensor, seen: Seen) -> Tensor:
