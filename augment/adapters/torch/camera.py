@@ -32,7 +32,7 @@ from facedata.augment import camera
 from facedata.augment.adapters.torch.base import BatchedOperator, Packed, Params
 from facedata.augment.adapters.torch.isp import binned, demosaiced, finished, pack_tone, refined
 from facedata.augment.adapters.torch.jpeg import quantisation, recompressed
-from facedata.augment.adapters.torch.light import BRIGHTEST, enlarged, whole
+from facedata.augment.adapters.torch.light import BRIGHTEST, enlarged, passed, whole
 from facedata.augment.adapters.torch.optics import blurred, pack_spread, sites
 from facedata.augment.adapters.torch.pixels import column, held
 from facedata.augment.adapters.torch.sensor import framed, raw_frame
@@ -135,7 +135,8 @@ class Photographs(BatchedOperator):
         if (rows, columns) != (2 * height, 2 * width) or (tall, wide) == (height, width):
             codes = finished(demosaiced(framed(raw, tall, wide), params), params)
             if (tall, wide) != (height, width):
-                codes = whole(torch.nn.functional.avg_pool2d(codes, (tall // height, wide // width)))
+                mean = torch.nn.functional.avg_pool2d(codes, (tall // height, wide // width))
+                codes = passed(mean.round(), mean)  # halves go to even numbers, as OpenCV's do
         if (rows, columns) != (2 * height, 2 * width):
             return codes
         halved = finished(binned(framed(raw, rows, columns), params), params)
