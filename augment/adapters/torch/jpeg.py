@@ -39,7 +39,7 @@ _CHROMA: Final = (
     (99, 99, 99, 99, 99, 99, 99, 99),
     (99, 99, 99, 99, 99, 99, 99, 99),
 )
-"""Steps of luma and chroma at quality 50, rows of vertical frequency (ISO/IEC 10918-1, tables K.1 and K.2)."""
+"""Steps of luma and chroma at quality 50, a row a vertical frequency (ISO/IEC 10918-1, tables K.1, K.2)."""
 _FEWEST: Final = 3
 """Chroma of this width and more is interpolated, a narrower one repeated, by libjpeg's rule."""
 

@@ -1,7 +1,7 @@
 """A lit plane before a camera, batched: its picture, its frame and its lattice (`facedata.augment.screen`).
 
 What px look at is computed in float64 at the ends of runs of px and linear between them, in fixed point, as
-in the NumPy half, so that both look at the same cell of a lattice. (float32 would lose a twentieth of a cell.)
+in the NumPy half, so that both look at the same cell of a lattice.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def on_display_grid(codes: Tensor, extent: Tensor) -> Tensor:
             below, above = (_taken(sums, first.long() + step, dim) for step in (0, 1))
             ends.append((below, above, part))
         (below, above, part), (last_below, last_above, last_part) = ends
-        # the sums are whole: their differences first, or their size costs the fractions' last bits
+        # the difference of the sums first: beside large numbers a fraction loses bits
         total = (last_below - below) + (last_above - last_below) * last_part - (above - below) * part
         codes = held(total / scale.reshape(-1, 1, 1, 1))
     # halves go to even numbers, as OpenCV's do
@@ -210,9 +210,9 @@ def _ends(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the places (x, y) that every `run`-th px of a frame looks at, and the scale there.
 
-    Each is float64, B x rows x (columns / run + 1, upwards). `size` is rows and columns of each sample's frame,
-    int32, B; `curve` the lens's distortion of squared px from its middle. The scale is depth over what the
-    lens stretches (`Scene.scales`).
+    Each is float64, B x rows x (columns / run + 1, upwards). `size` is rows and columns of each sample's
+    frame, int32, B; `curve` the lens's distortion of squared px from its middle. The scale is depth over what
+    the lens stretches (`Scene.scales`).
     """
     middle_y, middle_x = ((count.double()[:, None, None] - 1) / 2 for count in size)
     x = torch.arange(-(-columns // run) + 1, device=rows.device) * run - middle_x
