@@ -84,9 +84,9 @@ def reflected_cells(
     blur: float,
     seed: int,
 ) -> NDArray[np.uint16]:
-    """Return the light that the front adds to a frame of `height` x `width` px, coarse: enlarge it to the frame.
+    """Return the light that the front adds to a frame of `height` x `width` px, coarse, to be enlarged.
 
-    Result: uint16, h x w x 3, 32768 is white; h and w are some tens of cells, or 1 where the light is even.
+    Result: uint16, h x w x 3, 32768 is white; h and w are some tens of cells, or 1 where light is even.
     L = F(theta) L_room + rho_d E / pi, theta per pixel between the ray and the plane's `normal` (in the
     camera's axes) for a focal length of `focal` px. `brightest` is the brightest mirrored radiance and
     `scattered` is E / pi, both over the luminance of white; `kelvin` is the colour temperature of the lamps

@@ -33,6 +33,11 @@ BOUNDS = {
     "hand-trembling": (2, 0.1),
     # OpenCV's linear interpolation of 8-bit pictures cuts off where others round, twice in a row here
     "low-resolution": (2, 0.15),
+    # a code's difference may move a coefficient of JPEG by a step, and with it 64 px
+    "capture": (16, 0.2),
+    "replay-lcd": (32, 1.0),
+    "replay-oled": (32, 1.0),
+    "replay-projector": (32, 1.0),
 }
 
 

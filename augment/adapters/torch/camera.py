@@ -9,10 +9,10 @@ adds what `pack_camera` gives to its own tensors, and in `render` it hands its l
     taken = self.photograph(light, params)    # B x 3 x H x W, sRGB values 0-1
     return mixed(image, taken, params["share"])
 
-Light is float32, B x 3 x H x W, linear, 32768 = diffuse white of the medium under its own light, whole numbers
-up to 65535 (see `light`; other numbers are rounded). An instrument whose sensor is finer than the picture, or
-whose light has passed the lens already, forms the mosaic itself and calls `photograph_mosaic`. What is behind
-a medium is `room`, whose coarse light `pack_room` packs.
+Light is float32, B x 3 x H x W, linear, 32768 = diffuse white of the medium under its own light, whole
+numbers up to 65535 (see `light`; other numbers are rounded). An instrument whose sensor is finer than the
+picture, or whose light has passed the lens already, forms the mosaic itself and calls `photograph_mosaic`.
+What is behind a medium is `room`, whose coarse light `pack_room` packs.
 
 The camera's parameters are tensors whose first axis is the batch, named `camera_...`. Nothing is drawn,
 nothing loops over the batch or branches on a value. The gradient flows through every stage: rounding and the
@@ -32,7 +32,7 @@ from facedata.augment import camera
 from facedata.augment.adapters.torch.base import BatchedOperator, Packed, Params
 from facedata.augment.adapters.torch.isp import binned, demosaiced, finished, pack_tone, refined
 from facedata.augment.adapters.torch.jpeg import quantisation, recompressed
-from facedata.augment.adapters.torch.light import BRIGHTEST, enlarged, whole
+from facedata.augment.adapters.torch.light import BRIGHTEST, enlarged, passed, whole
 from facedata.augment.adapters.torch.optics import blurred, pack_spread, sites
 from facedata.augment.adapters.torch.pixels import column, held
 from facedata.augment.adapters.torch.sensor import framed, raw_frame
@@ -135,7 +135,8 @@ class Photographs(BatchedOperator):
         if (rows, columns) != (2 * height, 2 * width) or (tall, wide) == (height, width):
             codes = finished(demosaiced(framed(raw, tall, wide), params), params)
             if (tall, wide) != (height, width):
-                codes = whole(torch.nn.functional.avg_pool2d(codes, (tall // height, wide // width)))
+                mean = torch.nn.functional.avg_pool2d(codes, (tall // height, wide // width))
+                codes = passed(mean.round(), mean)  # halves go to even numbers, as OpenCV's do
         if (rows, columns) != (2 * height, 2 * width):
             return codes
         halved = finished(binned(framed(raw, rows, columns), params), params)
@@ -155,7 +156,7 @@ def form(light: Tensor, params: Params) -> Tensor:
 
 
 def pack_room(height: int, width: int, seed: int, *, kelvin: float = 5000, level: float = 0.25) -> Packed:
-    """Return the coarse light of what is behind a medium, for `room`; arguments as those of `geometry.room`."""
+    """Return the coarse light of what is behind a medium, for `room`; arguments are `geometry.room`'s."""
     return pack_coarse("room", room_cells(height, width, seed, kelvin=kelvin, level=level))
 
 

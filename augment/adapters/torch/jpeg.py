@@ -7,7 +7,6 @@ cancel out, what is left of the gradient is the conversion of colours and the av
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -40,7 +39,7 @@ _CHROMA: Final = (
     (99, 99, 99, 99, 99, 99, 99, 99),
     (99, 99, 99, 99, 99, 99, 99, 99),
 )
-"""Steps of luma and chroma at quality 50, rows of vertical frequency (ISO/IEC 10918-1, tables K.1 and K.2)."""
+"""Steps of luma and chroma at quality 50, a row a vertical frequency (ISO/IEC 10918-1, tables K.1, K.2)."""
 _FEWEST: Final = 3
 """Chroma of this width and more is interpolated, a narrower one repeated, by libjpeg's rule."""
 
@@ -97,76 +96,43 @@ def _extended(planes: Tensor, height: int, width: int) -> Tensor:
 
 
 def _coarse(planes: Tensor, steps: Tensor) -> Tensor:
-    """Return B x C x H x W (multiples of 8) after the quantisation of each block's coefficients."""
-    batch, channels, height, width = planes.shape
-    blocks = planes.detach().to(torch.int32).reshape(batch, channels, height // 8, 8, width // 8, 8) - 128
-    steps = steps.reshape(batch, 1, 1, 8, 1, 8)
-    found = blocks
-    for dim, shifts in ((5, (-_MORE, _BITS - _MORE)), (3, (_MORE, _BITS + _MORE))):
-        found = held(torch.stack(_spectrum(found.unbind(dim), *shifts), dim))
-    # coefficients are 8 times as large; halves go away from zero
-    found = found.sign() * ((found.abs() + 4 * steps) // (8 * steps)) * steps
-    for dim, shift in ((3, _BITS - _MORE), (5, _BITS + _MORE + 3)):
-        found = held(torch.stack(_signal(found.unbind(dim), shift), dim))
-    exact = found.reshape(batch, channels, height, width) + 128
-    return passed(exact.to(planes.dtype), planes).clamp(0, 255)
+    """Return B x C x H x W (multiples of 8) after the quantisation of each block's coefficients.
 
-
-_BITS: Final = 13
-"""Bits of the factors of the transforms."""
-_MORE: Final = 2
-"""Bits that numbers have more between the two passes."""
-_EVEN: Final = (4433, 6270, -15137)
-"""sqrt(2) times cos(6 pi / 16), cos(2 pi / 16) - cos(6 pi / 16), -cos(2 pi / 16) - cos(6 pi / 16), Q13."""
-_CROSS: Final = (9633, -7373, -20995, -16069, -3196)
-"""The factors of the sums of odd lines (Loeffler, Ligtenberg and Moschytz, ICASSP 1989, figure 8), Q13."""
-_ODD: Final = (2446, 16819, 25172, 12299)
-"""The factors of the odd lines themselves, from the outermost pair of px to the innermost one in reverse."""
-
-
-def _spectrum(px: Sequence[Tensor], plain: int, shift: int) -> list[Tensor]:
-    """Return the 8 coefficients of lines of 8 px, int32, 2 sqrt(2) times orthonormal.
-
-    Those without factors are shifted right by `plain` bits (left where negative), the others by `shift`.
+    float64 holds every sum exactly, and no setting of a device's float32 products touches it.
     """
-    sums = [px[k] + px[7 - k] for k in range(4)]
-    odd = _rotated([px[3] - px[4], px[2] - px[5], px[1] - px[6], px[0] - px[7]])
-    outer, inner = sums[0] + sums[3], sums[1] + sums[2]
-    high, low = sums[0] - sums[3], sums[1] - sums[2]
-    middle = (high + low) * _EVEN[0]
-    zero, four = (
-        _shifted(value, plain) if plain > 0 else value << -plain for value in (outer + inner, outer - inner)
-    )
-    two, six = middle + high * _EVEN[1], middle + low * _EVEN[2]
-    one, three, five, seven, two, six = (_shifted(v, shift) for v in (*reversed(odd), two, six))
-    return [zero, one, two, three, four, five, six, seven]
+    batch, channels, height, width = planes.shape
+    blocks = planes.detach().double().reshape(batch, channels, height // 8, 8, width // 8, 8) - 128
+    blocks = blocks.permute(0, 1, 2, 4, 3, 5)
+    lines = torch.tensor(_LINES, dtype=torch.float64, device=planes.device)
+    sizes = steps.double().reshape(batch, 1, 1, 1, 8, 8)
+    # rows, then columns; their numbers have two bits more in between, and coefficients are 8 times as large
+    found = _shifted(lines @ _shifted(blocks @ lines.T, 11), 15)
+    # halves go away from zero
+    found = found.sign() * ((found.abs() + 4 * sizes) / (8 * sizes)).floor() * sizes
+    found = _shifted(_shifted(lines.T @ found, 11) @ lines, 18) + 128
+    exact = found.permute(0, 1, 2, 4, 3, 5).reshape(planes.shape).to(planes.dtype)
+    return passed(exact, planes).clamp(0, 255)
 
 
-def _signal(lines: Sequence[Tensor], shift: int) -> list[Tensor]:
-    """Return the 8 px, int32, of 8 coefficients, shifted right by `shift` bits; the inverse of `_spectrum`."""
-    middle = (lines[2] + lines[6]) * _EVEN[0]
-    low, high = middle + lines[6] * _EVEN[2], middle + lines[2] * _EVEN[1]
-    total, rest = (lines[0] + lines[4]) << _BITS, (lines[0] - lines[4]) << _BITS
-    even = [total + high, rest + low, rest - low, total - high]
-    odd = _rotated([lines[7], lines[5], lines[3], lines[1]])[::-1]
-    pairs = list(zip(even, odd, strict=True))
-    return [_shifted(a + b, shift) for a, b in pairs] + [_shifted(a - b, shift) for a, b in reversed(pairs)]
+_LINES: Final = (
+    (8192, 8192, 8192, 8192, 8192, 8192, 8192, 8192),
+    (11363, 9633, 6437, 2260, -2260, -6437, -9633, -11363),
+    (10703, 4433, -4433, -10703, -10703, -4433, 4433, 10703),
+    (9633, -2259, -11362, -6436, 6436, 11362, 2259, -9633),
+    (8192, -8192, -8192, 8192, 8192, -8192, -8192, 8192),
+    (6437, -11362, 2261, 9633, -9633, -2261, 11362, -6437),
+    (4433, -10704, 10704, -4433, -4433, 10704, -10704, 4433),
+    (2260, -6436, 9633, -11363, 11363, -9633, 6436, -2260),
+)
+"""The transform of 8 px, 2 sqrt(2) times orthonormal, Q13: what libjpeg's factors of 13 bits come to.
 
-
-def _rotated(lines: Sequence[Tensor]) -> list[Tensor]:
-    """Return the odd half of either transform: coefficients 7, 5, 3, 1 of differences, or the other way."""
-    a, b, c, d = lines
-    both = (a + c + b + d) * _CROSS[0]
-    outer, inner = (a + d) * _CROSS[1], (b + c) * _CROSS[2]
-    first, second = (a + c) * _CROSS[3] + both, (b + d) * _CROSS[4] + both
-    scaled = [line * factor for line, factor in zip(lines, _ODD, strict=True)]
-    sums = (outer + first, inner + second, inner + first, outer + second)
-    return [line + other for line, other in zip(scaled, sums, strict=True)]
+It multiplies in fewer steps (Loeffler, Ligtenberg and Moschytz, ICASSP 1989), all exact; it rounds after.
+"""
 
 
 def _shifted(values: Tensor, bits: int) -> Tensor:
     """Return whole numbers over 2^bits, rounded, halves up."""
-    return (values + (1 << (bits - 1))) >> bits
+    return (values / (1 << bits) + 0.5).floor()
 
 
 def _interpolated(small: Tensor, height: int, width: int) -> Tensor:

@@ -1,8 +1,7 @@
 """A lit plane before a camera, batched: its picture, its frame and its lattice (`facedata.augment.screen`).
 
-Places on the frame or the sensor are counted from its middle in float32; what they are mapped to is computed
-at the ends of runs of px and linear between them, as in the NumPy half, so that both look at the same cell of
-a lattice.
+What px look at is computed in float64 at the ends of runs of px and linear between them, in fixed point, as
+in the NumPy half, so that both look at the same cell of a lattice.
 """
 
 from __future__ import annotations
@@ -13,12 +12,13 @@ import torch
 from torch import Tensor
 
 from facedata.augment.adapters.torch.base import Params
-from facedata.augment.adapters.torch.light import cut, grid, whole
+from facedata.augment.adapters.torch.light import cut, grid, passed, whole
 from facedata.augment.adapters.torch.pixels import column, held
 from facedata.augment.light import ONE
 
 __all__ = ["composed", "covered", "emitted", "lattice_mosaic", "on_display_grid", "projected"]
 
+_MIDDLE: Final = 128.0
 _RUN: Final = 16
 """Px of the frame between exact places of the picture."""
 _FINE_RUN: Final = 8
@@ -32,6 +32,8 @@ def on_display_grid(codes: Tensor, extent: Tensor) -> Tensor:
     the gradient passes the rounding. `cv2.resize` by area: what a px of the display covers is the difference
     of two sums over all px up to its ends.
     """
+    # sums about nought stay small, and keep the bits of their fractions
+    codes = codes - _MIDDLE
     for axis, dim in enumerate((2, 3)):
         length = codes.shape[dim]
         index = torch.arange(length, device=codes.device)
@@ -45,10 +47,11 @@ def on_display_grid(codes: Tensor, extent: Tensor) -> Tensor:
             below, above = (_taken(sums, first.long() + step, dim) for step in (0, 1))
             ends.append((below, above, part))
         (below, above, part), (last_below, last_above, last_part) = ends
-        # the sums are whole: their differences first, or their size costs the fractions' last bits
+        # the difference of the sums first: beside large numbers a fraction loses bits
         total = (last_below - below) + (last_above - last_below) * last_part - (above - below) * part
         codes = held(total / scale.reshape(-1, 1, 1, 1))
-    return whole(codes)
+    # halves go to even numbers, as OpenCV's do
+    return passed(codes.round(), codes) + _MIDDLE
 
 
 def _shape(dim: int, length: int) -> tuple[int, ...]:
@@ -70,14 +73,15 @@ def projected(codes: Tensor, params: Params) -> Tensor:
     batch, channels, height, width = codes.shape
     rows, columns = grid(height, width, codes.device)
     extent = params["shown"][..., None, None]
-    size = torch.full_like(params["bend"], height), torch.full_like(params["bend"], width)
-    x, y, _ = _runs(params["picture"], params["bend"], rows, columns, size, _RUN)
+    size = torch.full_like(params["shown"], height)[:, 0], torch.full_like(params["shown"], width)[:, 0]
+    x, y, _ = _ends(params["picture"], params["bend"], rows, width, size, _RUN)
     corners = []
-    for place, count in ((y, extent[:, 0]), (x, extent[:, 1])):
-        place = torch.minimum(place.clamp_min(0), (count - 1).to(torch.float32))
-        first = place.floor()
-        part = ((place - first) * 64).floor() / 64
-        corners.append((first.to(torch.int32), torch.minimum(first.to(torch.int32) + 1, count - 1), part[:, None]))
+    for ends, count in ((y, extent[:, 0]), (x, extent[:, 1])):
+        # in 1/65536 px; the border goes on, so nothing is lost far outside
+        place = _between((ends * 65536).clamp(-(2**28), 2**28).long(), columns, _RUN)
+        place = torch.minimum(place.clamp_min(0), (count - 1) << 16)
+        first, part = place >> 16, (place >> 10 & 63).to(torch.float32) / 64
+        corners.append((first, torch.minimum(first + 1, count - 1), part[:, None]))
     (top, bottom, down), (left, right, across) = corners
     flat = codes.reshape(batch, channels, height * width)
 
@@ -105,7 +109,7 @@ def covered(params: Params, height: int, width: int) -> Tensor:
     """
     rows, columns = grid(height, width, params["bend"].device)
     y, x = rows - (height - 1) / 2, columns - (width - 1) / 2
-    curve = params["bend"][:, None, None]
+    curve = params["bend"][:, None, None].to(torch.float32)
     radius = x * x + y * y
     t = params["plane"][..., None, None]
     u, v, depth = _mapped(t, x * (1 + curve * radius), y * (1 + curve * radius))
@@ -150,14 +154,15 @@ def lattice_mosaic(light: Tensor, added: Tensor, params: Params) -> Tensor:
     rows, columns = grid(tall, wide, light.device)
     colour = (rows & 1) + (columns & 1)
     sensor = params["camera_sensor"]
-    size = sensor[:, 0].to(torch.float32), sensor[:, 1].to(torch.float32)
-    u, v, scale = _runs(params["lattice"], params["lattice_bend"], rows, columns, size, _FINE_RUN)
-    start_u, start_v = params["start"][..., None, None].unbind(1)
+    u, v, scale = _ends(
+        params["lattice"], params["lattice_bend"], rows, wide, (sensor[:, 0], sensor[:, 1]), _FINE_RUN
+    )
     nearest, step, last = params["scales"][..., None, None].unbind(1)
     which = torch.minimum(((scale - nearest) / step).clamp_min(0), last).to(torch.int32)
-    side = params["tile_side"][:, None, None]
-    cells = [((place - place.floor()) * side).floor().to(torch.int32) for place in (v + start_v, u + start_u)]
-    row, across = (torch.minimum(cell, side - 1) for cell in cells)
+    number = torch.div(columns[0], _FINE_RUN, rounding_mode="floor")
+    which = held(which).index_select(2, number)
+    side, bits = params["tile_side"][:, None, None], params["tile_bits"][:, None, None]
+    row, across = ((_between(_phases(ends), columns, _FINE_RUN) >> bits) & (side - 1) for ends in (v, u))
     place = ((which * 3 + colour) * side + row) * side + across
     tile = torch.gather(params["tile"], 1, place.reshape(batch, -1).long()).reshape(place.shape)
     # two bytes a cell, of which NumPy's have no sign
@@ -172,6 +177,17 @@ def lattice_mosaic(light: Tensor, added: Tensor, params: Params) -> Tensor:
     gain = torch.where(colour == 0, red, torch.where(colour == 1, green, blue))
     seen = cut(cut(shown * (gain / ONE)) * (tile / 4096))
     return (seen + cut(other * (params["flicker"][:, :, None] / ONE))).clamp(max=65535)
+
+
+_PERIOD: Final = 2**22
+"""Parts of a lattice's period in which places are told."""
+
+
+def _phases(places: Tensor) -> Tensor:
+    """Return places in periods of a lattice as parts of one, int64, whole periods of the line's first off."""
+    parts = (places * _PERIOD).long()
+    # ends of a run keep their distance, as both lose the same
+    return parts - (parts[:, :, :1] & -_PERIOD)
 
 
 _NEAREST: Final = 0.05
@@ -189,29 +205,26 @@ def _mapped(t: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     )
 
 
-def _runs(
-    transform: Tensor,
-    curve: Tensor,
-    rows: Tensor,
-    columns: Tensor,
-    size: tuple[Tensor, Tensor],
-    run: int,
+def _ends(
+    transform: Tensor, curve: Tensor, rows: Tensor, columns: int, size: tuple[Tensor, Tensor], run: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the places (x, y) that each px of a frame looks at, and the scale there: B x rows x columns each.
+    """Return the places (x, y) that every `run`-th px of a frame looks at, and the scale there.
 
-    `size` is rows and columns of each sample's frame, float32, B; `curve` the lens's distortion of squared px
-    from its middle. Places are exact at every `run`-th column and linear between; the scale is that at the
-    first column of a run: depth over what the lens stretches (`Scene.scales`).
+    Each is float64, B x rows x (columns / run + 1, upwards). `size` is rows and columns of each sample's
+    frame, int32, B; `curve` the lens's distortion of squared px from its middle. The scale is depth over what
+    the lens stretches (`Scene.scales`).
     """
-    middle_y, middle_x = (((count - 1) / 2)[:, None, None] for count in size)
-    first = columns & -run
-    y, bend = rows - middle_y, curve[:, None, None]
-    ends = []
-    for start in (first, first + run):
-        x = start - middle_x
-        stretch = 1 + bend * (x * x + y * y)
-        ends.append((*_mapped(transform[..., None, None], x * stretch, y * stretch), stretch))
-    (u, v, depth, stretch), (last_u, last_v, _, _) = ends
-    part = (columns - first).to(torch.float32) / run
-    scale = depth / (2 * stretch - 1).clamp_min(_NEAREST)
-    return torch.lerp(u, last_u, part), torch.lerp(v, last_v, part), scale
+    middle_y, middle_x = ((count.double()[:, None, None] - 1) / 2 for count in size)
+    x = torch.arange(-(-columns // run) + 1, device=rows.device) * run - middle_x
+    y = rows - middle_y
+    stretch = 1 + curve[:, None, None] * (x * x + y * y)
+    u, v, depth = _mapped(transform[..., None, None], x * stretch, y * stretch)
+    return u, v, depth / (2 * stretch - 1).clamp_min(_NEAREST)
+
+
+def _between(ends: Tensor, columns: Tensor, run: int) -> Tensor:
+    """Return the whole numbers, int32, at every px between those at the ends of runs, int64, on a line."""
+    step = (ends[:, :, 1:] - ends[:, :, :-1]) >> (run.bit_length() - 1)
+    number = torch.div(columns[0], run, rounding_mode="floor")
+    start, step = (held(part.to(torch.int32)).index_select(2, number) for part in (ends[:, :, :-1], step))
+    return start + step * (columns & (run - 1))

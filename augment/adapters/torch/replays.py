@@ -134,19 +134,15 @@ def _maps(scene: Scene[Any]) -> Packed:
     frame, sensor = scene.frame, scene.sensor
     plane = _from_middle(scene.backward, frame.centre)
     lattice = _from_middle(scene.lattice_map(), sensor.centre)
-    # the lattice's phase at the middle apart, so that float32 has bits left for the parts of a cell
-    start = lattice[:2, 2] / lattice[2, 2]
-    lattice[:2] -= start[:, None] * lattice[2]
     sides = min(width, height), min(sensor.width, sensor.height)
     bends = [scene.parameters.distortion / (side / 2) ** 2 for side in sides]
     return {
         "shown": np.array([tall, wide], np.int32),
-        "picture": _from_middle(parted @ scene.backward, frame.centre).astype(np.float32),
+        "picture": _from_middle(parted @ scene.backward, frame.centre),
         "plane": plane.astype(np.float32),
-        "bend": np.float32(bends[0]),
-        "lattice": lattice.astype(np.float32),
-        "lattice_bend": np.float32(bends[1]),
-        "start": np.mod(start, 1).astype(np.float32),
+        "bend": np.array(bends[0]),
+        "lattice": lattice,
+        "lattice_bend": np.array(bends[1]),
     }
 
 
@@ -164,7 +160,8 @@ def _tiles(scene: Scene[Any]) -> Packed:
     return {
         "tile": np.pad(tiles.reshape(-1), (0, cells - tiles.size)).view(np.int16),
         "tile_side": np.int32(tiles.shape[3]),
-        "scales": np.array([nearest, step, len(tiles) - 1], np.float32),
+        "tile_bits": np.int32(22 - int(tiles.shape[3]).bit_length() + 1),
+        "scales": np.array([nearest, step, len(tiles) - 1]),
     }
 
 

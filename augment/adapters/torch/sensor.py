@@ -24,8 +24,8 @@ _STEPS: Final = 1024
 def raw_frame(mosaic: Tensor, params: Params, normal: Tensor) -> Tensor:
     """Return the steps of the converter, whole numbers, B x rows x columns, of light at photosites.
 
-    `mosaic` may be larger than a sample's sensor, which lies in its upper left corner; what is beyond is void.
-    `normal` is `sensor.normal_table`. The gradient passes steps and rounding, not what is clipped.
+    `mosaic` may be larger than a sample's sensor, which lies in its upper left corner; what is beyond is
+    void. `normal` is `sensor.normal_table`. The gradient passes steps and rounding, not what is clipped.
     """
     rows, columns = grid(mosaic.shape[1], mosaic.shape[2], mosaic.device)
     site = 2 * (rows & 1) + (columns & 1)
@@ -49,7 +49,7 @@ def raw_frame(mosaic: Tensor, params: Params, normal: Tensor) -> Tensor:
 
 
 def _fall(params: Params, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return the share of light that arrives: cos^4 of the angle off the axis, less what the lens scatters."""
+    """Return the share of light that arrives: cos^4 of the angle off the axis, less what is scattered."""
     share, tangent = params["camera_fall"][..., None, None].unbind(1)
     squared = []
     extent = params["camera_sensor"].to(torch.float32)
