@@ -79,8 +79,12 @@ def mapped(field: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
     The products are in float32 also under autocast; TF32, where a program asks for it, costs up to 1e-3.
     """
+    batch, channels, height, width = field.shape
     with torch.autocast(field.device.type, enabled=False):
-        return rows[:, None] @ field @ columns[:, None].transpose(2, 3)
+        # matrices are not copied for each channel: those lie side by side, and then one below the other
+        side = torch.bmm(rows, field.transpose(1, 2).reshape(batch, height, channels * width))
+        below = torch.bmm(side.reshape(batch, -1, width), columns.transpose(1, 2))
+    return below.reshape(batch, rows.shape[1], channels, columns.shape[1]).transpose(1, 2)
 
 
 def smoother(length: int, step: int, sigma: float) -> tuple[Floats, Floats]:
