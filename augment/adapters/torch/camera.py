@@ -118,7 +118,12 @@ class Photographs(BatchedOperator):
         it has two, a sample of one px each uses its upper left corner.
         """
         raw = held(raw_frame(mosaic, params, self.normal))
-        codes = held(refined(held(self._codes(raw, params, size)), params))
+        return self.finish(held(self._codes(raw, params, size)), params)
+
+    @staticmethod
+    def finish(codes: Tensor, params: Params) -> Tensor:
+        """Return the pictures, sRGB values 0-1, of codes: noise reduction, sharpening, JPEG once or twice."""
+        codes = held(refined(codes, params))
         for number in range(params["camera_jpeg"].shape[1]):
             made = recompressed(codes, params["camera_steps"][:, number])
             codes = torch.where(column(params["camera_jpeg"][:, number]), made, codes)
@@ -131,19 +136,18 @@ class Photographs(BatchedOperator):
         height, width = size
         # one row or column of px has two of photosites, and its picture is their mean
         tall, wide = max(height, _CELL), max(width, _CELL)
-        codes = None
-        if (rows, columns) != (2 * height, 2 * width) or (tall, wide) == (height, width):
-            codes = finished(demosaiced(framed(raw, tall, wide), params), params)
-            if (tall, wide) != (height, width):
-                mean = torch.nn.functional.avg_pool2d(codes, (tall // height, wide // width))
-                codes = passed(mean.round(), mean)  # halves go to even numbers, as OpenCV's do
-        if (rows, columns) != (2 * height, 2 * width):
-            return codes
-        halved = finished(binned(framed(raw, rows, columns), params), params)
-        if codes is None:
+        fine = (rows, columns) == (2 * height, 2 * width)
+        halved = finished(binned(framed(raw, rows, columns), params), params) if fine else None
+        if halved is not None and (tall, wide) != size:
             return halved
-        twice = params["camera_sensor"][:, 0] == 2 * height
-        return torch.where(column(twice), halved, codes)
+        codes = finished(demosaiced(framed(raw, tall, wide), params), params)
+        if (tall, wide) != size:
+            mean = torch.nn.functional.avg_pool2d(codes, (tall // height, wide // width))
+            # halves go to even numbers, as OpenCV's do
+            codes = passed(mean.round(), mean)
+        if halved is None:
+            return codes
+        return torch.where(column(params["camera_sensor"][:, 0] == rows), halved, codes)
 
 
 def form(light: Tensor, params: Params) -> Tensor:

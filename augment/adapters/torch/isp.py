@@ -124,5 +124,5 @@ def refined(codes: Tensor, params: Params) -> Tensor:
 
 def _luma(detail: Tensor) -> Tensor:
     """Return the BT.601 luma, B x 1 x H x W, of detail in red, green and blue."""
-    red, green, blue = detail.split(1, dim=1)
+    red, green, blue = (detail[:, k : k + 1] for k in range(3))
     return cut((red * 77 + green * 150 + blue * 29 + 128) / 256)

@@ -122,9 +122,9 @@ def covered(params: Params, height: int, width: int) -> Tensor:
     depth = depth[:, None].clamp_min(_NEAREST)
     steps = []
     for line, place in ((t[:, 0], u), (t[:, 1], v)):
-        along = ((line[:, k, None] - place * t[:, 2, k, None]) / depth for k in (0, 1))
-        steps.append(torch.hypot(*along))
-    step = torch.where(over_u > over_v, *steps)
+        across, down = ((line[:, k, None] - place * t[:, 2, k, None]) / depth for k in (0, 1))
+        steps.append(torch.hypot(across, down))
+    step = torch.where(over_u > over_v, steps[0], steps[1])
     stretch = (1 + 3 * curve * radius).clamp_min(0.1)[:, None]
     share = (0.5 - away / (step * stretch).clamp_min(1e-6)).clamp(0, 1)
     return torch.where(near, 0, (share * 255 + 0.5).floor())
@@ -134,7 +134,7 @@ def composed(
     light: Tensor, added: Tensor, behind: Tensor, covers: Tensor, params: Params
 ) -> tuple[Tensor, Tensor]:
     """Return the panel's light and all other light, with the frame around the screen: `screen.compose`."""
-    picture, screen, device = covers.split(1, dim=1)
+    picture, screen, device = (covers[:, k : k + 1] for k in range(3))
     device = torch.maximum(device, screen)
     black = column(params["black"])
     shown = whole((black * 255 + (light - black) * picture) * screen / 65025)

@@ -82,6 +82,14 @@ class _BatchedReplay(Photographs):
 
     def render(self, image: Tensor, params: Params) -> Tensor:
         """Return the filmed pictures."""
+        light, added = self.lights(image, params)
+        mosaic = self.mosaic(light, added, params)
+        taken = self.photograph_mosaic(mosaic, params, (image.shape[2], image.shape[3]))
+        return mixed(image, taken, params["share"])
+
+    @staticmethod
+    def lights(image: Tensor, params: Params) -> tuple[Tensor, Tensor]:
+        """Return the panel's light and all other light, B x 3 x H x W each, through the lens."""
         height, width = image.shape[2:]
         shown = held(on_display_grid(whole(image.clamp(0, 1) * 255), params["shown"]))
         light = emitted(projected(shown, params), params)
@@ -89,16 +97,18 @@ class _BatchedReplay(Photographs):
         room = enlarged(params["behind"], params["behind_extent"], height, width)
         behind = torch.where(column(params["live"]), to_light(image), room)
         light, added = composed(light, added, behind, covered(params, height, width), params)
-        light, added = blurred(held(light), params["spread"]), blurred(held(added), params["spread_added"])
-        mosaic = held(lattice_mosaic(light, added, params))
-        taken = self.photograph_mosaic(mosaic, params, (height, width))
-        return mixed(image, taken, params["share"])
+        return blurred(held(light), params["spread"]), blurred(held(added), params["spread_added"])
+
+    @staticmethod
+    def mosaic(light: Tensor, added: Tensor, params: Params) -> Tensor:
+        """Return what the photosites collect of the panel's light and of other light."""
+        return held(lattice_mosaic(light, added, params))
 
     def _may_be_fine(self, parameters: Any) -> bool:
         """Whether a sample of any batch may have a sensor finer than the picture: all then share its size."""
         draw = self.given.get("oversample", self.operator.draws()["oversample"])
         arguments = next(iter(draw.values())) if isinstance(draw, dict) else [draw]
-        return max(parameters.oversample, *arguments) > 1
+        return bool(max(parameters.oversample, *arguments) > 1)
 
 
 class BatchedReplayLcd(_BatchedReplay):
@@ -148,7 +158,8 @@ def _maps(scene: Scene[Any]) -> Packed:
 
 def _from_middle(transform: Floats, centre: tuple[float, float]) -> Floats:
     """Return a map of places on a frame as one of places counted from its middle."""
-    return transform @ np.array([[1, 0, centre[0]], [0, 1, centre[1]], [0, 0, 1]])
+    moved = np.array([[1, 0, centre[0]], [0, 1, centre[1]], [0, 0, 1]])
+    return np.asarray(transform @ moved, np.float64)
 
 
 def _tiles(scene: Scene[Any]) -> Packed:
