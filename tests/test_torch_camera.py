@@ -1,4 +1,4 @@
-"""The batched camera and its stages: each against the NumPy half, OpenCV or theory, and the chains' bounds."""
+"""The batched camera: each stage against the NumPy half, OpenCV or theory, and the chains' bounds."""
 
 import io
 
@@ -14,7 +14,7 @@ from test_operators import picture
 
 from facedata.augment import camera as numpy_camera
 from facedata.augment.adapters.torch import BatchedPolicy, batched
-from facedata.augment.adapters.torch.camera import form, pack_camera, pack_room, room
+from facedata.augment.adapters.torch.camera import develop, form, pack_camera, pack_room, room
 from facedata.augment.adapters.torch.isp import toned
 from facedata.augment.adapters.torch.jpeg import quantisation, recompressed
 from facedata.augment.adapters.torch.light import enlarged, to_light
@@ -83,14 +83,15 @@ def test_the_lens_gives_the_mosaic_of_the_numpy_half(sigma, size):
 def test_the_lens_keeps_light_and_spreads_it_by_its_variance():
     light = torch.zeros(2, 1, 64, 64)
     light[:, :, 32, 32] = 2.0**30
-    taps = torch.from_numpy(np.stack([np.pad(pack_spread(s, 64, 64), ((0, 0), (0, 0))) for s in (1.0, 1.1)]))
-    spread = blurred(light, taps)[:, 0]
+    sigmas = 1.1, 1.25
+    taps = torch.from_numpy(np.stack([pack_spread(sigma, 64, 64) for sigma in sigmas]))
     place = torch.arange(64) - 32.0
-    for number, sigma in enumerate((1.0, 1.1)):
-        total = spread[number].sum()
+    for sigma, spread in zip(sigmas, blurred(light, taps)[:, 0], strict=True):
+        total = spread.sum()
         assert total.item() == pytest.approx(2.0**30, rel=1e-4)
-        variance = (spread[number].sum(0) * place**2).sum() / total
-        assert variance.item() == pytest.approx(sigma**2, rel=0.02)
+        for axis in (0, 1):
+            variance = (spread.sum(axis) * place**2).sum() / total
+            assert variance.item() == pytest.approx(sigma**2, rel=0.02)
 
 
 @pytest.mark.parametrize("columns", [8, 9])
@@ -123,12 +124,11 @@ def test_flicker_darkens_rows_as_theory_says():
     light = torch.full((1, 3, 64, 32), 12000.0)
     raw = raw_frame(form(light, packed(parameters, 64, 32)), packed(parameters, 64, 32), CAPTURE.normal)
     signal = raw[0] - 2**10
-    rows = (signal / signal.mean())[:, ::2].mean(1).numpy()
-    rows = (rows[::2] + rows[1::2]) / 2
+    rows = signal[::2, 1::2].mean(1)  # green ones
+    rows = (rows / rows.mean()).numpy()
     time = (np.arange(64) + 0.5) / 64 * 0.04
     wanted = 1 + 0.4 * np.cos(2 * np.pi * 120 * time + np.radians(200))
-    wanted = (wanted[::2] + wanted[1::2]) / 2
-    assert np.corrcoef(rows, wanted)[0, 1] > 0.999
+    assert rows == pytest.approx(wanted[::2] / wanted[::2].mean(), abs=2e-3)
 
 
 @pytest.mark.parametrize("contrast", [0.5, 1.0, 2.0])
@@ -155,8 +155,7 @@ def test_the_isp_gives_the_picture_of_the_numpy_half(oversample, changes):
     wanted = numpy_camera.develop(raw, parameters, (width, height), numpy_camera.channel_gains(parameters)[1])
     params = packed(parameters, height, width, sensor=sensor)
     steps = torch.from_numpy(inner.astype(np.float32))[None]
-    codes = CAPTURE._codes(steps, params, (height, width))
-    made = CAPTURE.finish(codes, params)
+    made = develop(steps, params, (height, width))
     assert np.abs(eight_bit(made)[0] - wanted).max() <= 2
     assert (eight_bit(made)[0] != wanted).mean() < 0.01
 
@@ -253,8 +252,8 @@ def test_a_panel_gives_the_mosaic_of_the_numpy_half(name, oversample):
     light, other = module.lights(tensor(image[None]), params)
     for found, of_numpy in ((light, emitted), (other, added)):
         difference = np.abs(found[0].movedim(0, -1).numpy() - of_numpy.astype(int))
-        # a tie in the reduction to the display's px may fall the other way: a code, over a few px
-        assert (difference > 2).mean() < 0.04
+        # a tie in the reduction to the display's px may fall the other way, and the lens spreads that code
+        assert difference.mean() < 8
         assert difference.max() < 500
     found = module.mosaic(planes(emitted), planes(added), params)
     found = found[0, : wanted.shape[0], : wanted.shape[1]].numpy()

@@ -26,6 +26,7 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from facedata.augment import camera
@@ -42,7 +43,7 @@ from facedata.augment.light import ONE
 from facedata.augment.sensor import normal_table, pedestal
 from facedata.augment.shot import CameraParameters
 
-__all__ = ["Photographs", "form", "pack_camera", "pack_coarse", "pack_room", "room"]
+__all__ = ["Photographs", "develop", "form", "pack_camera", "pack_coarse", "pack_room", "room"]
 
 _CELL: Final = 2
 """Photosites along a side of the Bayer cell: no sensor has fewer."""
@@ -104,7 +105,7 @@ class Photographs(BatchedOperator):
         self.register_buffer("normal", normal, persistent=False)
 
     def photograph(self, light: Tensor, params: Params) -> Tensor:
-        """Return the pictures, sRGB values 0-1 in steps of 1/255, of light of the picture's size.
+        """Return the pictures, sRGB values 0-1 in steps of 1/255 (8 bits), of light of the picture's size.
 
         `camera.photograph` with a sensor of as many photosites as the picture has px.
         """
@@ -117,37 +118,36 @@ class Photographs(BatchedOperator):
         `mosaic` is B x rows x columns, RGGB, of one or two photosites a px of `size` (height, width); where
         it has two, a sample of one px each uses its upper left corner.
         """
-        raw = held(raw_frame(mosaic, params, self.normal))
-        return self.finish(held(self._codes(raw, params, size)), params)
+        return develop(held(raw_frame(mosaic, params, self.normal)), params, size)
 
-    @staticmethod
-    def finish(codes: Tensor, params: Params) -> Tensor:
-        """Return the pictures, sRGB values 0-1, of codes: noise reduction, sharpening, JPEG once or twice."""
-        codes = held(refined(codes, params))
-        for number in range(params["camera_jpeg"].shape[1]):
-            made = recompressed(codes, params["camera_steps"][:, number])
-            codes = torch.where(column(params["camera_jpeg"][:, number]), made, codes)
-        return codes / 255
 
-    @staticmethod
-    def _codes(raw: Tensor, params: Params, size: tuple[int, int]) -> Tensor:
-        """Return the codes of a raw frame at the picture's size."""
-        rows, columns = raw.shape[1:]
-        height, width = size
-        # one row or column of px has two of photosites, and its picture is their mean
-        tall, wide = max(height, _CELL), max(width, _CELL)
-        fine = (rows, columns) == (2 * height, 2 * width)
-        halved = finished(binned(framed(raw, rows, columns), params), params) if fine else None
-        if halved is not None and (tall, wide) != size:
-            return halved
-        codes = finished(demosaiced(framed(raw, tall, wide), params), params)
-        if (tall, wide) != size:
-            mean = torch.nn.functional.avg_pool2d(codes, (tall // height, wide // width))
-            # halves go to even numbers, as OpenCV's do
-            codes = passed(mean.round(), mean)
-        if halved is None:
-            return codes
-        return torch.where(column(params["camera_sensor"][:, 0] == rows), halved, codes)
+def develop(raw: Tensor, params: Params, size: tuple[int, int]) -> Tensor:
+    """Return the pictures, sRGB values 0-1, of raw frames, B x rows x columns: `camera.develop`."""
+    codes = held(refined(held(_codes(raw, params, size)), params))
+    for number in range(params["camera_jpeg"].shape[1]):
+        made = recompressed(codes, params["camera_steps"][:, number])
+        codes = torch.where(column(params["camera_jpeg"][:, number]), made, codes)
+    return codes / 255
+
+
+def _codes(raw: Tensor, params: Params, size: tuple[int, int]) -> Tensor:
+    """Return the codes of a raw frame at the picture's size."""
+    rows, columns = raw.shape[1:]
+    height, width = size
+    # one row or column of px has two of photosites, and its picture is their mean
+    tall, wide = max(height, _CELL), max(width, _CELL)
+    fine = (rows, columns) == (2 * height, 2 * width)
+    halved = finished(binned(framed(raw, rows, columns), params), params) if fine else None
+    if halved is not None and (tall, wide) != size:
+        return halved
+    codes = finished(demosaiced(framed(raw, tall, wide), params), params)
+    if (tall, wide) != size:
+        mean = torch.nn.functional.avg_pool2d(codes, (tall // height, wide // width))
+        # halves go to even numbers, as OpenCV's do
+        codes = passed(mean.round(), mean)
+    if halved is None:
+        return codes
+    return torch.where(column(params["camera_sensor"][:, 0] == rows), halved, codes)
 
 
 def form(light: Tensor, params: Params) -> Tensor:
@@ -169,7 +169,7 @@ def room(params: Params, height: int, width: int) -> Tensor:
     return enlarged(params["room"], params["room_extent"], height, width)
 
 
-def pack_coarse(name: str, light: np.ndarray) -> Packed:
+def pack_coarse(name: str, light: NDArray[np.uint16]) -> Packed:
     """Return coarse light (uint16, h x w x 3) as planes, and its extent, for `light.enlarged`."""
     planes = np.ascontiguousarray(light.transpose(2, 0, 1)).astype(np.float32)
     return {name: planes, f"{name}_extent": np.array(light.shape[:2], np.int32)}
