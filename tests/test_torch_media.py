@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import ROOT
 from test_adapters_torch import Counted, eight_bit, pictures, tensor
-from test_operators import anything, at, picture
+from test_operators import anything, picture
 
 from facedata.augment.adapters.torch import BatchedPolicy, batched
 from facedata.augment.adapters.torch.blurs import mapped, pack_shadow, shadowed, smoother, softener
@@ -119,20 +119,16 @@ def test_displaced_inks_agree():
 
 
 @ALL
-@pytest.mark.parametrize("size", [(64, 64), (200, 256)], ids=str)
-def test_photographs_agree(name, size):
+def test_few_values_of_a_photograph_differ(name):
     """A step of light more or less turns a JPEG coefficient now and then, and with it a block of 8 x 8."""
     module = batched(name)
-    ids = IDS[: 8 if size[0] < 200 else 3]
-    parameters, images = module.draw(ids, 7), pictures(len(ids), *size)
+    parameters, images = module.draw(IDS, 7), pictures(8, 96, 80)
     with torch.no_grad():
-        made = eight_bit(module(tensor(images), module.pack(parameters, size)))
+        made = eight_bit(module(tensor(images), module.pack(parameters, (96, 80))))
     wanted = np.stack([module.operator.apply(*pair).image for pair in zip(images, parameters, strict=True)])
     difference = np.abs(made - wanted)
     assert (difference > 2).mean() <= PHOTOGRAPH[0]
     assert difference.mean(axis=(1, 2, 3)).max() <= PHOTOGRAPH[1]
-    effect = np.abs(wanted.astype(int) - images).mean()
-    assert effect > 50 * difference.mean(), "the operator must do something, or nothing is compared"
 
 
 def test_the_docs_state_the_bounds():
@@ -152,14 +148,14 @@ def test_a_share_of_the_photograph_is_mixed_in_linear_light(strength):
     assert np.abs(made - wanted).max() <= (2 if strength else 0)
 
 
-@ALL
+@pytest.mark.parametrize("name", ["print-inkjet", "print-laser"])
 def test_a_batch_is_what_its_samples_are_alone(name):
-    """Also beside samples whose screens and shadows the others do not have."""
-    given = {"medium_width": {"choice": [12.0, 200.0]}} if name in SHEETS else {}
-    part = {"part": {"choice": ["whole", "left"]}} if name.startswith("print") else {}
-    module, image = batched(name, {**given, **part}), tensor(pictures(6, 96, 80))
+    """Beside samples whose screens and shadows the others do not have."""
+    near = {"medium_width": {"choice": [12.0, 200.0]}, "part": {"choice": ["whole", "left"]}}
+    module, image = batched(name, {**dotted(name), **near}), tensor(pictures(6, 96, 80))
     parameters = module.draw(IDS[:6], 3)
     packed = module.pack(parameters, (96, 80))
+    assert {0, 1} == set(packed["stepped"].tolist()) == set(packed["worn"].tolist())
     together = module.medium(image, packed)[0]
     for number, one in enumerate(parameters):
         sliced = {key: value[number : number + 1] for key, value in packed.items()}
@@ -170,50 +166,40 @@ def test_a_batch_is_what_its_samples_are_alone(name):
             assert (made != together[number]).float().mean() < 0.002
 
 
-@ALL
-def test_the_number_of_operations_does_not_depend_on_the_batch(name):
-    module = batched(name, dotted(name))
+def test_the_number_of_operations_does_not_depend_on_the_batch():
+    """Where dots are seen; other sheets and masks are counted with all operators."""
+    module = batched("print-laser", dotted("print-laser", misregistration=0.5))
     packed, image, counts = module.sample(IDS, 1, size=64), tensor(pictures(8, 64, 64)), []
-    assert name not in SHEETS or packed["dots"].shape[1] == 4
-    for size in (1, 3, 8):
+    assert packed["dots"].shape[1] == 4
+    for size in (1, 8):
         with Counted() as counted:
-            module(image[:size], {key: value[:size] for key, value in packed.items()})
+            module.medium(image[:size], {key: value[:size] for key, value in packed.items()})
         counts.append(counted.count)
-    assert counts[0] == counts[1] == counts[2] > 100
+    assert counts[0] == counts[1] > 100
 
 
-GRAPHS = [("print-laser", "aot_eager"), ("paper-folded", "eager"), ("mask-resin", "eager")]
-
-
-@pytest.mark.parametrize(("name", "backend"), GRAPHS)
-def test_the_medium_is_one_graph_without_breaks(name, backend):
-    module = batched(name, dotted(name, misregistration=0.5) if name == "print-laser" else {})
+def test_dots_are_one_graph_without_breaks():
+    module = batched("print-laser", dotted("print-laser", misregistration=0.5))
     image, packed = tensor(pictures(2, 40, 48)), module.sample(IDS[:2], 1, size=(40, 48))
-    compiled = torch.compile(module.medium, backend=backend, fullgraph=True)
+    assert packed["dots"].shape[1] == 4
+    compiled = torch.compile(module.medium, backend="eager", fullgraph=True)
     found = []
     for medium in (module.medium, compiled):
-        given_image = image.clone().requires_grad_()
-        light, _ = medium(given_image, packed)
+        given = image.clone().requires_grad_()
+        light, _ = medium(given, packed)
         (light / 32768).square().sum().backward()
-        found.append((light.detach(), given_image.grad))
+        found.append((light.detach(), given.grad))
     assert (found[0][0] - found[1][0]).abs().max() <= 4
     torch.testing.assert_close(found[1][1], found[0][1], atol=1e-3, rtol=1e-3)
 
 
-def test_a_whole_print_is_one_graph_without_breaks():
-    module, image = batched("print-inkjet", {"part": "left"}), tensor(pictures(2, 32, 32))
-    packed = module.sample(IDS[:2], 1, size=32)
-    compiled = torch.compile(module, backend="eager", fullgraph=True)
-    assert (compiled(image, packed) - module(image, packed)).abs().max() <= 2 / 255
-
-
-@ALL
-def test_the_gradient_flows_to_every_picture_and_is_finite(name):
+@pytest.mark.parametrize("name", ["print-inkjet", "print-laser"])
+def test_the_gradient_of_dots_flows_to_every_picture_and_is_finite(name):
     module = batched(name, dotted(name))
     image = tensor(pictures(2, 64, 64))
     image[:, :, :8], image[:, :, 8:16] = 0, 1  # the ends of every curve
     image.requires_grad_()
-    module(image, module.pack([at(module.operator, 0.5, seed) for seed in range(2)], 64)).sum().backward()
+    module.medium(image, module.sample(IDS[:2], 1, size=64))[0].sum().backward()
     assert torch.isfinite(image.grad).all()
     assert (image.grad.abs().sum((1, 2, 3)) > 1).all()
 

@@ -40,6 +40,9 @@ _ALL: Final[tuple[type[BatchedOperator], ...]] = (
     BatchedHandTrembling,
     BatchedLowResolution,
     BatchedCapture,
+    BatchedReplayLcd,
+    BatchedReplayOled,
+    BatchedReplayProjector,
     BatchedInkjetPrint,
     BatchedLaserPrint,
     BatchedCurvedPaper,
@@ -47,9 +50,6 @@ _ALL: Final[tuple[type[BatchedOperator], ...]] = (
     BatchedCutPaper,
     BatchedResinMask,
     BatchedSiliconeMask,
-    BatchedReplayLcd,
-    BatchedReplayOled,
-    BatchedReplayProjector,
 )
 
 BATCHED: Final[dict[str, type[BatchedOperator]]] = {module.name: module for module in _ALL}
