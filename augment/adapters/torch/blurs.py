@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -52,7 +52,7 @@ def eight_bit_taps(sigma: float) -> Floats:
     return _filled(np.concatenate([[1 - 2 * outer.sum()], outer]))
 
 
-def _filled(half: NDArray[np.float64]) -> Floats:
+def _filled(half: NDArray[Any]) -> Floats:
     return np.pad(half, (0, -len(half) % _FEW)).astype(np.float32)
 
 

@@ -66,7 +66,7 @@ class BatchedSheet(Photographs):
             raise TypeError(f"{self.name} is not a photographed sheet")
         return self.operator
 
-    def pack_one(self, parameters: SheetParameters, height: int, width: int) -> Packed:
+    def pack_one(self, parameters: Any, height: int, width: int) -> Packed:
         """Return what `medium` takes, and the camera."""
         photo = self.photo
         sight = view(parameters, width, height)
