@@ -123,6 +123,15 @@ class Photographs(BatchedOperator):
         return develop(held(raw_frame(mosaic, params, self.normal)), params, size, self.lines)
 
 
+def form(light: Tensor, params: Params) -> Tensor:
+    """Return the light at the photosites, B x rows x columns, of light through the lens: `camera.form`."""
+    light = whole(light).clamp(0, BRIGHTEST)
+    for dim in (2, 3):
+        if light.shape[dim] < _CELL:
+            light = light.repeat_interleave(_CELL, dim)
+    return sites(blurred(light, params["camera_spread"]))
+
+
 def develop(raw: Tensor, params: Params, size: tuple[int, int], lines: Tensor) -> Tensor:
     """Return the pictures, sRGB values 0-1, of raw frames, B x rows x columns: `camera.develop`.
 
@@ -153,15 +162,6 @@ def _codes(raw: Tensor, params: Params, size: tuple[int, int]) -> Tensor:
     if halved is None:
         return codes
     return torch.where(column(params["camera_sensor"][:, 0] == rows), halved, codes)
-
-
-def form(light: Tensor, params: Params) -> Tensor:
-    """Return the light at the photosites, B x rows x columns, of light through the lens: `camera.form`."""
-    light = whole(light).clamp(0, BRIGHTEST)
-    for dim in (2, 3):
-        if light.shape[dim] < _CELL:
-            light = light.repeat_interleave(_CELL, dim)
-    return sites(blurred(light, params["camera_spread"]))
 
 
 def pack_room(height: int, width: int, seed: int, *, kelvin: float = 5000, level: float = 0.25) -> Packed:
