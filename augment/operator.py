@@ -101,6 +101,11 @@ class Operator(ABC, Generic[P]):
         del parameters, width, height
         return points
 
+    def live_beside(self, parameters: P) -> bool:
+        """Whether the picture itself shows, where it was, beside the medium: a live face behind it."""
+        del parameters
+        return False
+
     def sample(self, words: Words, given: Mapping[str, Draw] | None = None) -> P:
         """Draw parameters from `words`, each from its own substream.
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from facedata.augment.operator import check_image
 from facedata.augment.policy import Policy, Step
 from facedata.augment.registry import find
+from facedata.augment.truth import Course
 from facedata.datasets.canonical import identifier
 from facedata.datasets.errors import UsageError
 from facedata.datasets.pictures import Encoding
@@ -165,20 +166,26 @@ def _apply(steps: Sequence[Step], pixels: NDArray[np.uint8]) -> NDArray[np.uint8
 
 
 def _explained(steps: Sequence[Step], pixels: NDArray[np.uint8], *, everything: bool) -> Rendered:
-    """Apply the steps and collect their truth: the mask of all media together, and the rest by step."""
+    """Apply the steps and collect their truth: the mask of all media together, and the rest by step.
+
+    What a step knows is of the picture that it leaves, so later steps move it with the picture.
+    """
     image = check_image(pixels)
-    mask = np.zeros(image.shape[:2], np.uint8)
-    layers: dict[str, NDArray[np.uint8]] = {"mask": mask}
+    height, width = image.shape[:2]
+    mask = np.zeros((height, width), np.uint8)
+    layers: dict[str, NDArray[np.uint8]] = {}
     facts = []
     for step in steps:
         applied = (step.operator.explain if everything else step.operator.apply)(image, step.parameters)
         image = applied.image
-        if step.operator.species(step.parameters):
-            np.maximum(mask, 255 if applied.mask is None else applied.mask, out=mask)
+        way = Course(step.operator, step.parameters, width, height)
+        mask = way.join(mask, applied.mask, renders=step.operator.species(step.parameters) is not None)
+        layers = {name: way.carry(layer, applied.mask, smooth=True) for name, layer in layers.items()}
         if everything:
             layers |= {f"{step.operator.name}-{name}": layer for name, layer in applied.layers.items()}
             facts.append({"operator": step.operator.name, **applied.facts})
-    return Rendered(image, layers, {"truth": facts} if any(len(fact) > 1 for fact in facts) else {})
+    attributes = {"truth": facts} if any(len(fact) > 1 for fact in facts) else {}
+    return Rendered(image, {"mask": mask, **layers}, attributes)
 
 
 def replay(parameters: dict[str, Any], pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

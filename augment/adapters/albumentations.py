@@ -28,12 +28,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.augment.adapters.common import moved_mask
 from facedata.augment.draws import Draw
 from facedata.augment.operator import check_image
 from facedata.augment.policy import Step, check_draws, load_policy
 from facedata.augment.registry import find
 from facedata.augment.task import restored, species_of
+from facedata.augment.truth import Course
 from facedata.datasets.errors import UsageError
 from facedata.datasets.words import Words
 
@@ -47,6 +47,7 @@ __all__ = ["FaceDataPolicy", "FaceDataTransform"]
 Array = NDArray[Any]
 
 _ATTACK_MASK = "attack_mask"
+_PICTURES = ("image", "images")
 
 
 class _Steps(albumentations.DualTransform):  # type: ignore[misc, unused-ignore]
@@ -91,7 +92,7 @@ class _Steps(albumentations.DualTransform):  # type: ignore[misc, unused-ignore]
         """Apply the steps to every target, the picture first: only then is known where the medium shows."""
         media: list[Array | None] = []
         shared = {**params, "restored": restored(params), "media": media}
-        order = sorted(kwargs, key=_ATTACK_MASK.__eq__)
+        order = sorted(kwargs, key=lambda target: target not in _PICTURES)
         made = super().apply_with_params(shared, *args, **{key: kwargs[key] for key in order})
         return {key: made[key] for key in kwargs}
 
@@ -110,8 +111,10 @@ class _Steps(albumentations.DualTransform):  # type: ignore[misc, unused-ignore]
     def apply_to_mask(self, mask: Array, *args: Any, **params: Any) -> Array:
         """Return the mask moved with the picture, each pixel the nearest value, 0 from outside."""
         del args
-        for step in params["restored"]:
-            mask = moved_mask(mask, _forward(step, params["shape"]))
+        # a call without a picture knows no medium
+        media = params["media"] or [None] * len(params["restored"])
+        for step, medium in zip(params["restored"], media, strict=True):
+            mask = _course(step, params["shape"]).carry(mask, medium)
         return mask
 
     def apply_to_keypoints(self, keypoints: Array, *args: Any, **params: Any) -> Array:
@@ -137,9 +140,8 @@ class _Steps(albumentations.DualTransform):  # type: ignore[misc, unused-ignore]
         # a call without a picture knows no medium
         media = params["media"] or [np.zeros_like(mask)] * len(params["restored"])
         for step, medium in zip(params["restored"], media, strict=True):
-            mask = moved_mask(mask, _forward(step, params["shape"]))
-            if step.operator.species(step.parameters):
-                mask = np.maximum(mask, np.uint8(255) if medium is None else medium)
+            renders = step.operator.species(step.parameters) is not None
+            mask = _course(step, params["shape"]).join(mask, medium, renders=renders)
         return mask
 
 
@@ -183,12 +185,12 @@ class FaceDataPolicy(_Steps):
         return self._loaded.draw(word, "albumentations", 0)[1]
 
 
-def _forward(step: Step, shape: tuple[int, ...]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    height, width = shape[:2]
-    return lambda points: step.operator.map_points(points, step.parameters, width, height)
+def _course(step: Step, shape: tuple[int, ...]) -> Course:
+    return Course(step.operator, step.parameters, shape[1], shape[0])
 
 
 def _mapped(points: Array, params: Mapping[str, Any]) -> Array:
+    height, width = params["shape"][:2]
     for step in params["restored"]:
-        points = _forward(step, params["shape"])(points)
+        points = step.operator.map_points(points, step.parameters, width, height)
     return points

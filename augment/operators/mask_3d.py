@@ -164,6 +164,10 @@ P = TypeVar("P", bound=MaskParameters)
 class _Mask(Operator[P]):
     strength: ClassVar[str] = "strength"
 
+    def live_beside(self, parameters: P) -> bool:
+        """Whether the live person is seen beside the mask: always."""
+        return True
+
     def apply(self, image: Image, parameters: P) -> Applied:
         """Return the photograph of the masked face, uint8 height x width x 3; the mask says where it is."""
         return self._made(image, parameters, explained=False)

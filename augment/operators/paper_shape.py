@@ -235,7 +235,7 @@ class CutPaper(_ShapedPaper[CutPaperParameters]):
         """Return a cylinder along the face."""
         return cylinder(parameters.radius, 90.0 + parameters.face_roll, _reach(parameters, width, height))
 
-    def worn(self, parameters: CutPaperParameters) -> bool:
+    def live_beside(self, parameters: CutPaperParameters) -> bool:
         """Behind a cut sheet is always the live face."""
         return True
 
