@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facedata.augment.draws import Draw, draw_value
+from facedata.augment.landmarks import Face
 from facedata.datasets.errors import UsageError
 from facedata.datasets.words import Words
 
@@ -105,6 +106,11 @@ class Operator(ABC, Generic[P]):
         """Whether the picture itself shows, where it was, beside the medium: a live face behind it."""
         del parameters
         return False
+
+    def placed(self, face: Face) -> dict[str, float]:
+        """Return parameters that a known face decides, by name, in place of their draws: none."""
+        del face
+        return {}
 
     def sample(self, words: Words, given: Mapping[str, Draw] | None = None) -> P:
         """Draw parameters from `words`, each from its own substream.

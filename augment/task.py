@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from facedata.augment.landmarks import known_face
 from facedata.augment.operator import check_image
 from facedata.augment.policy import Policy, Step
 from facedata.augment.registry import find
@@ -78,8 +79,9 @@ class Augment:
     def plan(self, parent: Sample) -> Sequence[Planned]:
         """Draw the steps of each variant, and write its row."""
         planned = []
+        face = known_face(parent.landmarks, parent.box, parent.width, parent.height)
         for variant in range(self.variants):
-            described, steps = self.policy.draw(self.seed, parent.sample_id, variant)
+            described, steps = self.policy.draw(self.seed, parent.sample_id, variant, face)
             acting = [step for step in steps if step.shows(parent.width, parent.height)]
             attack = species_of(acting)
             if attack and parent.label != "spoof" and self.label_effect == "drop":
@@ -143,13 +145,13 @@ def _moved(
     if parent.box is not None:
         x, y, width, height = parent.box
         corners = [(x, y), (x + width, y), (x, y + height), (x + width, y + height)]
-    points = np.array([*corners, *(parent.landmarks or ())], np.float64).reshape(-1, 2)
-    before = points
+    # a row counts px from the picture's corner, an operator from the centre of the first px
+    points = before = np.array([*corners, *(parent.landmarks or ())], np.float64).reshape(-1, 2) - 0.5
     for step in acting:
         points = step.operator.map_points(points, step.parameters, parent.width, parent.height)
     if points is before:
         return parent.box, parent.landmarks
-    points = np.round(points, 2)
+    points = np.round(points + 0.5, 2)
     box = None
     if corners:
         low, high = points[:4].min(axis=0), points[:4].max(axis=0)

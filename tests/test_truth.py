@@ -98,7 +98,7 @@ def test_a_medium_that_is_shown_again_covers_no_more_than_what_shows_it(name, tr
     ("name", "fixed"),
     [
         ("print-inkjet", {"part": "left", "part_share": 0.4}),
-        ("paper-cut", {"fill": 0.8, "trimmed": "face"}),
+        ("paper-cut", {"fill": 0.8, "covers": "face"}),
         ("replay-oled", {"behind": "live", "screen_width": 30.0, "screen_x": -30.0, "fill": 1.0}),
     ],
 )

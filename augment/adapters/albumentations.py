@@ -29,8 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.augment.draws import Draw
+from facedata.augment.landmarks import Face, known_face
 from facedata.augment.operator import check_image
-from facedata.augment.policy import Step, check_draws, load_policy
+from facedata.augment.policy import Step, check_draws, load_policy, placed
 from facedata.augment.registry import find
 from facedata.augment.task import restored, species_of
 from facedata.augment.truth import Course
@@ -58,6 +59,10 @@ class _Steps(albumentations.DualTransform):  # type: ignore[misc, unused-ignore]
     render an attack medium. Declare it as `additional_targets={"attack_mask": "mask"}`, so that other
     transforms move it too. Angles and sizes of keypoints are left as they are.
 
+    Paper and masks that are cut to a face are cut to that of the keypoints, where there are 5 (two eyes,
+    nose, two corners of the mouth) or 68 (iBUG), or else to a box, where there is one; parameters that are
+    given come first.
+
     Params: `steps` (a row's record of each step, see `facedata.augment.task.replay`) and `attack` (the
     species that the picture becomes, or None where the label is kept).
     """
@@ -68,8 +73,8 @@ class _Steps(albumentations.DualTransform):  # type: ignore[misc, unused-ignore]
         super().__init__(p=p)
 
     @abstractmethod
-    def _draw(self, word: int) -> list[Step]:
-        """Return the steps that the random number `word` stands for."""
+    def _draw(self, word: int, face: Face | None) -> list[Step]:
+        """Return the steps that the random number `word` stands for, cut to a face that is known."""
 
     @property
     def targets(self) -> dict[str, Callable[..., Any]]:
@@ -83,9 +88,9 @@ class _Steps(albumentations.DualTransform):  # type: ignore[misc, unused-ignore]
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         """Draw the steps, and keep those that show on a picture of this size."""
-        del data
         height, width = params["shape"][:2]
-        steps = [step for step in self._draw(self.py_random.getrandbits(63)) if step.shows(width, height)]
+        drawn = self._draw(self.py_random.getrandbits(63), _face(data, width, height))
+        steps = [step for step in drawn if step.shows(width, height)]
         return {"steps": [step.to_json() for step in steps], "attack": species_of(steps)}
 
     def apply_with_params(self, params: dict[str, Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -161,9 +166,10 @@ class FaceDataTransform(_Steps):
         self.operator = operator
         self.parameters = copy.deepcopy(dict(parameters or {}))
 
-    def _draw(self, word: int) -> list[Step]:
+    def _draw(self, word: int, face: Face | None) -> list[Step]:
         operator = find(self.operator)
-        return [Step(operator, operator.sample(Words.of("albumentations", word), self.parameters))]
+        given = {**placed(operator, face), **self.parameters}
+        return [Step(operator, operator.sample(Words.of("albumentations", word), given))]
 
 
 class FaceDataPolicy(_Steps):
@@ -181,8 +187,18 @@ class FaceDataPolicy(_Steps):
         self._loaded = load_policy(policy)
         self.policy = policy
 
-    def _draw(self, word: int) -> list[Step]:
-        return self._loaded.draw(word, "albumentations", 0)[1]
+    def _draw(self, word: int, face: Face | None) -> list[Step]:
+        return self._loaded.draw(word, "albumentations", 0, face)[1]
+
+
+def _face(data: Mapping[str, Any], width: int, height: int) -> Face | None:
+    """Return the face that the targets tell; a pixel's centre is at whole numbers here."""
+    points, boxes = (np.asarray(data.get(name, ()), np.float64) for name in ("keypoints", "bboxes"))
+    box = None
+    if len(boxes) == 1:
+        left, top, right, bottom = boxes[0, :4] * (width, height, width, height)
+        box = (left, top, right - left, bottom - top)
+    return known_face(points[:, :2] + 0.5 if len(points) else None, box, width, height)
 
 
 def _course(step: Step, shape: tuple[int, ...]) -> Course:
