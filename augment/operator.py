@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facedata.augment.draws import Draw, draw_value
+from facedata.augment.landmarks import Face
 from facedata.datasets.errors import UsageError
 from facedata.datasets.words import Words
 
@@ -100,6 +101,16 @@ class Operator(ABC, Generic[P]):
         """Return where points of the picture, N x 2 (x, y) in pixels, lie after the operator."""
         del parameters, width, height
         return points
+
+    def live_beside(self, parameters: P) -> bool:
+        """Whether the picture itself shows, where it was, beside the medium: a live face behind it."""
+        del parameters
+        return False
+
+    def placed(self, face: Face) -> dict[str, float]:
+        """Return parameters that a known face decides, by name, in place of their draws: none."""
+        del face
+        return {}
 
     def sample(self, words: Words, given: Mapping[str, Draw] | None = None) -> P:
         """Draw parameters from `words`, each from its own substream.

@@ -17,7 +17,7 @@ variant:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -28,12 +28,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from facedata.augment.draws import Draw, parse_draw
+from facedata.augment.landmarks import Face
 from facedata.augment.operator import Operator, Parameters
 from facedata.augment.registry import find, magnitude
 from facedata.datasets.errors import UsageError
 from facedata.datasets.words import Words
 
-__all__ = ["Policy", "Step", "check_draws", "load_policy", "stock_policies"]
+__all__ = ["Policy", "Step", "check_draws", "load_policy", "placed", "stock_policies"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,36 +126,52 @@ class Policy(_Model):
         for name in self.sub_policies.operators if self.sub_policies else []:
             magnitude(_find(name, f"{where}: sub_policies"))
 
-    def draw(self, seed: int, sample_id: str, variant: int) -> tuple[dict[str, Any], list[Step]]:
-        """Return what the row records of the policy, and the steps of this variant, drawn from hash words."""
+    def draw(
+        self, seed: int, sample_id: str, variant: int, face: Face | None = None
+    ) -> tuple[dict[str, Any], list[Step]]:
+        """Return what the row records of the policy, and the steps of this variant, drawn from hash words.
+
+        A known `face` decides where an attack that is cut to a face lies, unless the policy itself does.
+        """
         if self.sub_policies is not None:
-            return self._draw_levels(self.sub_policies, seed, sample_id, variant)
+            return self._draw_levels(self.sub_policies, seed, sample_id, variant, face)
         words = Words.of(seed, sample_id, variant, "chain")
         chain = _weighted(self.chains or [], words.unit())
-        steps = []
+        steps: list[Step] = []
         for number, step in enumerate(chain.steps):
             operator = find(words.named(f"operator {number}").choice(step.operators))
             stage = Words.of(seed, sample_id, variant, number, operator.name)
             if stage.named("probability").unit() < step.probability:
-                steps.append(Step(operator, operator.sample(stage, step.parameters)))
+                given = {**placed(operator, face, steps), **step.parameters}
+                steps.append(Step(operator, operator.sample(stage, given)))
         return {"policy": self.name}, steps
 
     def _draw_levels(
-        self, space: SubPolicies, seed: int, sample_id: str, variant: int
+        self, space: SubPolicies, seed: int, sample_id: str, variant: int, face: Face | None
     ) -> tuple[dict[str, Any], list[Step]]:
         epoch, domain = divmod(variant, space.domains)
         choice = Words.of(seed, sample_id, variant, "sub-policy").integer(0, space.choices - 1)
         # The sub-policies belong to the domain and the epoch: all pictures share them.
         shared = Words.of(seed, "sub-policies", domain, epoch, choice)
-        steps = []
+        steps: list[Step] = []
         for number in range(space.steps):
             operator = find(shared.choice(space.operators))
             level = shared.integer(0, space.levels - 1)
             low, high = magnitude(operator)
             strength = low + level / (space.levels - 1) * (high - low) if level else operator.neutral
             words = Words.of(seed, sample_id, variant, number, operator.name)
-            steps.append(Step(operator, operator.sample(words, {operator.strength: strength}), level))
+            given = {**placed(operator, face, steps), operator.strength: strength}
+            steps.append(Step(operator, operator.sample(words, given), level))
         return {"policy": self.name, "extra_domain": domain + 1, "epoch": epoch}, steps
+
+
+def placed(operator: Operator[Any], face: Face | None, before: Sequence[Step] = ()) -> dict[str, float]:
+    """Return the parameters of an operator that a known face decides, where steps `before` leave it."""
+    if face is None:
+        return {}
+    for step in before:
+        face = face.moved(step.operator, step.parameters)
+    return operator.placed(face)
 
 
 def _find(name: str, where: str) -> Operator[Any]:

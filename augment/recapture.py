@@ -104,11 +104,6 @@ class SheetPhoto(Operator[P]):
         del parameters, width, height
         return None
 
-    def worn(self, parameters: P) -> bool:
-        """Whether the live face of the picture is behind the sheet, rather than a room."""
-        del parameters
-        return False
-
     def inked(self, image: Image, parameters: P) -> Image:
         """Return the picture as it is on the sheet."""
         del parameters
@@ -182,7 +177,7 @@ class SheetPhoto(Operator[P]):
         white = parameters.whiteness * ONE
         towards = lamp.place() / lamp.distance
         core = white * lamp.ambient, white * (1 - lamp.ambient), float(towards[0]), float(towards[1])
-        if self.worn(parameters):
+        if self.live_beside(parameters):
             behind, dark = to_light(image), cast(cover, parameters, millimetre)
             depth = round(256 * (1 - parameters.ambient))
         else:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from facedata.augment.camera import CameraParameters, photograph, to_light
 from facedata.augment.edges import Cover, layered, shadow
-from facedata.augment.facial import EYES, FACE, TAPER, FaceParameters, contour, fill
+from facedata.augment.facial import EYES, FACE, FaceParameters, Part, contour, fill, layout, piece
 from facedata.augment.kernels import prepared
+from facedata.augment.landmarks import Face
 from facedata.augment.light import CODED, LINEAR, ONE
 from facedata.augment.operator import Applied, Image, Operator, quantity
 from facedata.augment.operators.capture import mixed
@@ -81,6 +82,9 @@ class MaskParameters(CameraParameters, FaceParameters):
         low=0,
         high=1,
         draw=1.0,
+    )
+    covers: Part = quantity(
+        "part of the face that the mask covers; the rest stays live", unit="name", draw="face"
     )
     chroma: float = quantity(
         "what is left of the differences of colour over the skin",
@@ -192,6 +196,15 @@ P = TypeVar("P", bound=MaskParameters)
 
 class _Mask(Operator[P]):
     strength: ClassVar[str] = "strength"
+    version: ClassVar[int] = 2
+
+    def placed(self, face: Face) -> dict[str, float]:
+        """Return the places of the face's eyes and mouth."""
+        return layout(face)
+
+    def live_beside(self, parameters: P) -> bool:
+        """Whether the live person is seen beside the mask: always."""
+        return True
 
     def apply(self, image: Image, parameters: P) -> Applied:
         """Return the photograph of the masked face, uint8 height x width x 3; the mask says where it is."""
@@ -272,7 +285,8 @@ def slopes(face: FaceParameters, width: int, height: int) -> Floats:
     y = (y - face.eyes_y / 100 * height + 0.5) / size
     u = x * math.cos(turn) + y * math.sin(turn)
     v = y * math.cos(turn) - x * math.sin(turn)
-    p, q = (u - FACE[0]) / FACE[2], (v - FACE[1]) / FACE[3]
+    u, v = face.mean(u, v)
+    p, q = (u - FACE[0] - face.face_shift) / FACE[2], (v - FACE[1]) / FACE[3]
     # the slope of the ellipsoid, held where it would turn away
     z = np.sqrt(np.maximum(1 - p * p - q * q, 0.08))
     du, dv = -_DEPTH * p / FACE[2] / z, -_DEPTH * q / FACE[3] / z
@@ -308,10 +322,10 @@ def shading(direction: Floats, parameters: MaskParameters) -> tuple[Floats, Floa
 
 
 def outline(parameters: MaskParameters, width: int, height: int) -> Cover:
-    """Return what the mask covers: the face's oval less the eyes' holes."""
+    """Return what the mask covers: the face's oval or a part of it, less the eyes' holes."""
     words = Words.of(parameters.mask_seed, "holes")
     cover = np.zeros((height, width), np.uint8)
-    fill(cover, contour(parameters, FACE[:2], FACE[2:], words, width, height, TAPER), 255)
+    fill(cover, piece(parameters, parameters.covers, words, width, height), 255)
     for eye in EYES:
         reach = parameters.hole / 2, parameters.hole * 0.24
         fill(cover, contour(parameters, eye, reach, words, width, height), 0)

@@ -240,6 +240,10 @@ class ReplayScreen(Replay[S]):
 
     scene = ScreenScene
 
+    def live_beside(self, parameters: S) -> bool:
+        """Whether the live person is seen beside the device."""
+        return parameters.behind == "live"
+
 
 class ReplayLcd(ReplayScreen[LcdParameters]):
     """Film the picture from a liquid-crystal display.
