@@ -155,7 +155,7 @@ def test_the_isp_gives_the_picture_of_the_numpy_half(oversample, changes):
     wanted = numpy_camera.develop(raw, parameters, (width, height), numpy_camera.channel_gains(parameters)[1])
     params = packed(parameters, height, width, sensor=sensor)
     steps = torch.from_numpy(inner.astype(np.float32))[None]
-    made = develop(steps, params, (height, width))
+    made = develop(steps, params, (height, width), CAPTURE.lines)
     assert np.abs(eight_bit(made)[0] - wanted).max() <= 2
     assert (eight_bit(made)[0] != wanted).mean() < 0.01
 
@@ -168,7 +168,7 @@ def test_jpeg_is_opencvs_to_the_last_code(size):
         data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
         wanted = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
         steps = torch.from_numpy(quantisation(quality))[None]
-        made = recompressed(planes(image), steps)[0].movedim(0, -1).numpy()
+        made = recompressed(planes(image), steps, CAPTURE.lines)[0].movedim(0, -1).numpy()
         assert np.array_equal(made, wanted)
         with Image.open(io.BytesIO(data.tobytes())) as opened:
             assert [list(table) for table in opened.quantization.values()] == quantisation(quality).tolist()
@@ -179,10 +179,10 @@ def test_jpegs_gradient_is_that_of_its_linear_parts():
     codes = (torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 100 + 80).round()
     codes.requires_grad_()
     steps = torch.from_numpy(quantisation(50))[None]
-    recompressed(codes, steps).sum().backward()
+    recompressed(codes, steps, CAPTURE.lines).sum().backward()
     assert codes.grad.sum().item() == pytest.approx(codes.numel(), rel=0.01)
     codes.grad = None
-    recompressed(codes, steps)[0, 0, 8, 8].backward()  # red
+    recompressed(codes, steps, CAPTURE.lines)[0, 0, 8, 8].backward()  # red
     rest = codes.grad[0].clone()
     assert rest[:, 8, 8].tolist() == pytest.approx([0.299 + 0.701 * 9 / 16 / 4, *(-0.0,) * 2], abs=0.7)
     assert rest.sum().item() == pytest.approx(1.0, abs=0.01)

@@ -32,7 +32,7 @@ from torch import Tensor
 from facedata.augment import camera
 from facedata.augment.adapters.torch.base import BatchedOperator, Packed, Params
 from facedata.augment.adapters.torch.isp import binned, demosaiced, finished, pack_tone, refined
-from facedata.augment.adapters.torch.jpeg import quantisation, recompressed
+from facedata.augment.adapters.torch.jpeg import LINES, quantisation, recompressed
 from facedata.augment.adapters.torch.light import BRIGHTEST, enlarged, passed, whole
 from facedata.augment.adapters.torch.optics import blurred, pack_spread, sites
 from facedata.augment.adapters.torch.pixels import column, held
@@ -98,11 +98,13 @@ class Photographs(BatchedOperator):
     """Base of the operators that photograph what they make."""
 
     normal: Tensor
+    lines: Tensor
 
     def __init__(self, parameters: Mapping[str, Draw] | None = None) -> None:
         super().__init__(parameters)
         normal = torch.from_numpy(normal_table().astype(np.float32))
         self.register_buffer("normal", normal, persistent=False)
+        self.register_buffer("lines", torch.tensor(LINES, dtype=torch.float64), persistent=False)
 
     def photograph(self, light: Tensor, params: Params) -> Tensor:
         """Return the pictures, sRGB values 0-1 in steps of 1/255 (8 bits), of light of the picture's size.
@@ -118,14 +120,26 @@ class Photographs(BatchedOperator):
         `mosaic` is B x rows x columns, RGGB, of one or two photosites a px of `size` (height, width); where
         it has two, a sample of one px each uses its upper left corner.
         """
-        return develop(held(raw_frame(mosaic, params, self.normal)), params, size)
+        return develop(held(raw_frame(mosaic, params, self.normal)), params, size, self.lines)
 
 
-def develop(raw: Tensor, params: Params, size: tuple[int, int]) -> Tensor:
-    """Return the pictures, sRGB values 0-1, of raw frames, B x rows x columns: `camera.develop`."""
+def form(light: Tensor, params: Params) -> Tensor:
+    """Return the light at the photosites, B x rows x columns, of light through the lens: `camera.form`."""
+    light = whole(light).clamp(0, BRIGHTEST)
+    for dim in (2, 3):
+        if light.shape[dim] < _CELL:
+            light = light.repeat_interleave(_CELL, dim)
+    return sites(blurred(light, params["camera_spread"]))
+
+
+def develop(raw: Tensor, params: Params, size: tuple[int, int], lines: Tensor) -> Tensor:
+    """Return the pictures, sRGB values 0-1, of raw frames, B x rows x columns: `camera.develop`.
+
+    `lines` is the transform of JPEG, `jpeg.LINES`.
+    """
     codes = held(refined(held(_codes(raw, params, size)), params))
     for number in range(params["camera_jpeg"].shape[1]):
-        made = recompressed(codes, params["camera_steps"][:, number])
+        made = recompressed(codes, params["camera_steps"][:, number], lines)
         codes = torch.where(column(params["camera_jpeg"][:, number]), made, codes)
     return codes / 255
 
@@ -148,15 +162,6 @@ def _codes(raw: Tensor, params: Params, size: tuple[int, int]) -> Tensor:
     if halved is None:
         return codes
     return torch.where(column(params["camera_sensor"][:, 0] == rows), halved, codes)
-
-
-def form(light: Tensor, params: Params) -> Tensor:
-    """Return the light at the photosites, B x rows x columns, of light through the lens: `camera.form`."""
-    light = whole(light).clamp(0, BRIGHTEST)
-    for dim in (2, 3):
-        if light.shape[dim] < _CELL:
-            light = light.repeat_interleave(_CELL, dim)
-    return sites(blurred(light, params["camera_spread"]))
 
 
 def pack_room(height: int, width: int, seed: int, *, kelvin: float = 5000, level: float = 0.25) -> Packed:

@@ -17,7 +17,7 @@ from torch import Tensor
 from facedata.augment.adapters.torch.light import cut, passed, whole
 from facedata.augment.adapters.torch.pixels import held
 
-__all__ = ["quantisation", "recompressed"]
+__all__ = ["LINES", "quantisation", "recompressed"]
 
 _LUMA: Final = (
     (16, 11, 10, 16, 24, 40, 51, 61),
@@ -40,6 +40,20 @@ _CHROMA: Final = (
     (99, 99, 99, 99, 99, 99, 99, 99),
 )
 """Steps of luma and chroma at quality 50, a row a vertical frequency (ISO/IEC 10918-1, tables K.1, K.2)."""
+LINES: Final = (
+    (8192, 8192, 8192, 8192, 8192, 8192, 8192, 8192),
+    (11363, 9633, 6437, 2260, -2260, -6437, -9633, -11363),
+    (10703, 4433, -4433, -10703, -10703, -4433, 4433, 10703),
+    (9633, -2259, -11362, -6436, 6436, 11362, 2259, -9633),
+    (8192, -8192, -8192, 8192, 8192, -8192, -8192, 8192),
+    (6437, -11362, 2261, 9633, -9633, -2261, 11362, -6437),
+    (4433, -10704, 10704, -4433, -4433, 10704, -10704, 4433),
+    (2260, -6436, 9633, -11363, 11363, -9633, 6436, -2260),
+)
+"""The transform of 8 px, 2 sqrt(2) times orthonormal, Q13: what libjpeg's factors of 13 bits come to.
+
+It multiplies in fewer steps (Loeffler, Ligtenberg and Moschytz, ICASSP 1989), all exact; it rounds after.
+"""
 _FEWEST: Final = 3
 """Chroma of this width and more is interpolated, a narrower one repeated, by libjpeg's rule."""
 
@@ -53,10 +67,10 @@ def quantisation(quality: int) -> NDArray[np.int32]:
     return tables.clip(1, 255).reshape(2, 64).astype(np.int32)
 
 
-def recompressed(codes: Tensor, steps: Tensor) -> Tensor:
+def recompressed(codes: Tensor, steps: Tensor, lines: Tensor) -> Tensor:
     """Return codes, B x 3 x H x W, whole numbers 0-255 (red, green, blue), after JPEG.
 
-    `steps`, int32, B x 2 x 64, are those of `quantisation`.
+    `steps`, int32, B x 2 x 64, are those of `quantisation`; `lines` is the transform, float64, 8 x 8.
     """
     height, width = codes.shape[2:]
     tall, wide = -(-height // 2), -(-width // 2)
@@ -78,8 +92,8 @@ def recompressed(codes: Tensor, steps: Tensor) -> Tensor:
     # the bias alternates between one and two quarters from column to column
     bias = 1 + (torch.arange(cells.shape[3], device=codes.device) & 1)
     small = _extended(cut((cells + bias) / 4), -(-tall // 8) * 8, cells.shape[3])
-    luma = held(_coarse(luma, steps[:, :1]))[:, 0, :height, :width]
-    small = held(_coarse(small, steps[:, 1:]))[:, :, :tall, :wide]
+    luma = held(_coarse(luma, steps[:, :1], lines))[:, 0, :height, :width]
+    small = held(_coarse(small, steps[:, 1:], lines))[:, :, :tall, :wide]
     first, second = (_interpolated(small, height, width) - 128).unbind(1)
     made = [
         luma + whole(second * (91881 / 65536)),
@@ -95,15 +109,14 @@ def _extended(planes: Tensor, height: int, width: int) -> Tensor:
     return torch.nn.functional.pad(planes, (0, beside, 0, below), mode="replicate")
 
 
-def _coarse(planes: Tensor, steps: Tensor) -> Tensor:
+def _coarse(planes: Tensor, steps: Tensor, lines: Tensor) -> Tensor:
     """Return B x C x H x W (multiples of 8) after the quantisation of each block's coefficients.
 
-    float64 holds every sum exactly, and no setting of a device's float32 products touches it.
+    float64 holds every sum exactly, and no setting for a device's float32 products touches it.
     """
     batch, channels, height, width = planes.shape
     blocks = planes.detach().double().reshape(batch, channels, height // 8, 8, width // 8, 8) - 128
     blocks = blocks.permute(0, 1, 2, 4, 3, 5)
-    lines = torch.tensor(_LINES, dtype=torch.float64, device=planes.device)
     sizes = steps.double().reshape(batch, 1, 1, 1, 8, 8)
     # rows, then columns; their numbers have two bits more in between, and coefficients are 8 times as large
     found = _shifted(lines @ _shifted(blocks @ lines.T, 11), 15)
@@ -112,22 +125,6 @@ def _coarse(planes: Tensor, steps: Tensor) -> Tensor:
     found = _shifted(_shifted(lines.T @ found, 11) @ lines, 18) + 128
     exact = found.permute(0, 1, 2, 4, 3, 5).reshape(planes.shape).to(planes.dtype)
     return passed(exact, planes).clamp(0, 255)
-
-
-_LINES: Final = (
-    (8192, 8192, 8192, 8192, 8192, 8192, 8192, 8192),
-    (11363, 9633, 6437, 2260, -2260, -6437, -9633, -11363),
-    (10703, 4433, -4433, -10703, -10703, -4433, 4433, 10703),
-    (9633, -2259, -11362, -6436, 6436, 11362, 2259, -9633),
-    (8192, -8192, -8192, 8192, 8192, -8192, -8192, 8192),
-    (6437, -11362, 2261, 9633, -9633, -2261, 11362, -6437),
-    (4433, -10704, 10704, -4433, -4433, 10704, -10704, 4433),
-    (2260, -6436, 9633, -11363, 11363, -9633, 6436, -2260),
-)
-"""The transform of 8 px, 2 sqrt(2) times orthonormal, Q13: what libjpeg's factors of 13 bits come to.
-
-It multiplies in fewer steps (Loeffler, Ligtenberg and Moschytz, ICASSP 1989), all exact; it rounds after.
-"""
 
 
 def _shifted(values: Tensor, bits: int) -> Tensor:
