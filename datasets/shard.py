@@ -23,6 +23,7 @@ from facedata.datasets.cache import Cache, cache_key
 from facedata.datasets.canonical import content_hash
 from facedata.datasets.errors import FacedataError, PictureError, TargetError
 from facedata.datasets.items import Item, Loaded, printable
+from facedata.datasets.names import stem_of
 from facedata.datasets.pictures import encode_layer, picture_size
 from facedata.datasets.record import Failure, write_text
 from facedata.datasets.sample import SCHEMA, Layer, Sample, hash_row
@@ -170,7 +171,7 @@ class _Part:
     ) -> None:
         if not sample.content_hash:
             known["content_hash"] = content_hash(data)
-        stem = _stem(sample)
+        stem = stem_of(sample)
         reference = self.writer.put(data, f"images/{sample.label or 'unlabelled'}/{stem}.{suffix}")
         kept = [
             Layer(
@@ -184,15 +185,6 @@ class _Part:
 
     def _fail(self, place: str, kind: str, reason: str) -> None:
         self.failures.append(Failure(place=place, kind=kind, reason=reason))
-
-
-def _stem(sample: Sample) -> str:
-    """Return a readable, unique file name stem: the source's name, what was done, and the sample's id."""
-    source = sample.source.file if sample.source and sample.source.file else "picture"
-    words = [slug(source.rpartition("/")[2].rpartition(".")[0] or source)]
-    if sample.parent_id is not None:
-        words += [f"v{sample.variant}", slug(sample.operator or "made", 60)]
-    return "-".join([*words, sample.sample_id[:12]])
 
 
 def _resolved(sample: Sample, references: Mapping[str, str]) -> Sample:
