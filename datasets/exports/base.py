@@ -122,7 +122,7 @@ class Picks:
                 self.progress(done, total)
 
     def read(self, reference: str, expected: str) -> bytes:
-        """Return the bytes of a picture or a layer; raise DatasetError where they are not those of the row."""
+        """Return the bytes of a picture or a layer; raise DatasetError where they are not the row's."""
         data = self.dataset.read(reference)
         if content_hash(data) != expected:
             raise DatasetError(

@@ -17,32 +17,32 @@ from facedata.datasets.storage import slug
 if TYPE_CHECKING:
     import datasets
 
-__all__ = ["CONTENT", "classes", "content_features", "layer_columns", "typed"]
+__all__ = ["CONTENT", "content_features", "label_class", "layer_columns", "typed"]
 
 CONTENT = tuple(name for name in SCHEMA.names if name not in ("image", "layers"))
 """Columns that are neither the picture nor a reference, in the order of samples.parquet."""
 
 
-def content_features(units: Sequence[int]) -> datasets.Features:
-    """Return the types of `CONTENT` as `typed` gives them, `label` as text.
+def content_features(units: Sequence[int], *, classes: bool) -> datasets.Features:
+    """Return the types of `CONTENT` as `typed` gives them; `classes` takes the label as a class, not as text.
 
     `units` are the action units that the dataset knows; without any there is no column `au`, because Parquet
     has no struct without fields.
     """
-    from datasets import Features, Value
+    from datasets import ClassLabel, Features, Value
 
     features = Features.from_arrow_schema(pa.schema([SCHEMA.field(name) for name in CONTENT]))
     del features["au"]
     if units:
         features["au"] = {_unit(unit): Value("float64") for unit in units}
+    if classes:
+        features["label"] = ClassLabel(names=list(LABELS))
     return Features({name: features[name] for name in CONTENT if name in features})
 
 
-def classes() -> datasets.ClassLabel:
-    """Return the label's type: 0 is live, 1 is spoof, null where the source says nothing."""
-    from datasets import ClassLabel
-
-    return ClassLabel(names=list(LABELS))
+def label_class(label: str | None) -> int | None:
+    """Return the number of a label's class: 0 is live, 1 is spoof, None where the source says nothing."""
+    return None if label is None else LABELS.index(label)  # type: ignore[arg-type]  # checked when it was written
 
 
 def typed(row: Mapping[str, Any], units: Sequence[int]) -> dict[str, Any]:

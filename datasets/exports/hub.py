@@ -40,7 +40,7 @@ def push(root: Path, repository: str, *, version: str, private: bool = True) -> 
         address = api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
         if private and not api.repo_info(repository, repo_type="dataset").private:
             raise TargetError(
-                f"{address} is open to all; make it private, choose another, or pass --public if all the world "
+                f"{address} is open to all; make it private, choose another, or pass --public where everyone "
                 "may have these faces"
             )
         api.upload_folder(
@@ -55,7 +55,7 @@ def push(root: Path, repository: str, *, version: str, private: bool = True) -> 
     except Exception as error:  # noqa: BLE001 - the client raises its network library's errors, which change
         reason = " ".join(str(error).split()) or repr(error)
         raise TargetError(
-            f"{repository} on {api.endpoint} could not be written: {reason}; {root} is whole, so push again "
-            "once that is mended"
+            f"{repository} on {api.endpoint} could not be written: {reason}; {root} is whole; push it "
+            "again with --overwrite once that is mended"
         ) from None
     return str(address)

@@ -7,20 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from facedata.datasets.exports.base import Card, Exporter, Layers, Picks, Written
-from facedata.datasets.exports.columns import classes, content_features, layer_columns, typed
+from facedata.datasets.exports.columns import content_features, label_class, layer_columns, typed
+from facedata.datasets.exports.tables import TableFile
 from facedata.datasets.names import stem_of, suffix_of
-from facedata.datasets.sample import LABELS, Sample
+from facedata.datasets.sample import Sample
 
 if TYPE_CHECKING:
     import datasets
 
 __all__ = ["HuggingFace"]
-
-_GROUP_BYTES, _GROUP_ROWS = 8 << 20, 1000  # a row group is what a streaming reader holds at once
 
 _LOADING = """```python
 from datasets import load_dataset
@@ -59,7 +57,7 @@ class HuggingFace(Exporter):
             data = picks.read(sample.image, sample.content_hash)
             stem = stem_of(sample)
             values = typed(row, picks.units)
-            values["label"] = None if sample.label is None else LABELS.index(sample.label)  # type: ignore[arg-type]
+            values["label"] = label_class(sample.label)
             values["image"] = {"bytes": data, "path": f"{stem}.{suffix_of(data)}"}
             size = len(data)
             for name, layer in picks.layers_of(row, choices.layers).items():
@@ -88,45 +86,31 @@ def _features(units: tuple[int, ...], layers: list[str]) -> datasets.Features:
     """Return the types of all columns; they go into the files' schema, where `load_dataset` finds them."""
     from datasets import Features, Image
 
-    content = content_features(units)
-    content["label"] = classes()
+    content = content_features(units, classes=True)
     return Features({"image": Image(), **content, **{name: Image() for name in layers}})
 
 
 class _Series:
-    """Parquet files of bounded size, written row group by row group."""
+    """Files of bounded size: one is closed once it holds `limit` bytes of pictures."""
 
     def __init__(self, prefix: Path, schema: pa.Schema, limit: int) -> None:
         self._prefix = prefix
         self._schema = schema
         self._limit = limit
-        self._pending: list[dict[str, Any]] = []
-        self._group = self._bytes = self._number = 0
-        self._file: pq.ParquetWriter | None = None
+        self._number = 0
+        self._file: TableFile | None = None
 
     def add(self, values: dict[str, Any], size: int) -> None:
-        self._pending.append(values)
-        self._group += size
-        self._bytes += size
-        if self._group >= _GROUP_BYTES or len(self._pending) >= _GROUP_ROWS:
-            self._flush()
-        if self._bytes >= self._limit:
+        if self._file is None:
+            path = self._prefix.with_name(f"{self._prefix.name}-{self._number:05d}.parquet")
+            self._file = TableFile(path, self._schema)
+        self._file.add(values, size)
+        if self._file.bytes >= self._limit:
             self.finish()
 
     def finish(self) -> None:
         """Close the open file; what is added next goes into another one."""
-        self._flush()
         if self._file is not None:
             self._file.close()
-            self._file, self._bytes = None, 0
+            self._file = None
             self._number += 1
-
-    def _flush(self) -> None:
-        if not self._pending:
-            return
-        if self._file is None:
-            path = self._prefix.with_name(f"{self._prefix.name}-{self._number:05d}.parquet")
-            self._file = pq.ParquetWriter(path, self._schema, compression="zstd")
-        table = pa.Table.from_pylist(self._pending, schema=self._schema)
-        self._file.write_table(table, row_group_size=len(self._pending))
-        self._pending, self._group = [], 0

@@ -93,7 +93,7 @@ def _features(units: tuple[int, ...], layers: list[str]) -> datasets.Features:
     return Features(
         {
             **pictures,
-            "json": dict(content_features(units)),
+            "json": dict(content_features(units, classes=False)),
             "__key__": Value("string"),
             "__url__": Value("string"),
         }
