@@ -17,9 +17,7 @@ def report(
     pictures: Annotated[int, typer.Option(min=0, help="Pictures shown of each attack.")] = 6,
     metrics: Annotated[
         Path | None,
-        typer.Option(
-            help="Write counts and mean quality as JSON, to compare versions; no page then, unless -o asks for it."
-        ),
+        typer.Option(help="Write counts and mean quality as JSON; no page then, unless -o asks for one."),
     ] = None,
     plots: Annotated[Path | None, typer.Option(help="The same, for PNG plots into this folder.")] = None,
 ) -> None:
