@@ -10,7 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from facedata import __version__
-from facedata.cli import augment, info, ingest, report, validate
+from facedata.cli import augment, info, ingest, merge, report, validate
+from facedata.cli import filter as filter_verb
 from facedata.datasets.errors import FacedataError
 
 __all__ = ["app", "run"]
@@ -43,6 +44,8 @@ app.command("augment")(augment.augment)
 app.command("info")(info.info)
 app.command("validate")(validate.validate)
 app.command("report")(report.report)
+app.command("filter")(filter_verb.filter_rows)
+app.command("merge")(merge.merge)
 
 
 def _version(wanted: bool) -> None:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.sample import SCHEMA
 
-__all__ = ["canonical_rows", "row_digests"]
+__all__ = ["canonical_rows", "row_digests", "spelled_columns"]
 
 _ESCAPED = r'["\\\x00-\x1f]'
 _FEW = 4  # a column with fewer distinct values than a quarter of its rows is spelled once a value
@@ -40,8 +40,12 @@ def row_digests(rows: pa.Table) -> pa.FixedSizeBinaryArray:
 
 def canonical_rows(rows: pa.Table) -> pa.LargeStringArray:
     """Return the canonical JSON of each row without its references, as `hash_row` spells it."""
-    columns = {name: _one(rows[name]) for name in SCHEMA.names if name != "image"}
-    return _object({name: _spelled(name, column) for name, column in columns.items()}, rows.num_rows)
+    return _object(spelled_columns(rows), rows.num_rows)
+
+
+def spelled_columns(rows: pa.Table) -> dict[str, pa.Array]:
+    """Return the canonical JSON of each value, column by column; the references are left out."""
+    return {name: _spelled(name, _one(rows[name])) for name in SCHEMA.names if name != "image"}
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 import difflib
 import json
+import re
 import warnings
 from dataclasses import dataclass, field
 from typing import Any, Never
@@ -83,9 +84,15 @@ class Expression:
                 tree = ast.parse(self.text.strip(), mode="eval").body
         except SyntaxError as error:
             shown = self.text if len(self.text) <= 60 else self.text[:57] + "..."
-            raise UsageError(f"{self.where}: at {error.offset or 1}: {error.msg}; in {shown!r}") from None
+            single = re.search(r"[^=!<>]=(?!=)", self.text)
+            hint = "; compare with ==" if single and "==" not in self.text else ""
+            raise UsageError(
+                f"{self.where}: at {error.offset or 1}: {error.msg} in {shown!r}{hint}"
+            ) from None
         except (ValueError, MemoryError, RecursionError):
-            raise UsageError(f"{self.where} cannot be parsed: nested too deeply, or with a null byte") from None
+            raise UsageError(
+                f"{self.where} cannot be parsed: nested too deeply, or with a null byte"
+            ) from None
         object.__setattr__(self, "text", self.text.strip())
         if sum(1 for _ in ast.walk(tree)) > _MOST_NODES:
             raise UsageError(f"{self.where} has more than {_MOST_NODES} parts; make it shorter")
@@ -173,11 +180,11 @@ class _Evaluation:
             found = pc.is_in(left.cast(kind) if kind else left, value_set=pa.array(chosen, kind or left.type))
             return pc.or_(null, self._mask(found))
         if isinstance(left, list) or not isinstance(left, pa.Scalar):
-            self.fail(node, "the left of `in` is a constant here, such as \"print\" in attack")
+            self.fail(node, 'the left of `in` is a constant here, such as "print" in attack')
         if _kind(right) == "list":
             return _holds(right, left.as_py())
         if _kind(right) not in ("text", "null") or _kind(left) != "text":
-            self.fail(node, "`in` takes a list, such as [\"a\", \"b\"], or looks for a text in a text")
+            self.fail(node, '`in` takes a list, such as ["a", "b"], or looks for a text in a text')
         if pa.types.is_null(right.type):
             return pa.scalar(False)
         return pc.match_substring(right, left.as_py())
@@ -239,8 +246,8 @@ class _Evaluation:
             return pa.scalar(_WORDS[name])
         if name not in SCHEMA.names:
             close = difflib.get_close_matches(name, SCHEMA.names, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            self.fail(node, f"no column of that name{hint} The columns are {', '.join(SCHEMA.names)}")
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            self.fail(node, f"no column of that name; {hint}the columns are {', '.join(SCHEMA.names)}")
         column = self.rows[name].combine_chunks()
         if isinstance(column, pa.ChunkedArray):  # of an empty table
             column = pa.array([], column.type)
@@ -274,7 +281,7 @@ class _Evaluation:
         rows = value.to_pylist()
         if pa.types.is_struct(value.type.value_type):  # action units: by number, not by place
             if value.type.value_type.get_field_index("au") < 0:
-                self.fail(node, "has no numbers; use \"name\" in layers")
+                self.fail(node, 'has no numbers; use "name" in layers')
             units = ({one["au"]: one["intensity"] for one in row or ()} for row in rows)
             return pa.array([unit.get(index) for unit in units], pa.float64())
         inside = (row is not None and -len(row) <= index < len(row) for row in rows)
@@ -314,7 +321,9 @@ class _Evaluation:
             return value if folds else pa.scalar(False)
         if folds:
             return (pc.utf8_lower if name == "lower" else pc.utf8_upper)(value)
-        kernel = {"startswith": pc.starts_with, "endswith": pc.ends_with, "contains": pc.match_substring}[name]
+        kernel = {"startswith": pc.starts_with, "endswith": pc.ends_with, "contains": pc.match_substring}[
+            name
+        ]
         patterns = arguments[0] if isinstance(arguments[0], list) else arguments
         mask = self._mask(pa.scalar(False))
         for pattern in patterns:
