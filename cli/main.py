@@ -10,7 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from facedata import __version__
-from facedata.cli import augment, export, info, ingest, report, validate
+from facedata.cli import augment, export, info, ingest, merge, report, validate
+from facedata.cli import filter as filter_verb
 from facedata.datasets.errors import FacedataError
 
 __all__ = ["app", "run"]
@@ -44,6 +45,8 @@ app.command("export")(export.export)
 app.command("info")(info.info)
 app.command("validate")(validate.validate)
 app.command("report")(report.report)
+app.command("filter")(filter_verb.filter_rows)
+app.command("merge")(merge.merge)
 
 
 def _version(wanted: bool) -> None:

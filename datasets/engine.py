@@ -19,12 +19,12 @@ from facedata.datasets.canonical import canonical_json, identifier
 from facedata.datasets.card import write_card
 from facedata.datasets.errors import FacedataError, SourceError, UsageError
 from facedata.datasets.items import Item
+from facedata.datasets.lineage import Origin, ancestry
 from facedata.datasets.pictures import DEFAULT_MAX_PIXELS
 from facedata.datasets.pool import run_shards
 from facedata.datasets.record import (
     RECORD_NAME,
     Failure,
-    Parent,
     Record,
     library_versions,
     write_text,
@@ -50,7 +50,7 @@ class ItemSource(Protocol):
         ...
 
     @property
-    def parents(self) -> Sequence[Parent]:
+    def parents(self) -> Sequence[Origin]:
         """Datasets that the pictures come from."""
         ...
 
@@ -109,7 +109,10 @@ def run(
 
     def same(record: Record) -> bool:
         made = [record.verb, record.seed, record.layout, record.parameters]
-        return canonical_json(made) == canonical_json([verb, seed, options.layout, task.settings()])
+        parents = [parent.version for parent in record.parents]
+        return canonical_json(made) == canonical_json(
+            [verb, seed, options.layout, task.settings()]
+        ) and parents == [origin.record.version for origin in source.parents]
 
     if options.layout not in LAYOUTS:
         raise UsageError(f"layout {options.layout!r} is not one of {', '.join(LAYOUTS)}")
@@ -202,10 +205,12 @@ class _Run:
         notes = list(self.source.notes)
         if assembled.left_out:
             notes.append(f"{assembled.left_out} planned samples were left out, as --label-effect asks")
+        parents, ancestors = ancestry(self.source.parents)
         return Record(
             version=assembled.version,
             verb=self.verb,
-            parents=list(self.source.parents),
+            parents=parents,
+            ancestors=ancestors,
             parameters=self.task.settings(),
             seed=self.seed,
             layout=self.options.layout,  # type: ignore[arg-type]  # checked when the writer was opened

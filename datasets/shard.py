@@ -23,14 +23,13 @@ from facedata.datasets.cache import Cache, cache_key
 from facedata.datasets.canonical import content_hash
 from facedata.datasets.errors import FacedataError, PictureError, TargetError
 from facedata.datasets.items import Item, Loaded, printable
-from facedata.datasets.names import stem_of
 from facedata.datasets.pictures import encode_layer, picture_size
 from facedata.datasets.record import Failure, write_text
 from facedata.datasets.sample import SCHEMA, Layer, Sample, hash_row
 from facedata.datasets.storage import Writer, open_writer, slug
 from facedata.datasets.task import Planned, Task
 
-__all__ = ["PART_NAME", "PART_ROWS", "PART_SCHEMA", "ShardSpec", "do_shard"]
+__all__ = ["PART_NAME", "PART_ROWS", "PART_SCHEMA", "ShardSpec", "do_shard", "file_stem"]
 
 PART_NAME = "part.json"
 PART_ROWS = "rows.parquet"
@@ -171,7 +170,7 @@ class _Part:
     ) -> None:
         if not sample.content_hash:
             known["content_hash"] = content_hash(data)
-        stem = stem_of(sample)
+        stem = file_stem(sample)
         reference = self.writer.put(data, f"images/{sample.label or 'unlabelled'}/{stem}.{suffix}")
         kept = [
             Layer(
@@ -185,6 +184,15 @@ class _Part:
 
     def _fail(self, place: str, kind: str, reason: str) -> None:
         self.failures.append(Failure(place=place, kind=kind, reason=reason))
+
+
+def file_stem(sample: Sample) -> str:
+    """Return a readable, unique file name stem: the source's name, what was done, and the sample's id."""
+    source = sample.source.file if sample.source and sample.source.file else "picture"
+    words = [slug(source.rpartition("/")[2].rpartition(".")[0] or source)]
+    if sample.parent_id is not None:
+        words += [f"v{sample.variant}", slug(sample.operator or "made", 60)]
+    return "-".join([*words, sample.sample_id[:12]])
 
 
 def _resolved(sample: Sample, references: Mapping[str, str]) -> Sample:

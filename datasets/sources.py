@@ -16,9 +16,9 @@ from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import DatasetError, PictureError, SourceError
 from facedata.datasets.items import FileItem, Item, Loaded, place_of, printable
 from facedata.datasets.labels import FolderLabels
-from facedata.datasets.names import suffix_of
-from facedata.datasets.pictures import SUFFIXES, read_picture
-from facedata.datasets.record import Failure, Parent
+from facedata.datasets.lineage import Origin
+from facedata.datasets.pictures import SUFFIXES, read_picture, suffix_of
+from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample
 from facedata.datasets.storage import read_reference
 
@@ -52,7 +52,7 @@ class FileSource:
     items: Sequence[FileItem]
     notes: Sequence[str] = ()
     failures: Sequence[Failure] = ()
-    parents: Sequence[Parent] = ()
+    parents: Sequence[Origin] = ()
 
     @property
     def count(self) -> int:
@@ -214,9 +214,9 @@ class DatasetSource:
         return len(self.dataset)
 
     @property
-    def parents(self) -> Sequence[Parent]:
+    def parents(self) -> Sequence[Origin]:
         """The dataset itself."""
-        return (Parent(name=self.dataset.root.resolve().name, version=self.dataset.version),)
+        return (Origin.of(self.dataset),)
 
     def shards(self, size: int) -> Iterator[tuple[str, Sequence[Item]]]:
         """Yield (prefix, items): rows are sorted by id, so a prefix is a run of rows."""

@@ -12,8 +12,9 @@ from facedata.datasets.canonical import canonical_json
 from facedata.datasets.exports.base import Card, Exporter, Layers, Picks, Written
 from facedata.datasets.exports.columns import CONTENT, content_features, label_class, layer_columns, typed
 from facedata.datasets.exports.tables import TableFile
-from facedata.datasets.names import stem_of, suffix_of
+from facedata.datasets.pictures import suffix_of
 from facedata.datasets.sample import Sample
+from facedata.datasets.shard import file_stem
 
 __all__ = ["SAMPLES_CSV", "TABLE_NAME", "Folder", "put"]
 
@@ -57,7 +58,7 @@ class Folder(Exporter):
             tables: dict[str, TableFile] = {}
             for row in picks.rows():
                 sample = Sample.from_row(row)
-                split, stem = picks.split_names[sample.split], stem_of(sample)
+                split, stem = picks.split_names[sample.split], file_stem(sample)
                 if split not in tables:
                     (tree / split).mkdir()
                     tables[split] = files.enter_context(closing(TableFile(tree / split / TABLE_NAME, schema)))

@@ -12,8 +12,9 @@ from pydantic import Field
 from facedata.datasets.exports.base import Card, Exporter, Layers, Picks, Written
 from facedata.datasets.exports.columns import content_features, label_class, layer_columns, typed
 from facedata.datasets.exports.tables import TableFile
-from facedata.datasets.names import stem_of, suffix_of
+from facedata.datasets.pictures import suffix_of
 from facedata.datasets.sample import Sample
+from facedata.datasets.shard import file_stem
 
 if TYPE_CHECKING:
     import datasets
@@ -55,7 +56,7 @@ class HuggingFace(Exporter):
         for row in picks.rows():
             sample = Sample.from_row(row)
             data = picks.read(sample.image, sample.content_hash)
-            stem = stem_of(sample)
+            stem = file_stem(sample)
             values = typed(row, picks.units)
             values["label"] = label_class(sample.label)
             values["image"] = {"bytes": data, "path": f"{stem}.{suffix_of(data)}"}

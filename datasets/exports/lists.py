@@ -13,8 +13,9 @@ from pydantic import Field
 from facedata.datasets.errors import UsageError
 from facedata.datasets.exports.base import Card, Choices, Exporter, Picks, Written
 from facedata.datasets.exports.folder import put
-from facedata.datasets.names import stem_of, suffix_of
+from facedata.datasets.pictures import suffix_of
 from facedata.datasets.sample import Sample
+from facedata.datasets.shard import file_stem
 
 __all__ = ["Lists"]
 
@@ -84,7 +85,7 @@ class Lists(Exporter):
         path = sample.image
         if choices.pictures == "copy":
             data = picks.read(sample.image, sample.content_hash)
-            path = f"images/{sample.label}/{stem_of(sample)}.{suffix_of(data)}"
+            path = f"images/{sample.label}/{file_stem(sample)}.{suffix_of(data)}"
             put(tree / path, data)
         live = int(choices.live)
         label = str(live if sample.label == "live" else 1 - live)

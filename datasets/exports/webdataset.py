@@ -13,7 +13,7 @@ from pydantic import Field
 from facedata.datasets.canonical import canonical_json
 from facedata.datasets.exports.base import Card, Exporter, Layers, Picks, Written
 from facedata.datasets.exports.columns import content_features, layer_columns, typed
-from facedata.datasets.names import suffix_of
+from facedata.datasets.pictures import suffix_of
 
 if TYPE_CHECKING:
     import datasets
