@@ -22,7 +22,7 @@ from facedata.datasets.record import Counts, Record, Tally
 __all__ = ["Card", "Choices", "Exporter", "Layers", "Names", "Picks", "Progress", "Written", "record_of"]
 
 Progress = Callable[[int, int], None]
-_COUNTED = ("label", "attack", "domain", "split", "operator", "subject")
+_COUNTED = ("label", "attack", "domain", "split", "operator", "subject", "sample_id", "parent_id")
 _RESERVED = {"all"}  # Hugging Face's word for every split
 
 
