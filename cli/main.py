@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from facedata import __version__
-from facedata.cli import augment, edit, export, info, ingest, merge, report, split, validate
+from facedata.cli import augment, edit, export, info, ingest, init, merge, report, split, validate
 from facedata.cli import filter as filter_verb
 from facedata.datasets.errors import FacedataError
 
@@ -47,6 +47,7 @@ app.command("validate")(validate.validate)
 app.command("report")(report.report)
 app.command("filter")(filter_verb.filter_rows)
 app.command("merge")(merge.merge)
+app.command("init")(init.init)
 app.command("edit")(edit.edit)
 app.command("split")(split.split)
 

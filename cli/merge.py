@@ -22,6 +22,13 @@ class Prefer(StrEnum):
 def merge(
     datasets: Annotated[list[Path], typer.Argument(help="Two datasets or more.")],
     output: o.Output,
+    each: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.yaml:KEY",
+            help="An input with {} in it, such as variants/{}, stands for one for each name under this key.",
+        ),
+    ] = None,
     prefer: Annotated[
         Prefer | None, typer.Option(help="Whose row stays where a sample differs between the inputs.")
     ] = None,
@@ -38,8 +45,26 @@ def merge(
     from facedata.datasets.versions.merge import merge as library
 
     writing = o.writing(layout, resume, overwrite)
+    datasets = _spread(datasets, each) if each is not None else datasets
     result = library(datasets, output, prefer=prefer.value if prefer else None, writing=writing)
     show.derived(result, json_wanted=json_wanted, told=_told)
+
+
+def _spread(datasets: list[Path], each: str) -> list[Path]:
+    """Put each name under the key in place of `{}`; a folder that the key no longer names is not an input."""
+    from facedata.datasets.errors import UsageError
+    from facedata.datasets.keyed import keyed_value
+
+    names = keyed_value(each)
+    if not isinstance(names, dict | list) or not names:
+        raise UsageError(f"--each {each} names nothing; it takes a mapping or a list of names")
+    if not any("{}" in str(path) for path in datasets):
+        raise UsageError("--each puts names in place of {} in an input; write one such as variants/{}")
+    spread: list[Path] = []
+    for path in datasets:
+        text = str(path)
+        spread += [Path(text.replace("{}", str(name))) for name in names] if "{}" in text else [path]
+    return spread
 
 
 def _told(details: dict[str, Any]) -> str:
