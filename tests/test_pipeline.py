@@ -15,6 +15,7 @@ import yaml
 from conftest import ROOT
 from PIL import Image
 from test_cli import facedata
+from test_docs import commands
 
 from facedata.augment.policy import load_policy
 from facedata.cli.merge import merge
@@ -126,7 +127,7 @@ def test_the_demo_pipeline_makes_everything_once_and_then_what_changed(bench):
     assert sorted(ran[1:]) == sorted(BELOW)
     assert "made 10 variants (5 from the cache)" in said
 
-    changed = json.loads(bench.dvc("metrics", "diff", "--json"))["diff"]["reports/metrics.json"]
+    changed = json.loads(bench.dvc("metrics", "diff", "--json"))["reports/metrics.json"]
     assert changed["rows"] == {"old": 30, "new": 35, "diff": 5}
     assert "by_attack.print/inkjet" not in changed
     bench.dvc("plots", "diff", "-o", "shown")
@@ -176,6 +177,14 @@ def test_one_more_picture_makes_its_own_variants_and_a_policy_that_goes_leaves_n
 
 def rendered(person):
     return Encoding("jpeg", 95).encode(demo_face(person, 0, 96, 0).image)
+
+
+def test_the_commands_of_the_page_run(tmp_path):
+    lines = commands((ROOT / "docs" / "pipeline.md").read_text("utf-8"))
+    for line in lines:
+        facedata(*line.split()[1:], cwd=tmp_path)
+    assert (tmp_path / "demo" / "dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes()
+    assert "path: faces" in (tmp_path / "mine" / "params.yaml").read_text()
 
 
 def test_init_overwrites_nothing(tmp_path):
@@ -246,7 +255,7 @@ def test_a_policy_may_stand_under_a_key_of_a_file(tmp_path, monkeypatch):
     )
     assert load_policy("p.yaml:policies.mine").name == "own"
     assert load_policy("p.yaml:policies.stock") == load_policy("capture")
-    with pytest.raises(UsageError, match="is 'x.yaml', which is no policy; write one there"):
+    with pytest.raises(UsageError, match=r"is 'x\.yaml', which is no policy; write one there"):
         load_policy("p.yaml:policies.file")
-    with pytest.raises(UsageError, match="p.yaml:policies: name: field required"):
+    with pytest.raises(UsageError, match=r"p\.yaml:policies: name: field required"):
         load_policy("p.yaml:policies")

@@ -11,8 +11,12 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from conftest import ROOT
 from known_faces import make_known
 from test_cli import facedata, start
+from test_docs import commands
+
+from facedata.datasets.exports.catalogue import KINDS, find_kind
 
 TOKEN = "hf_not-a-real-token"  # noqa: S105
 
@@ -177,3 +181,19 @@ def test_the_command_tells_kinds_and_results(known):
     found = json.loads(done.stdout)
     assert (found["rows"], found["kind"], found["pushed"]) == (10, "list", None)
     assert found["notes"][0] == "labels: live is 1, spoof is 0"
+
+
+def test_the_commands_of_the_page_run(tmp_path):
+    lines = commands((ROOT / "docs" / "exports.md").read_text("utf-8"))
+    assert len(lines) >= 5
+    for line in lines:
+        facedata(*line.split()[1:], cwd=tmp_path)
+    assert (tmp_path / "faces-list" / "train.txt").read_text().splitlines()[0].endswith(" 0")
+
+
+def test_the_page_names_every_kind_and_choice():
+    text = (ROOT / "docs" / "exports.md").read_text("utf-8")
+    for name in KINDS:
+        assert f"| `{name}` |" in text
+        for choice in find_kind(name).choices.model_fields:
+            assert f"| `{choice}=" in text

@@ -42,7 +42,7 @@ def content_features(units: Sequence[int], *, classes: bool) -> datasets.Feature
 
 def label_class(label: str | None) -> int | None:
     """Return the number of a label's class: 0 is live, 1 is spoof, None where the source says nothing."""
-    return None if label is None else LABELS.index(label)  # type: ignore[arg-type]  # checked when it was written
+    return None if label is None else LABELS.index(label)
 
 
 def typed(row: Mapping[str, Any], units: Sequence[int]) -> dict[str, Any]:

@@ -31,10 +31,8 @@ def push(root: Path, repository: str, *, version: str, private: bool = True) -> 
     in one line, for whatever the hub or the network answers.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.utils import disable_progress_bars
 
     check_push(repository)
-    disable_progress_bars()
     api = HfApi(token=os.environ[_TOKEN])
     try:
         address = api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)

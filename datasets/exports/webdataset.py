@@ -71,7 +71,7 @@ class WebDataset(Exporter):
     def card(self, picks: Picks, written: Written, choices: _Choices) -> Card:
         """Return data files and types: Hugging Face would guess the types from the first five samples."""
         from datasets import DatasetInfo
-        from datasets.info import DatasetInfosDict
+        from datasets.info import DatasetInfosDict  # type: ignore[import-untyped]
         from huggingface_hub import DatasetCardData
 
         columns = list(layer_columns(choices.layers).values())
@@ -81,9 +81,8 @@ class WebDataset(Exporter):
         files = [{"split": split, "path": f"data/{split}-*.tar"} for split in written.rows]
         more = "".join(f", `ID.{name}.png`" for name in columns)
         loading = _LOADING.format(split=next(iter(written.rows)), more=more)
-        return Card(
-            loading, {**front.to_dict(), "configs": [{"config_name": "default", "data_files": files}]}
-        )
+        known = front.to_dict()  # type: ignore[no-untyped-call]
+        return Card(loading, {**known, "configs": [{"config_name": "default", "data_files": files}]})
 
 
 def _features(units: tuple[int, ...], layers: list[str]) -> datasets.Features:
