@@ -406,3 +406,24 @@ def test_what_a_killed_export_left_is_cleared_away(known, tmp_path):
     (tmp_path / ".begun.partial" / "plan").touch()
     with pytest.raises(TargetError, match="was begun as a dataset"):
         export(known, tmp_path / "begun", "list")
+
+
+@pytest.mark.parametrize("kind", ["huggingface", "webdataset", "folder", "list"])
+def test_a_target_that_takes_no_more_is_one_line_and_leaves_nothing(tmp_path, kind):
+    """A limit on the size of files stands for a full disk: writing fails midway, as it does there."""
+    known = make_known(tmp_path / "known", count=3, split=False, noise=100)  # 30 kB each
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from facedata.datasets.errors import TargetError\n"
+        "from facedata.datasets.exports.run import export\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "try: export(sys.argv[1], Path(sys.argv[2]), sys.argv[3])\n"
+        "except TargetError as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", code, known, tmp_path / "out", kind]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith(f"cannot write {tmp_path / 'out'}: "), done.stderr
+    assert "File too large" in done.stdout
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["known"]

@@ -68,11 +68,13 @@ def export(
     chosen = read_choices(exporter, choices or {})
     picks = Picks(Dataset.open(dataset), tuple(splits), progress)
     refuse_overlap(picks.dataset.root, target)
+    if not picks.counts.rows:
+        raise UsageError(f"{picks.dataset.root} has no rows, so there is nothing to export")
     place = Workplace(target)
     with place.held():
         _check_target(place, overwrite=overwrite)
-        place.tree.mkdir(parents=True)
         try:
+            place.tree.mkdir(parents=True)
             written = exporter.write(picks, place.tree, chosen)
             exported = Exported(place.target, kind, picks.dataset.version, written.rows, written.notes)
             card = exporter.card(picks, written, chosen)
@@ -80,6 +82,12 @@ def export(
             text = card_text(record, place.target.name, front=card.front, loading=card.loading)
             write_text(place.tree / CARD_NAME, text)
             write_text(place.tree / EXPORT_NAME, _record(exported, picks, chosen))
+        except OSError as error:
+            shutil.rmtree(place.work, ignore_errors=True)
+            raise TargetError(
+                f"cannot write {target}: {error.strerror or error}; free some space or check the rights of "
+                "the folder, and export again"
+            ) from None
         except BaseException:
             shutil.rmtree(place.work, ignore_errors=True)  # a copy is not worth going on with
             raise
