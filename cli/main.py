@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from facedata import __version__
-from facedata.cli import augment, edit, info, ingest, merge, report, split, validate
+from facedata.cli import augment, edit, info, ingest, log, merge, report, sample, split, validate
 from facedata.cli import filter as filter_verb
 from facedata.datasets.errors import FacedataError
 
@@ -48,6 +48,8 @@ app.command("filter")(filter_verb.filter_rows)
 app.command("merge")(merge.merge)
 app.command("edit")(edit.edit)
 app.command("split")(split.split)
+app.command("sample")(sample.sample)
+app.command("log")(log.log)
 
 
 def _version(wanted: bool) -> None:
