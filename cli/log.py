@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,7 +42,7 @@ def log(
         examples = ", ".join(source.examples) + (", ..." if source.files > len(source.examples) else "")
         licence = f"; {source.licence}" if source.licence else ""
         sources.add(Text(f"{name}: {source.files} source files ({examples}){licence}"))
-    Console(soft_wrap=True).print(tree)
+    Console(width=None if sys.stdout.isatty() else 200).print(tree)
 
 
 def _grow(tree: Tree, parents: list[Parent], record: Record, shown: set[str], leaves: list[Tree]) -> None:
@@ -53,7 +54,9 @@ def _grow(tree: Tree, parents: list[Parent], record: Record, shown: set[str], le
     for parent in parents:
         ancestor = record.ancestors.get(parent.lineage or "")
         if ancestor is None:
-            why = "an older record: no further history" if parent.lineage is None else "older history left out"
+            why = (
+                "an older record: no further history" if parent.lineage is None else "older history left out"
+            )
             tree.add(Text(f"{parent.name} {parent.version[:12]} ({why})"))
         elif parent.lineage in shown:
             tree.add(Text(f"{parent.name} {parent.version[:12]} (as above)"))
@@ -68,8 +71,6 @@ def _line(name: str, made: Record | Ancestor) -> str:
     from facedata.datasets.versions.history import in_words
 
     rows, labels = (
-        (made.rows, made.by_label)
-        if isinstance(made, Ancestor)
-        else (made.counts.rows, made.counts.by_label)
+        (made.rows, made.by_label) if isinstance(made, Ancestor) else (made.counts.rows, made.counts.by_label)
     )
     return f"{name} {made.version[:12]}  {rows} rows ({show.counted(labels)})  {in_words(made)}"

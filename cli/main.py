@@ -10,7 +10,20 @@ import typer
 from typer.core import TyperGroup
 
 from facedata import __version__
-from facedata.cli import augment, edit, info, ingest, log, merge, report, sample, split, validate
+from facedata.cli import (
+    augment,
+    diff,
+    edit,
+    info,
+    ingest,
+    log,
+    merge,
+    rebuild,
+    report,
+    sample,
+    split,
+    validate,
+)
 from facedata.cli import filter as filter_verb
 from facedata.datasets.errors import FacedataError
 
@@ -49,7 +62,9 @@ app.command("merge")(merge.merge)
 app.command("edit")(edit.edit)
 app.command("split")(split.split)
 app.command("sample")(sample.sample)
+app.command("diff")(diff.diff)
 app.command("log")(log.log)
+app.command("rebuild")(rebuild.rebuild)
 
 
 def _version(wanted: bool) -> None:

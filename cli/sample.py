@@ -19,9 +19,7 @@ def sample(
     by: Annotated[
         str, typer.Option(help="Columns such as label,attack: each combination gets its share of N.")
     ] = "",
-    per_group: Annotated[
-        bool, typer.Option("--per-group", help="With --by: N of each combination.")
-    ] = False,
+    per_group: Annotated[bool, typer.Option("--per-group", help="With --by: N of each combination.")] = False,
     families: Annotated[
         bool, typer.Option("--families", help="Choose N parents, each with all that was made from it.")
     ] = False,

@@ -81,7 +81,9 @@ def source_key(rows: pa.Table) -> pa.Array:
 
 def codes(columns: Iterable[pa.ChunkedArray | pa.Array]) -> list[NDArray[np.int64]]:
     """Return columns as numbers that are equal where the texts are, in all columns alike; -1 for null."""
-    parts = [column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column]) for column in columns]
+    parts = [
+        column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column]) for column in columns
+    ]
     both = pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string())
     numbers = pc.fill_null(both.dictionary_encode().combine_chunks().indices, -1).to_numpy().astype(np.int64)
     ends = np.cumsum([len(part) for part in parts])[:-1]

@@ -62,7 +62,9 @@ def sample_rows(
         kept = _smallest(words.drawn()[first], of_unit, quota)[member]
         told.details |= {"units": int(quota.sum()), "groups": len(quota)}
         if per_group and (short := int((quota < count).sum())):
-            told.notes.append(f"{short} of {len(quota)} groups have fewer than {count}: all of them were taken")
+            told.notes.append(
+                f"{short} of {len(quota)} groups have fewer than {count}: all of them were taken"
+            )
         start = 0
         for table in dataset.tables(most=TABLE_ROWS):
             yield table.filter(pa.array(kept[start : start + table.num_rows]))

@@ -24,6 +24,7 @@ from facedata.datasets.words import Words
 
 __all__ = ["parse_ratios", "split_by_protocol", "split_by_ratios"]
 
+
 def parse_ratios(text: str) -> dict[str, float]:
     """Return the shares of `train=0.7,val=0.1,test=0.2`, which add up to one.
 
@@ -151,7 +152,9 @@ def assign(
     result = np.zeros(len(first), np.int8)
     whole = len(groups)
     for group in sorted(range(len(first)), key=lambda g: (-sizes[g], ties[g], names[g])):
-        brought = [(strata_of[n], rows_of[n], totals[strata_of[n]]) for n in range(*bounds[group : group + 2])]
+        brought = [
+            (strata_of[n], rows_of[n], totals[strata_of[n]]) for n in range(*bounds[group : group + 2])
+        ]
         brought.append((count, sizes[group], whole))
         costs = [
             sum(v / total * (2 * has[k] + v) / (share * total) for k, v, total in brought)
