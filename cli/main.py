@@ -10,7 +10,22 @@ import typer
 from typer.core import TyperGroup
 
 from facedata import __version__
-from facedata.cli import augment, edit, export, info, ingest, init, merge, report, split, validate
+from facedata.cli import (
+    augment,
+    diff,
+    edit,
+    export,
+    info,
+    ingest,
+    init,
+    log,
+    merge,
+    rebuild,
+    report,
+    sample,
+    split,
+    validate,
+)
 from facedata.cli import filter as filter_verb
 from facedata.datasets.errors import FacedataError
 
@@ -41,15 +56,19 @@ app = typer.Typer(
 )
 app.command("ingest")(ingest.ingest)
 app.command("augment")(augment.augment)
-app.command("export")(export.export)
 app.command("info")(info.info)
 app.command("validate")(validate.validate)
 app.command("report")(report.report)
 app.command("filter")(filter_verb.filter_rows)
 app.command("merge")(merge.merge)
-app.command("init")(init.init)
 app.command("edit")(edit.edit)
 app.command("split")(split.split)
+app.command("sample")(sample.sample)
+app.command("diff")(diff.diff)
+app.command("log")(log.log)
+app.command("rebuild")(rebuild.rebuild)
+app.command("export")(export.export)
+app.command("init")(init.init)
 
 
 def _version(wanted: bool) -> None:

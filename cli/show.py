@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _MOST_FAILURES = 20
 PARTLY = 3
 """Exit code of a run that left some samples out."""
+DIFFERENT = 4
+"""Exit code of `diff` and `rebuild` where two versions are not the same."""
 
 
 @contextmanager

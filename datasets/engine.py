@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from facedata.datasets.assemble import Assembled, assemble
 from facedata.datasets.canonical import canonical_json, identifier
@@ -71,7 +71,8 @@ class ItemSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run: nothing here changes what is made, except `layout`, which changes where bytes lie.
+    """How to run: nothing here changes what is made, but `layout`, which changes where bytes lie, and
+    `max_pixels`, over which a picture is a failure.
 
     `engine` is `serial`, `process`, or `auto`, which takes processes where there is enough work for them.
     """
@@ -109,10 +110,10 @@ def run(
 
     def same(record: Record) -> bool:
         made = [record.verb, record.seed, record.layout, record.parameters]
+        wanted = [verb, seed, options.layout, _parameters(task, options)]
         parents = [parent.version for parent in record.parents]
-        return canonical_json(made) == canonical_json(
-            [verb, seed, options.layout, task.settings()]
-        ) and parents == [origin.record.version for origin in source.parents]
+        given = [origin.record.version for origin in source.parents]
+        return canonical_json([made, parents]) == canonical_json([wanted, given])
 
     if options.layout not in LAYOUTS:
         raise UsageError(f"layout {options.layout!r} is not one of {', '.join(LAYOUTS)}")
@@ -211,7 +212,7 @@ class _Run:
             verb=self.verb,
             parents=parents,
             ancestors=ancestors,
-            parameters=self.task.settings(),
+            parameters=_parameters(self.task, self.options),
             seed=self.seed,
             layout=self.options.layout,  # type: ignore[arg-type]  # checked when the writer was opened
             libraries=library_versions(),
@@ -219,6 +220,12 @@ class _Run:
             notes=notes,
             failures=assembled.failures,
         )
+
+
+def _parameters(task: Task, options: Options) -> dict[str, Any]:
+    """Return all that the rows depend on: the task's settings, and a pixel limit that is not the usual one."""
+    limit = {"max_pixels": options.max_pixels} if options.max_pixels != DEFAULT_MAX_PIXELS else {}
+    return {**task.settings(), **limit}
 
 
 def _shard_size(count: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,14 +13,14 @@ import pyarrow.compute as pc
 
 from facedata.datasets.canonical import content_hash
 from facedata.datasets.dataset import Dataset
-from facedata.datasets.errors import UsageError
+from facedata.datasets.errors import DatasetError, UsageError
 from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample, to_table
 from facedata.datasets.versions.derive import TABLE_ROWS, Derivation, Derived, Told, Writing, derive
 from facedata.datasets.versions.edits_file import FAMILY_FIELDS, Edit, changed, read_edits
 from facedata.datasets.versions.edits_log import EDITS_NAME, HEADER, lines_of
 
-__all__ = ["apply_edits", "edit"]
+__all__ = ["apply_edits", "edit", "edits_of"]
 
 _SHOWN = 10
 
@@ -77,8 +78,24 @@ def apply_edits(
                 progress.conflicts[one.where] = f"{one.where}: no sample {sid!r} in {dataset.root.name}"
         progress.tell(told, skip_conflicts)
 
-    what = Derivation("edit", [dataset], parameters, rows, leaks="refuse", files=files)
+    moves = {one.field for one in edits} & {"split", "subject", "source.dataset"}
+    leaks = "note" if moves else None
+    what = Derivation("edit", [dataset], parameters, rows, leaks=leaks, files=files)
     return derive(what, target, writing)
+
+
+def edits_of(dataset: Dataset, count: int, sha256: str) -> list[Edit]:
+    """Return the edits that made `dataset`, the last `count` that it keeps, or raise DatasetError."""
+    lines = lines_of(dataset)
+    lines = lines[len(lines) - count :] if count else []
+    if len(lines) != count or content_hash("\n".join(lines).encode()) != sha256:
+        raise DatasetError(
+            f"{dataset.root / EDITS_NAME} does not hold the {count} edits that made the dataset; restore it"
+        )
+    return [
+        Edit(f"{EDITS_NAME}:{number}", *values)
+        for number, values in enumerate(csv.reader(lines, strict=True), 1)
+    ]
 
 
 def _samples(table: pa.Table) -> Iterator[Sample]:
@@ -111,7 +128,9 @@ class _Progress:
             return sample
         if problems := [problem for problem in result.problems() if problem not in sample.problems()]:
             lines = ", ".join(one.where for one in wanted[sample.sample_id])
-            raise UsageError(f"{lines}: {sample.sample_id} would have {'; '.join(problems)}; edit both fields")
+            raise UsageError(
+                f"{lines}: {sample.sample_id} would have {'; '.join(problems)}; edit both fields"
+            )
         self.edited += 1
         return result
 

@@ -23,10 +23,13 @@ says so (a mask or a swap shows another person's); `domain`; `source` nothing mo
 
 
 class Keys:
-    """Collects, of each row, what connects it to others; `groups` numbers the connected rows."""
+    """Collects, of each row, what connects it to others; `groups` numbers the connected rows.
+
+    `by` is one of BY, or `family` for descent alone.
+    """
 
     def __init__(self, by: str) -> None:
-        if by not in BY:
+        if by not in (*BY, "family"):
             raise UsageError(f"--by {by!r} is not one of {', '.join(BY)}")
         self.by = by
         self._tables: list[pa.Table] = []
@@ -35,12 +38,9 @@ class Keys:
         """Add rows; a few columns of them are kept."""
         source = rows["source"].combine_chunks()
         dataset = pc.fill_null(pc.struct_field(source, "dataset"), "")
-        columns = {
-            "id": rows["sample_id"],
-            "parent": rows["parent_id"],
-            "content": rows["content_hash"],
-            "file": source_key(rows),
-        }
+        columns = {"id": rows["sample_id"], "parent": rows["parent_id"]}
+        if self.by != "family":
+            columns |= {"content": rows["content_hash"], "file": source_key(rows)}
         if self.by in ("subject", "identity"):
             columns["person"] = pc.binary_join_element_wise(dataset, rows["subject"], "\0")
         if self.by == "identity":
@@ -61,7 +61,8 @@ class Keys:
         wanted = {"subject": "person", "identity": "person", "domain": "domain"}.get(self.by)
         if wanted and rows[wanted].null_count == rows.num_rows:
             raise UsageError(f"no row has a {wanted}, so --by {self.by} cannot work; take --by source")
-        links = [codes([rows["id"], rows["parent"]]), codes([rows["content"]]), codes([rows["file"]])]
+        links = [codes([rows["id"], rows["parent"]])]
+        links += [codes([rows[name]]) for name in ("content", "file") if name in rows.column_names]
         if "person" in rows.column_names:
             people = [rows[name] for name in ("person", "shown") if name in rows.column_names]
             links.append(codes(people))
@@ -80,7 +81,9 @@ def source_key(rows: pa.Table) -> pa.Array:
 
 def codes(columns: Iterable[pa.ChunkedArray | pa.Array]) -> list[NDArray[np.int64]]:
     """Return columns as numbers that are equal where the texts are, in all columns alike; -1 for null."""
-    parts = [column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column]) for column in columns]
+    parts = [
+        column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column]) for column in columns
+    ]
     both = pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string())
     numbers = pc.fill_null(both.dictionary_encode().combine_chunks().indices, -1).to_numpy().astype(np.int64)
     ends = np.cumsum([len(part) for part in parts])[:-1]

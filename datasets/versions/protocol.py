@@ -78,7 +78,9 @@ def load_protocol(name_or_path: str) -> Protocol:
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         line = f":{place.line + 1}" if place else ""
-        raise UsageError(f"{name_or_path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+        raise UsageError(
+            f"{name_or_path}{line}: not valid YAML: {getattr(error, 'problem', error)}"
+        ) from None
     except ValidationError as error:
         problem = error.errors()[0]
         field = ".".join(map(str, problem["loc"])) or "top level"

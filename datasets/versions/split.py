@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from facedata.datasets.dataset import Dataset
@@ -20,12 +19,10 @@ from facedata.datasets.versions.derive import TABLE_ROWS, Derivation, Derived, T
 from facedata.datasets.versions.edits_log import carried_edits
 from facedata.datasets.versions.groups import Keys
 from facedata.datasets.versions.protocol import Protocol
+from facedata.datasets.versions.strata import STRATA, Strata
 from facedata.datasets.words import Words
 
 __all__ = ["parse_ratios", "split_by_protocol", "split_by_ratios"]
-
-STRATA = ("label", "attack", "domain", "expression", "operator")
-"""Columns that `stratify` may name."""
 
 
 def parse_ratios(text: str) -> dict[str, float]:
@@ -70,7 +67,7 @@ def split_by_ratios(
     names = list(ratios)
 
     def rows(told: Told) -> Iterator[pa.Table]:
-        keys, strata = Keys(by), _Strata(stratify)
+        keys, strata = Keys(by), Strata(stratify)
         for table in dataset.tables(most=TABLE_ROWS):
             keys.add_table(table)
             strata.add_table(table)
@@ -155,7 +152,9 @@ def assign(
     result = np.zeros(len(first), np.int8)
     whole = len(groups)
     for group in sorted(range(len(first)), key=lambda g: (-sizes[g], ties[g], names[g])):
-        brought = [(strata_of[n], rows_of[n], totals[strata_of[n]]) for n in range(*bounds[group : group + 2])]
+        brought = [
+            (strata_of[n], rows_of[n], totals[strata_of[n]]) for n in range(*bounds[group : group + 2])
+        ]
         brought.append((count, sizes[group], whole))
         costs = [
             sum(v / total * (2 * has[k] + v) / (share * total) for k, v, total in brought)
@@ -166,23 +165,6 @@ def assign(
             taken[chosen][k] += v
         result[group] = chosen
     return result[member]
-
-
-class _Strata:
-    """The combinations of values that the rows have in the columns to stratify by."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names = names
-        self._tables: list[pa.Table] = []
-
-    def add_table(self, rows: pa.Table) -> None:
-        texts = [pc.fill_null(rows[name], "\1") for name in self.names]
-        joined = pc.binary_join_element_wise(*texts, "\0") if texts else pa.array([""] * rows.num_rows)
-        self._tables.append(pa.table({"stratum": joined}).unify_dictionaries())
-
-    def codes(self) -> NDArray[np.int64]:
-        column = pa.concat_tables(self._tables)["stratum"]
-        return column.dictionary_encode().combine_chunks().indices.to_numpy().astype(np.int64)
 
 
 def _by_condition(dataset: Dataset, protocol: Protocol) -> tuple[NDArray[np.int8], set[str | None]]:
