@@ -14,11 +14,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import TargetError
+from facedata.datasets.items import printable
 from facedata.datasets.pictures import read_picture
 from facedata.datasets.quality import Quality, quality_of
 from facedata.datasets.record import write_text
@@ -64,15 +66,19 @@ def write_metrics(dataset: str | Path, target: Path) -> dict[str, Any]:
 
 def write_plots(dataset: str | Path, folder: Path) -> None:
     """Write PNG pictures of a dataset into `folder`: attacks by split, domains by label, quality by label."""
-    found = Dataset.open(dataset)
+    with mpl.rc_context({"text.parse_math": False}):  # a name with a dollar sign is a name
+        _write_plots(Dataset.open(dataset), folder)
+
+
+def _write_plots(found: Dataset, folder: Path) -> None:
     attacks: dict[str, Counter[str]] = {}
     domains: dict[str, Counter[str]] = {}
     for table in found.tables(["label", "attack", "domain", "split"]):
         for row in table.to_pylist():
             label = row["label"] or "unlabelled"
             shown = row["attack"] or (label if label != "spoof" else "spoof, unnamed")
-            attacks.setdefault(row["split"] or "no split", Counter())[shown] += 1
-            domains.setdefault(label, Counter())[row["domain"] or "no domain"] += 1
+            attacks.setdefault(printable(row["split"] or "no split"), Counter())[printable(shown)] += 1
+            domains.setdefault(label, Counter())[printable(row["domain"] or "no domain")] += 1
     splits = dict(zip(sorted(attacks), _SPLITS * len(attacks), strict=False))
     drawn = (
         _bars(attacks, splits, "Samples by attack and split"),

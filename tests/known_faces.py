@@ -59,7 +59,7 @@ class KnownItem:
             "attack": "print/laser" if spoof and number % 5 != 4 else None,
             "split": SPLITS[number % 3] if self.split else None,
             "subject": f"{number // 2:03d}",
-            "domain": None if number % 4 == 0 else "office",
+            "domain": None if number % 4 == 0 else "lab $x_$",
             "confidence": 0.1 * number if number < 10 else None,
         }
         if number % 2:
