@@ -36,7 +36,7 @@ def init(
     if done.added_to:
         typer.echo(f"added lines to {', '.join(done.added_to)}")
     if not done.scm:
-        typer.echo("note     no git here: dvc repro works, dvc metrics diff does not; git init, then unset")
-        typer.echo("         core.no_scm with `dvc config --unset core.no_scm`")
+        typer.echo("note     no git here, so dvc metrics diff has nothing to compare with; once there is,")
+        typer.echo("         run `dvc config --unset core.no_scm`")
     where = "" if path is None else f"put your faces into {folder / path}, then "
     typer.echo(f"next     {where}cd {folder} && dvc repro")
