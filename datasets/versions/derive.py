@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ from facedata.datasets.versions.carry_shards import ToShards
 from facedata.datasets.versions.disjoint import Disjoint
 from facedata.datasets.workplace import Workplace
 
-__all__ = ["TABLE_ROWS", "Derivation", "Derived", "Told", "Writing", "derive"]
+__all__ = ["TABLE_ROWS", "Derivation", "Derived", "Told", "Writing", "derive", "write_rows"]
 
 TABLE_ROWS = 16_384
 """Rows in memory at once: two thousand bytes each at most, so tens of megabytes."""
@@ -194,7 +194,8 @@ class _Run:
         roots = [dataset.root.resolve() for dataset in self.what.inputs]
         carrier = (ToFiles if self.layout == "files" else ToShards)(roots, tree)
         carrier.plan(_stored(part))
-        version, counts, failures = _write_rows(part, tree, carrier)
+        failures: list[Failure] = []
+        version, counts = write_rows(_resolved(part, carrier, failures), tree)
         if not counts.rows:
             shutil.rmtree(self.place.work)
             raise SourceError(f"nothing could be carried over: {failures[0].reason}")
@@ -221,20 +222,25 @@ class _Run:
         return record
 
 
-def _write_rows(part: Path, tree: Path, carrier: Carrier) -> tuple[str, Counts, list[Failure]]:
+def write_rows(tables: Iterable[pa.Table], root: Path) -> tuple[str, Counts]:
+    """Write samples.parquet of tables of SCHEMA, sorted by id, and return the version id and the counts."""
     version, tally = VersionHash(), Tally()
-    failures: list[Failure] = []
-    temporary = tree / f".{SAMPLES_NAME}.tmp"
+    temporary = root / f".{SAMPLES_NAME}.tmp"
     with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as file:
-        for table in _stored(part):
-            table, missing = carrier.resolve(table)
-            failures += missing
+        for table in tables:
             table = table.select(SCHEMA.names).cast(SCHEMA)
             version.add_digests(row_digests(table))
             tally.add_table(table)
             file.write_table(table)
-    temporary.replace(tree / SAMPLES_NAME)
-    return version.result(), tally.counts(), failures
+    temporary.replace(root / SAMPLES_NAME)
+    return version.result(), tally.counts()
+
+
+def _resolved(part: Path, carrier: Carrier, failures: list[Failure]) -> Iterator[pa.Table]:
+    for table in _stored(part):
+        table, missing = carrier.resolve(table)
+        failures += missing
+        yield table
 
 
 def _stored(part: Path) -> Iterator[pa.Table]:

@@ -63,7 +63,7 @@ def apply_edits(
 
     def rows(told: Told) -> Iterator[pa.Table]:
         wanted = _wanted(dataset, edits)
-        progress = _Progress()
+        progress = _Progress({one.where: one.sid for one in edits})
         ids = pa.array(sorted(wanted), pa.string())
         for table in dataset.tables(most=TABLE_ROWS):
             chosen = pc.is_in(table["sample_id"], value_set=ids)
@@ -104,8 +104,9 @@ def _samples(table: pa.Table) -> Iterator[Sample]:
 
 @dataclass
 class _Progress:
-    """What the edits came to so far; conflicts by their line."""
+    """What the edits came to so far; conflicts by their line, whose sample is in `named`."""
 
+    named: Mapping[str, str]
     seen: set[str] = field(default_factory=set)
     conflicts: dict[str, str] = field(default_factory=dict)
     edited: int = 0
@@ -117,9 +118,9 @@ class _Progress:
         for one in wanted[sample.sample_id]:
             found = changed(result, one)
             if isinstance(found, str):
-                self.conflicts[one.where] = (
-                    f"{one.where}: {one.field} of {sample.sample_id} is {found!r}, not {one.old!r}"
-                )
+                reason = f"{one.where}: {one.field} of {sample.sample_id} is {found!r}, not {one.old!r}"
+                if self.named[one.where] == sample.sample_id or one.where not in self.conflicts:
+                    self.conflicts[one.where] = reason  # of the sample that the line names, if of any
             elif found == result:
                 self.already += 1
             else:
@@ -135,7 +136,8 @@ class _Progress:
         return result
 
     def tell(self, told: Told, skip: bool) -> None:
-        reasons = list(self.conflicts.values())
+        lines = [where for where in self.named if where in self.conflicts]
+        reasons = [self.conflicts[where] for where in lines]
         if reasons and not skip:
             more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
             raise UsageError(
@@ -144,7 +146,7 @@ class _Progress:
             )
         told.failures += [
             Failure(place=where, kind="edit-conflict", reason=reason)
-            for where, reason in self.conflicts.items()
+            for where, reason in zip(lines, reasons, strict=True)
         ]
         told.details |= {
             "edited_rows": self.edited,
