@@ -13,6 +13,8 @@ variant:
             probability: 0.5
 
 `sub_policies` is the form of the reference, FAS-Aug: see policies/fas-aug.yaml.
+
+A policy may also stand under a key of a larger file, such as the parameters of a pipeline.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from facedata.augment.landmarks import Face
 from facedata.augment.operator import Operator, Parameters
 from facedata.augment.registry import find, magnitude
 from facedata.datasets.errors import UsageError
+from facedata.datasets.keyed import is_keyed, keyed_value, read_yaml
 from facedata.datasets.words import Words
 
 __all__ = ["Policy", "Step", "check_draws", "load_policy", "placed", "stock_policies"]
@@ -219,33 +222,42 @@ def stock_policies() -> dict[str, str]:
     return found
 
 
-def load_policy(name_or_path: str) -> Policy:
-    """Return a stock policy by name, or one of a YAML file by path; raise UsageError saying what is wrong."""
-    if name_or_path in stock_policies():
-        text = (
-            resources.files("facedata.augment")
-            .joinpath("policies", f"{name_or_path}.yaml")
-            .read_text("utf-8")
-        )
-    elif name_or_path.endswith((".yaml", ".yml")):
-        try:
-            text = Path(name_or_path).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"policy {name_or_path} cannot be read ({error}); check the path") from None
-    else:
-        raise UsageError(
-            f"no policy {name_or_path!r}; there are {', '.join(stock_policies())}, or give a .yaml file"
-        )
+def load_policy(reference: str) -> Policy:
+    """Return a policy: a stock one by name, one of a YAML file by path, or one inside a file as `FILE:KEY`.
+
+    What stands under a key is a policy, or the name of a stock one. Raises UsageError saying what is wrong.
+    """
     try:
-        policy = Policy.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        place = getattr(error, "problem_mark", None)
-        line = f":{place.line + 1}" if place else ""
-        problem = getattr(error, "problem", None) or error
-        raise UsageError(f"{name_or_path}{line}: not valid YAML: {problem}") from None
+        policy = Policy.model_validate(_policy_values(reference))
     except ValidationError as error:
         problem = error.errors()[0]
         field = ".".join(map(str, problem["loc"])) or "top level"
-        raise UsageError(f"{name_or_path}: {field}: {problem['msg'].lower()}") from None
-    policy.check(name_or_path)
+        raise UsageError(f"{reference}: {field}: {problem['msg'].lower()}") from None
+    policy.check(reference)
     return policy
+
+
+def _policy_values(reference: str) -> Any:
+    if reference in stock_policies():
+        return _stock_values(reference)
+    if is_keyed(reference):
+        value = keyed_value(reference)
+        if isinstance(value, dict):
+            return value
+        if value not in stock_policies():
+            # No path: a pipeline that watches the key would not see the file behind it change.
+            raise UsageError(
+                f"{reference} is {value!r}, which is no policy; write one there, or name one of "
+                f"{', '.join(stock_policies())}"
+            )
+        return _stock_values(value)
+    if reference.endswith((".yaml", ".yml")):
+        return read_yaml(Path(reference), "policy")
+    raise UsageError(
+        f"no policy {reference!r}; there are {', '.join(stock_policies())}, or give a .yaml file"
+    )
+
+
+def _stock_values(name: str) -> Any:
+    file = resources.files("facedata.augment").joinpath("policies", f"{name}.yaml")
+    return yaml.safe_load(file.read_text("utf-8"))

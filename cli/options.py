@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from facedata.datasets.engine import Options
     from facedata.datasets.inputs import Reading
+    from facedata.datasets.versions.derive import Writing
 
 
 class Layout(StrEnum):
@@ -45,6 +46,10 @@ LayoutOption = Annotated[
         help="A file a picture (for people), or Parquet shards (for DVC, the hub, millions).",
         rich_help_panel=_RUNNING,
     ),
+]
+KeptLayout = Annotated[
+    Layout | None,
+    typer.Option("--layout", help="files or shards, in place of the input's.", rich_help_panel=_RUNNING),
 ]
 EngineOption = Annotated[
     Engine,
@@ -151,6 +156,13 @@ def options(
         cache=None if no_cache else cache or Path(os.environ.get("FACEDATA_CACHE", ".facedata/cache")),
         max_pixels=int(max_megapixels * 1e6),
     )
+
+
+def writing(layout: Layout | None, resume: bool, overwrite: bool) -> Writing:
+    """Return how a version that is made of rows there are is written."""
+    from facedata.datasets.versions.derive import Writing
+
+    return Writing(layout.value if layout else None, resume, overwrite)
 
 
 def _cores() -> int:

@@ -9,7 +9,8 @@ from facedata.datasets.canonical import content_hash, identifier
 from facedata.datasets.demo import demo_face
 from facedata.datasets.items import Item, Loaded
 from facedata.datasets.pictures import Encoding, encode_layer
-from facedata.datasets.record import Failure, Parent
+from facedata.datasets.lineage import Origin
+from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample, Source, ingested_id
 from facedata.datasets.sources import by_prefix
 
@@ -81,7 +82,7 @@ class DemoSource:
     seed: int
     notes: Sequence[str] = ()
     failures: Sequence[Failure] = ()
-    parents: Sequence[Parent] = ()
+    parents: Sequence[Origin] = ()
 
     @property
     def count(self) -> int:

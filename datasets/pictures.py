@@ -30,6 +30,7 @@ __all__ = [
     "encode_layer",
     "picture_size",
     "read_picture",
+    "suffix_of",
 ]
 
 DEFAULT_MAX_PIXELS = 64_000_000
@@ -202,3 +203,10 @@ def _pillow_errors(name: str, data: bytes) -> Iterator[None]:
         raise PictureError(kind, f"{name}: the picture is {kind} ({error}); get a whole copy") from None
     finally:
         Image.MAX_IMAGE_PIXELS = pillow_limit
+
+
+def suffix_of(data: bytes) -> str:
+    """Return the file name ending of stored bytes, which are JPEG, PNG or WebP: `jpg`, `png` or `webp`."""
+    if data.startswith(b"\x89PNG"):
+        return "png"
+    return "webp" if data[8:12] == b"WEBP" else "jpg"

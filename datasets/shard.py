@@ -29,7 +29,7 @@ from facedata.datasets.sample import SCHEMA, Layer, Sample, hash_row
 from facedata.datasets.storage import Writer, open_writer, slug
 from facedata.datasets.task import Planned, Task
 
-__all__ = ["PART_NAME", "PART_ROWS", "PART_SCHEMA", "ShardSpec", "do_shard"]
+__all__ = ["PART_NAME", "PART_ROWS", "PART_SCHEMA", "ShardSpec", "do_shard", "file_stem"]
 
 PART_NAME = "part.json"
 PART_ROWS = "rows.parquet"
@@ -170,7 +170,7 @@ class _Part:
     ) -> None:
         if not sample.content_hash:
             known["content_hash"] = content_hash(data)
-        stem = _stem(sample)
+        stem = file_stem(sample)
         reference = self.writer.put(data, f"images/{sample.label or 'unlabelled'}/{stem}.{suffix}")
         kept = [
             Layer(
@@ -186,7 +186,7 @@ class _Part:
         self.failures.append(Failure(place=place, kind=kind, reason=reason))
 
 
-def _stem(sample: Sample) -> str:
+def file_stem(sample: Sample) -> str:
     """Return a readable, unique file name stem: the source's name, what was done, and the sample's id."""
     source = sample.source.file if sample.source and sample.source.file else "picture"
     words = [slug(source.rpartition("/")[2].rpartition(".")[0] or source)]

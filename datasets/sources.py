@@ -16,8 +16,9 @@ from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import DatasetError, PictureError, SourceError
 from facedata.datasets.items import FileItem, Item, Loaded, place_of, printable
 from facedata.datasets.labels import FolderLabels
-from facedata.datasets.pictures import SUFFIXES, read_picture
-from facedata.datasets.record import Failure, Parent
+from facedata.datasets.lineage import Origin
+from facedata.datasets.pictures import SUFFIXES, read_picture, suffix_of
+from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample
 from facedata.datasets.storage import read_reference
 
@@ -51,7 +52,7 @@ class FileSource:
     items: Sequence[FileItem]
     notes: Sequence[str] = ()
     failures: Sequence[Failure] = ()
-    parents: Sequence[Parent] = ()
+    parents: Sequence[Origin] = ()
 
     @property
     def count(self) -> int:
@@ -184,7 +185,7 @@ class RowItem:
         data = self._read(self.sample.image, self.sample.content_hash)
         layers = {layer.name: self._read(layer.ref, layer.content_hash) for layer in self.sample.layers}
         name = self.sample.sample_id
-        suffix = _suffix(data)
+        suffix = suffix_of(data)
         return Loaded(self.sample, data, suffix, lambda: read_picture(data, name, max_pixels).pixels, layers)
 
     def _read(self, reference: str, expected: str) -> bytes:
@@ -197,12 +198,6 @@ class RowItem:
                 "changed", f"{self.sample.sample_id}: {reference} is not the picture of its row; restore it"
             )
         return data
-
-
-def _suffix(data: bytes) -> str:
-    if data.startswith(b"\x89PNG"):
-        return "png"
-    return "webp" if data[8:12] == b"WEBP" else "jpg"
 
 
 @dataclass(frozen=True)
@@ -219,9 +214,9 @@ class DatasetSource:
         return len(self.dataset)
 
     @property
-    def parents(self) -> Sequence[Parent]:
+    def parents(self) -> Sequence[Origin]:
         """The dataset itself."""
-        return (Parent(name=self.dataset.root.resolve().name, version=self.dataset.version),)
+        return (Origin.of(self.dataset),)
 
     def shards(self, size: int) -> Iterator[tuple[str, Sequence[Item]]]:
         """Yield (prefix, items): rows are sorted by id, so a prefix is a run of rows."""

@@ -324,8 +324,8 @@ def test_record_holds_nothing_of_machine_or_time(faces, tmp_path):
     text = (tmp_path / "out" / "dataset.json").read_text()
     assert str(tmp_path) not in text
     assert set(json.loads(text)) == {
-        *("schema_version", "version", "verb", "parents", "parameters", "seed", "layout", "libraries"),
-        *("counts", "notes", "failures"),
+        *("schema_version", "version", "verb", "parents", "ancestors", "parameters", "seed", "layout"),
+        *("libraries", "counts", "notes", "failures"),
     }
     assert Path(tmp_path / "out" / "preview.png").stat().st_size > 1000
 

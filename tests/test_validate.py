@@ -185,7 +185,7 @@ def edit_record(root, change):
         (lambda root: (root / "dataset.json").unlink(), "is not a facedata dataset.*facedata ingest"),
         (lambda root: (root / "dataset.json").write_text("{"), "cannot be read.*restore it"),
         (lambda root: (root / "dataset.json").write_text("[]"), "top level"),
-        (lambda root: edit_record(root, lambda r: r.update(schema_version=99)), "newer than 1; upgrade"),
+        (lambda root: edit_record(root, lambda r: r.update(schema_version=99)), "newer than 2; upgrade"),
         (lambda root: edit_record(root, lambda r: r.pop("counts")), "counts: field required"),
         (lambda root: shutil.rmtree(root), "is no folder"),
     ],
