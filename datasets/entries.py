@@ -132,8 +132,8 @@ class EntryItem:
             broken = error
         for number in sorted(missing):
             where = known.get(number, {}).get("where", "")
-            error = PictureError("missing-frame", f"{self._name()}: the video has no frame {number}")
-            yield self._failure(number, self._told(error, where))
+            lacking = PictureError("missing-frame", f"{self._name()}: the video has no frame {number}")
+            yield self._failure(number, self._told(lacking, where))
         if broken is not None:
             raise broken
 

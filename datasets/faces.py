@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
+import cv2.data
 import numpy as np
 from numpy.typing import NDArray
 

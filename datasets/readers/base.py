@@ -1,8 +1,8 @@
 """What a reader is: the one place that knows how a dataset's authors laid it out.
 
 A reader walks a tree and its lists and says, entry by entry, which picture or video there is and what is
-known of it. It opens no picture: that is the engine's work. What it cannot place becomes a `Failure` that names
-file and line, and the rest is read.
+known of it. It opens no picture: that is the engine's work. What it cannot place becomes a `Failure` that
+names file and line, and the rest is read.
 
 Every reader may rely on these, which are checked in one place, where entries become items: a file that is
 named twice is made once and the second is a failure; a path that climbs out of the root is a failure; a file
@@ -41,9 +41,9 @@ class Entry:
 
     `file` is its place under the root, with forward slashes. `values` are fields of `Sample` (label, attack,
     subject, domain, split, box, landmarks, expression, au, au_domain, ..., attributes, and `licence`),
-    JSON-ready but for `au`, which maps a number to an intensity. One more key is understood: `box_in`, (width,
-    height) of the frame that `box` and `landmarks` are given in, where that is not the picture itself; they
-    are scaled to the picture when it is read ((1, 1): shares of the sides).
+    JSON-ready but for `au`, which maps a number to an intensity. One more key is understood: `box_in`,
+    (width, height) of the frame that `box` and `landmarks` are given in, where that is not the picture
+    itself; they are scaled to the picture when it is read ((1, 1): shares of the sides).
 
     For a video `frames` gives, by 0-based frame number, what is known of single frames beside `values`; only
     those frames are read, unless `every` says that it is no list of frames but adds to all of them. A frame's
