@@ -1,0 +1,148 @@
+"""What a reader says, as a source for the engine: a million entries in a few hundred megabytes.
+
+Entries are kept as columns of text and made into items when they are asked for.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+import pyarrow as pa
+
+from facedata.datasets.canonical import canonical_json, identifier
+from facedata.datasets.entries import EntryItem, Setting
+from facedata.datasets.errors import SourceError
+from facedata.datasets.frames import VIDEO_SUFFIXES
+from facedata.datasets.items import Item, printable
+from facedata.datasets.readers.base import Entry, Note, Reader
+from facedata.datasets.record import Failure, Parent
+from facedata.datasets.sources import in_groups
+
+__all__ = ["ReaderSource"]
+
+_ROWS = 16_384  # entries in one batch of columns
+_FRAMES = 32  # a video weighs as much as this many pictures, when the work is cut into shards
+_SCHEMA = pa.schema(
+    [
+        ("file", pa.string()),
+        ("fields", pa.string()),
+        ("frames", pa.string()),
+        ("every", pa.bool_()),
+        ("where", pa.string()),
+    ]
+)
+
+
+class ReaderSource:
+    """The entries of a reader. Their order plays no part: items are taken by their keys."""
+
+    parents: Sequence[Parent] = ()
+
+    def __init__(self, said: Iterable[Entry | Note | Failure], setting: Setting, reader: Reader) -> None:
+        """Read all that `said` says; raise SourceError where it names no file at all."""
+        self.notes: list[str] = []
+        self.failures: list[Failure] = []
+        self._setting = setting
+        self._batches: list[pa.RecordBatch] = []
+        self._videos = False
+        keys = self._collect(said)
+        self._order, self._keys = self._without_doubles(keys)
+        if not len(self._order):
+            reason = f"; {self.failures[0].reason}" if self.failures else ""
+            raise SourceError(
+                f"{setting.root}: no picture or video of {reader.title} found{reason}; "
+                f"the tree should be\n{reader.tree}"
+            )
+
+    @property
+    def count(self) -> int:
+        """Number of files."""
+        return len(self._order)
+
+    def shards(self, size: int) -> Iterator[tuple[str, Sequence[Item]]]:
+        """Yield (prefix, items) by the prefix of the keys."""
+        for prefix, numbers in in_groups(self._keys, max(1, size // _FRAMES) if self._videos else size):
+            yield prefix, self._items(self._order[numbers])
+
+    def _collect(self, said: Iterable[Entry | Note | Failure]) -> np.ndarray:
+        """Keep what is said and return the 64-bit keys of the entries, in the order they came in."""
+        keys = array("Q")
+        rows: list[tuple[str, str, str | None, bool, str]] = []
+        for one in said:
+            if isinstance(one, Note):
+                if one.text not in self.notes:
+                    self.notes.append(one.text)
+            elif isinstance(one, Failure):
+                self.failures.append(one)
+            elif (file := _inside(one.file)) is None:
+                self._fail(one, "outside", "the path leads out of the dataset's folder; mend the list")
+            else:
+                keys.append(int(identifier("place", file)[:16], 16))
+                self._videos |= PurePosixPath(file).suffix.lower() in VIDEO_SUFFIXES
+                frames = None if one.frames is None else canonical_json(one.frames)
+                rows.append((file, canonical_json(one.values), frames, one.every, one.where))
+                if len(rows) == _ROWS:
+                    self._flush(rows)
+        self._flush(rows)
+        return np.frombuffer(keys, np.uint64) if keys else np.empty(0, np.uint64)
+
+    def _flush(self, rows: list[tuple[str, str, str | None, bool, str]]) -> None:
+        if rows:
+            columns = [
+                pa.array(column, kind.type)
+                for column, kind in zip(zip(*rows, strict=True), _SCHEMA, strict=True)
+            ]
+            self._batches.append(pa.record_batch(columns, schema=_SCHEMA))
+            rows.clear()
+
+    def _without_doubles(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the entries' numbers in the order of their keys, and the keys; doubles become failures."""
+        order = np.argsort(keys, kind="stable").astype(np.uint32)
+        ordered = keys[order]
+        again = np.zeros(len(order), bool)
+        again[1:] = ordered[1:] == ordered[:-1]
+        for number in np.flatnonzero(again):
+            first = number
+            while again[first]:
+                first -= 1
+            (before,), (item,) = self._items(order[[first]]), self._items(order[[number]])
+            if before.file != item.file:  # two names of one hash: rare, and no double
+                again[number] = False
+                continue
+            at = f" at {before.where}" if before.where else ""
+            self._fail(item, "listed-twice", f"{printable(item.file)} is named already{at}; take one off")
+        kept = ~again
+        return order[kept], ordered[kept]
+
+    def _items(self, numbers: np.ndarray) -> list[EntryItem]:
+        items = []
+        for number in numbers.tolist():
+            batch, row = self._batches[number // _ROWS], number % _ROWS
+            file, fields, frames, every, where = (column[row].as_py() for column in batch.columns)
+            items.append(EntryItem(self._setting, file, fields, frames, every, where))
+        return items
+
+    def _fail(self, entry: Entry | EntryItem, kind: str, reason: str) -> None:
+        place = entry.where or entry.file
+        said = reason if printable(entry.file) in reason else f"{printable(entry.file)}: {reason}"
+        where = f"{entry.where}: " if entry.where else ""
+        self.failures.append(Failure(place=place, kind=kind, reason=where + said))
+
+
+def _inside(file: str) -> str | None:
+    """Return a path in its shortest spelling, or None where it leads out of the root."""
+    parts: list[str] = []
+    pure = PurePosixPath(file.replace("\\", "/"))
+    if pure.is_absolute() or (pure.parts and pure.parts[0].endswith(":")) or "\0" in file:
+        return None
+    for part in pure.parts:
+        if part != "..":
+            parts.append(part)
+        elif parts:
+            parts.pop()
+        else:
+            return None
+    return "/".join(parts) or None

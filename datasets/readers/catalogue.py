@@ -1,0 +1,23 @@
+"""The readers by the names that `facedata ingest` calls them; each module is imported when asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from facedata.datasets.readers.base import Reader
+
+__all__ = ["READERS", "open_reader"]
+
+READERS = {
+    "uniattackdata": "UniAttackData",
+}
+"""Reader by reader: its name, and its class. The module has the name, with `_` for `-`."""
+
+
+def open_reader(name: str) -> Reader:
+    """Return the reader of that name, a key of READERS."""
+    module = importlib.import_module(f"facedata.datasets.readers.{name.replace('-', '_')}")
+    reader: Reader = getattr(module, READERS[name])()
+    return reader
