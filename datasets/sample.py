@@ -112,9 +112,9 @@ class Sample:
     """One row: `label` is what the picture shows, null where the source says nothing.
 
     `box` is (x, y, width, height) and `landmarks` (x, y) pairs, in pixels of the stored picture. `au` maps an
-    action unit to its intensity 0-5, or to None where the source says that it is present and does not grade it;
-    `au_domain` lists the units that were coded at all, so "not coded" is never "absent", and a unit of it that
-    `au` leaves out is absent. `valence` and `arousal` are in [-1, 1], `confidence` in [0, 1].
+    action unit to its intensity 0-5, or to None where the source says that it is present and does not grade
+    it; `au_domain` lists the units that were coded at all, so "not coded" is never "absent", and a unit of it
+    that `au` leaves out is absent. `valence` and `arousal` are in [-1, 1], `confidence` in [0, 1].
     """
 
     sample_id: str

@@ -102,7 +102,7 @@ def test_problems_name_the_value(changes, words):
 
 
 def test_a_unit_that_is_present_but_not_graded_is_not_absent_and_not_graded():
-    """CK+ and RAF-AU say that a unit shows and not how much: neither 0 nor any other number may stand for it."""
+    """CK+ and RAF-AU say that a unit shows, and not how much: no number may stand for that."""
     sample = Sample(sample_id="a", image="b", content_hash="c", width=1, height=1)
     present = sample.replace(au={12: None, 6: 2.0}, au_domain=(1, 6, 12))
     assert present.problems() == []

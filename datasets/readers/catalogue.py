@@ -12,6 +12,16 @@ __all__ = ["READERS", "open_reader"]
 
 READERS = {
     "uniattackdata": "UniAttackData",
+    "aff-wild2": "AffWild2",
+    "affectnet": "AffectNet",
+    "bp4d": "Bp4d",
+    "ck-plus": "CkPlus",
+    "disfa": "Disfa",
+    "emotionet": "EmotioNet",
+    "fer2013": "Fer2013",
+    "ferplus": "FerPlus",
+    "raf-au": "RafAu",
+    "raf-db": "RafDb",
 }
 """Reader by reader: its name, and its class. The module has the name, with `_` for `-`."""
 
