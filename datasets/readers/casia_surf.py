@@ -49,8 +49,8 @@ CASIA-SURF/
   Val/0000/000000-{color,depth,ir}.jpg
   Testing/0000/000000-{color,depth,ir}.jpg"""
     source: ClassVar[str] = """\
-Zhang et al., "A dataset and benchmark for large-scale multi-modal face anti-spoofing", CVPR 2019. Seen in public
-code: lists, their order and labels, folders. From memory: what the letters of the attacks mean."""
+Zhang et al., "A dataset and benchmark for large-scale multi-modal face anti-spoofing", CVPR 2019. Seen in
+public code: lists, their order and labels, folders. From memory: what the letters of the attacks mean."""
 
     def read(self, root: Path, choices: Any) -> Iterator[Entry | Note | Failure]:
         """Yield the pictures of one modality."""
@@ -88,12 +88,9 @@ code: lists, their order and labels, folders. From memory: what the letters of t
 
     def _meaning(self, file: PurePosixPath, label: str | None) -> dict[str, Any] | str:
         """Return what the path says: only training pictures lie in folders of persons and attacks."""
-        if len(file.parts) < 4 or file.parts[-4] not in ("real_part", "fake_part"):
-            if len(file.parts) < 5 or file.parts[-5] not in ("real_part", "fake_part"):
-                return {"attack": "paper/cut"} if label == "spoof" else {}
-            part, person, recording = file.parts[-5:-2]
-        else:
-            part, person, recording = file.parts[-4:-1]
+        if len(file.parts) < 5 or file.parts[-5] not in ("real_part", "fake_part"):
+            return {"attack": "paper/cut"} if label == "spoof" else {}
+        part, person, recording = file.parts[-5:-2]
         stated = "live" if part == "real_part" else "spoof"
         if label is not None and stated != label:
             return f"{file} lies under {part}, but its label says {label}; mend the list"

@@ -92,7 +92,7 @@ CelebA_Spoof/
   metas/intra_test/{train,test}_label.json    {"Data/train/1/live/000184.jpg": [44 numbers], ...}
     0-39 the attributes of CelebA, 40 spoof type (0 live), 41 light, 42 place, 43 spoof (1) or live (0)
   Data/{train,test}/<person>/{live,spoof}/000184.jpg
-  Data/{train,test}/<person>/{live,spoof}/000184_BB.txt    x y width height (score), in a frame of 224 x 224"""
+  Data/{train,test}/<person>/{live,spoof}/000184_BB.txt    x y width height (score), of a 224 x 224 frame"""
     source: ClassVar[str] = """\
 Zhang et al., "CelebA-Spoof: large-scale face anti-spoofing dataset with rich annotations", ECCV 2020. Seen in
 public code: the lists of 44 numbers, the spoof types, the box frame. From memory: the order of the 40
@@ -108,11 +108,11 @@ attributes and that light counts normal, strong, back, dark."""
                 yield from self._list(root, path, split)
         if not found:
             raise SourceError(
-                f"{root} holds no metas/{choices.protocol}/{{train,test}}_label.json; restore them, or choose another "
-                f"folder of metas with --choose protocol=NAME"
+                f"{root} holds no metas/{choices.protocol}/{{train,test}}_label.json; restore them, or choose "
+                "another folder of metas with --choose protocol=NAME"
             )
         yield Note(
-            "labels: number 40 of a list (0 live, 1-10 spoof types), checked against number 43 (0 live, 1 spoof)"
+            "labels: number 40 (0 live, 1-10 spoof types), checked against number 43 (0 live, 1 spoof)"
         )
         yield Note(
             "leak: the live pictures are pictures of CelebA; keep models and tests built on CelebA apart"
@@ -126,9 +126,7 @@ attributes and that light counts normal, strong, back, dark."""
         except ValueError as error:
             raise SourceError(f"{name}: no JSON ({error}); get a whole copy") from None
         if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
-            raise SourceError(
-                f"{name}: not an object of pictures and lists of numbers; is it the right file?"
-            )
+            raise SourceError(f"{name}: not an object of pictures and lists of numbers; is this the file?")
         for number, (file, numbers) in enumerate(pairs, 1):
             where = f"{name}: entry {number}"
             values = self._meaning(file, numbers)
@@ -150,7 +148,7 @@ attributes and that light counts normal, strong, back, dark."""
         if not (0 <= spoof < len(_SPOOFS) and 0 <= light < len(_LIGHTS) and 0 <= place < len(_PLACES)):
             return f"spoof type {spoof}, light {light}, place {place}: one is outside of 0-10, 0-4, 0-2"
         if flag != int(spoof != 0):
-            return f"spoof type {spoof} against {flag} (number 43), which means {'spoof' if flag == 1 else 'live'}"
+            return f"spoof type {spoof} (number 40) disagrees with {flag} (number 43: 0 live, 1 spoof)"
         folders = PurePosixPath(file).parts[:-1]
         attack, kind = _SPOOFS[spoof]
         attributes: dict[str, Any] = {"traits": [_TRAITS[n] for n in range(len(_TRAITS)) if numbers[n] == 1]}

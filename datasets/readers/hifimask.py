@@ -34,8 +34,8 @@ HiFiMask/
   {val,test}/0000/0001.png"""
     source: ClassVar[str] = """\
 Liu et al., "Contrastive context-aware learning for 3D high-fidelity mask face presentation attack detection",
-TIFS 2022. Seen in public code: the folders' names, label 1 for live. From memory: the names of the lists. Which
-type is which mask was not found: the number is kept as it is."""
+TIFS 2022. Seen in public code: the folders' names, label 1 for live. From memory: the names of the lists.
+Which type is which mask was not found: the number is kept as it is."""
 
     def read(self, root: Path, choices: Any) -> Iterator[Entry | Note | Failure]:
         """Yield the pictures of the lists."""

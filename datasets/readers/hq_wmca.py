@@ -62,9 +62,9 @@ HQ-WMCA/
   type 00 bona fide, 01 glasses, 02 mannequin, 03 print, 04 replay, 05 rigid mask, 06 flexible mask,
     07 paper mask, 08 wigs, 09 tattoo, 10 makeup"""
     source: ClassVar[str] = """\
-Mostaani et al., "The high-quality wide multi-channel attack (HQ-WMCA) database", 2020 (arXiv 2009.09703). Seen
-in public code: names, types, list, groups of the HDF5 files. From memory: that three planes are red, green,
-blue. Plain WMCA has another layout and was not checked."""
+Mostaani et al., "The high-quality wide multi-channel attack (HQ-WMCA) database", 2020 (arXiv 2009.09703).
+Seen in public code: names, types, list, groups of the HDF5 files. From memory: that three planes are red,
+green, blue. Plain WMCA has another layout and was not checked."""
 
     def read(self, root: Path, choices: Any) -> Iterator[Entry | Note | Failure]:
         """Yield the recordings of the protocol's list."""
@@ -93,8 +93,8 @@ blue. Plain WMCA has another layout and was not checked."""
         if file is not None:
             if file.endswith((".hdf5", ".h5")) and find_spec("h5py") is None:
                 raise UsageError(
-                    f"{row.where}: {file} is HDF5, which needs h5py: pip install h5py, or write the recordings "
-                    "as videos or folders of frames"
+                    f"{row.where}: {file} is HDF5, which needs h5py: pip install h5py, or write the "
+                    "recordings as videos or folders of frames"
                 )
             yield Entry(file, values, where=row.where)
         elif ".." not in name.parts and not name.is_absolute() and (root / name).is_dir():
@@ -156,8 +156,8 @@ class Recording:
         if array.ndim != 3 or array.shape[0] not in (1, 3):
             raise PictureError(
                 "unsupported",
-                f"{place}: {'x'.join(map(str, array.shape))} is neither one grey plane nor red, green and blue; "
-                "write out the planes that are wanted",
+                f"{place}: {'x'.join(map(str, array.shape))} is neither one grey plane nor red, green and "
+                "blue; write out the planes that are wanted",
             )
         if array.shape[1] * array.shape[2] > self.max_pixels:
             raise PictureError("too-large", f"{place}: over the limit of pixels; raise --max-pixels")

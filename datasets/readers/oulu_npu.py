@@ -134,5 +134,5 @@ def _list_of(root: Path, protocol: str, split: str) -> Path:
         if path.is_file():
             return path
     raise UsageError(
-        f"--choose protocol={protocol}: {root}/Protocols/Protocol_{number}/{name}.txt is not there; restore it"
+        f"--choose protocol={protocol}: {root}/Protocols/Protocol_{number}/{name}.txt is missing; restore it"
     )

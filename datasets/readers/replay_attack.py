@@ -33,8 +33,8 @@ Replay-Attack/
   face-locations/{train,devel,test}/...face        frame x y width height (optional)"""
     source: ClassVar[str] = """\
 Chingovska, Anjos and Marcel, "On the effectiveness of local binary patterns in face anti-spoofing", BIOSIG
-2012. Seen in public code: folders, names, face files. From memory: that the displays of the mobile (iPhone 3GS) and
-highdef (iPad) attacks are liquid crystal ones, and that a box of zeros means no face found."""
+2012. Seen in public code: folders, names, face files. From memory: that the displays of the mobile (iPhone
+3GS) and highdef (iPad) attacks are liquid crystal ones, and that a box of zeros means no face found."""
 
     def read(self, root: Path, choices: Any) -> Iterator[Entry | Note | Failure]:
         """Yield the videos of the three sets; enrolment videos are passed over."""
@@ -61,26 +61,24 @@ highdef (iPad) attacks are liquid crystal ones, and that a box of zeros means no
     def _meaning(self, file: PurePosixPath) -> Mapping[str, Any] | str:
         folders = file.parts[:-1]
         split = next((_SPLITS[name] for name in folders if name in _SPLITS), None)
-        real, attack = _REAL.fullmatch(file.stem), _ATTACK.fullmatch(file.stem)
-        if split is None or not ((real and "real" in folders) or (attack and "attack" in folders)):
+        if split is not None and "real" in folders and (match := _REAL.fullmatch(file.stem)):
+            client, session, light, take = match.groups()
+            attack, attributes = None, {"take": take}
+        elif split is not None and "attack" in folders and (match := _ATTACK.fullmatch(file.stem)):
+            instrument, client, session, camera, content, light = match.groups()
+            attack = "print" if instrument == "print" else "replay/lcd"
+            attributes = {"instrument": instrument, "content": content, "source_camera": camera}
+            attributes["support"] = folders[-1]
+        else:
             return "not {train,devel,test}/{real,attack/...}/<name of its kind>.mov; rename or remove it"
-        values: dict[str, Any] = {"domain": self.name, "split": split}
-        if real:
-            client, session, light, take = real.groups()
-            attributes = {"session": session, "light": light, "take": take}
-            return {**values, "subject": self.subject(client), "label": "live", "attributes": attributes}
-        assert attack is not None  # noqa: S101 - by the test above
-        instrument, client, session, camera, content, light = attack.groups()
-        attributes = {"session": session, "light": light, "instrument": instrument, "content": content}
-        attributes |= {"source_camera": camera, "support": folders[-1]}
-        species = "print" if instrument == "print" else "replay/lcd"
-        return {
-            **values,
+        values = {
+            "domain": self.name,
+            "split": split,
             "subject": self.subject(client),
-            "label": "spoof",
-            "attack": species,
-            "attributes": attributes,
+            "label": "live" if attack is None else "spoof",
+            "attributes": {"session": session, "light": light, **attributes},
         }
+        return values if attack is None else {**values, "attack": attack}
 
 
 def _face_file(root: Path, file: PurePosixPath) -> Path:
