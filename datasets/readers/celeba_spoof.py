@@ -108,8 +108,8 @@ attributes and that light counts normal, strong, back, dark."""
                 yield from self._list(root, path, split)
         if not found:
             raise SourceError(
-                f"{root} holds no metas/{choices.protocol}/{{train,test}}_label.json; restore them, or choose "
-                "another folder of metas with --choose protocol=NAME"
+                f"{root} holds no metas/{choices.protocol}/{{train,test}}_label.json; restore them, or "
+                "choose another folder of metas with --choose protocol=NAME"
             )
         yield Note(
             "labels: number 40 (0 live, 1-10 spoof types), checked against number 43 (0 live, 1 spoof)"
