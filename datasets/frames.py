@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.datasets.errors import PictureError
+from facedata.datasets.pictures import SUFFIXES
 
 __all__ = ["VIDEO_SUFFIXES", "FrameFile", "Video", "opener_of"]
 
@@ -123,10 +124,11 @@ class Video:
 
 
 def opener_of(path: str, opener: str | None) -> Opener | None:
-    """Return what opens the file of that name: Video, or the reader's own opener (`module:callable`)."""
-    if Path(path).suffix.lower() in VIDEO_SUFFIXES:
+    """Return what opens the file of that name: Video, or the reader's own opener; None for a picture."""
+    suffix = Path(path).suffix.lower()
+    if suffix in VIDEO_SUFFIXES:
         return Video
-    if opener is None:
+    if opener is None or suffix in SUFFIXES:
         return None
     module, _, name = opener.partition(":")
     found: Opener = getattr(importlib.import_module(module), name)

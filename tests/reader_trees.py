@@ -1,52 +1,66 @@
-"""Small trees in the layouts of datasets, and what a reader says of them."""
+"""Trees of exactly the shapes that datasets have on disk, with pictures and videos of our own."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from pathlib import Path
 
-from conftest import jpeg
+import cv2
+import numpy as np
+from conftest import picture
 
-from facedata.datasets.ingest import parse_choices
-from facedata.datasets.readers.base import Entry, Note
-from facedata.datasets.readers.catalogue import open_reader
+from facedata.datasets.dataset import Dataset
+from facedata.datasets.engine import Options
+from facedata.datasets.framing import Framing
+from facedata.datasets.ingest import ingest_reader
+from facedata.datasets.inputs import Reading
 
-PICTURE = object()
-"""Stands for a picture of its own in the tables of files."""
-
-
-@dataclass
-class Said:
-    """What a reader said, sorted by kind."""
-
-    entries: dict[str, Entry] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    failures: list = field(default_factory=list)
-
-    @property
-    def reasons(self) -> list[str]:
-        return [failure.reason for failure in self.failures]
+SIDE = 32
 
 
-def plant(root, files):
-    """Write the files of a tree: text, bytes, or PICTURE."""
-    for number, (place, content) in enumerate(files.items()):
-        path = root / place
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if content is PICTURE:
-            content = jpeg(number, width=24, height=20)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
-    return root
+def frame(number: int, side: int = SIDE) -> np.ndarray:
+    """Frame `number` of a video, RGB: its mean says which one it is."""
+    return np.full((side, side, 3), 8 * number, np.uint8)
 
 
-def read(name, root, **choices):
-    """Return what the reader says of a tree."""
-    reader, said = open_reader(name), Said()
-    for one in reader.read(root, parse_choices(reader, choices)):
-        if isinstance(one, Note):
-            said.notes.append(one.text)
-        elif isinstance(one, Entry):
-            assert one.file not in said.entries, f"{one.file} came twice"
-            said.entries[one.file] = one
-        else:
-            said.failures.append(one)
-    return said
+def video(path: Path, frames: int = 4, *, side: int = SIDE, codec: str = "FFV1") -> Path:
+    """Write a small video, by default without loss; FFV1 goes into containers of every name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # FFmpeg takes the container from the name, and MOV knows no FFV1: a container is read by its content.
+    written = path.with_suffix(".avi") if codec == "FFV1" else path
+    writer = cv2.VideoWriter(str(written), cv2.VideoWriter.fourcc(*codec), 25, (side, side))
+    assert writer.isOpened()
+    for number in range(frames):
+        writer.write(frame(number, side)[:, :, ::-1])
+    writer.release()
+    return written.rename(path)
+
+
+def image(path: Path, number: int = 0, width: int = SIDE, height: int = SIDE) -> Path:
+    """Write a small picture in the format that its name says."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = cv2.imencode(path.suffix, picture(number, width, height)[:, :, ::-1])[1]
+    path.write_bytes(data.tobytes())
+    return path
+
+
+def text(path: Path, content: str, encoding: str = "utf-8") -> Path:
+    """Write a text file, its newlines as they are given."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode(encoding))
+    return path
+
+
+def read(name: str, root: Path, target: Path, *, framing: Framing | None = None, **choices: str):
+    """Ingest `root` with a reader; return the samples by (file, frame), and the record."""
+    result = ingest_reader(
+        name, root, target, Reading(), Options(overwrite=True), choices=choices, framing=framing
+    )
+    samples = {(one.source.file, one.source.frame): one for one in Dataset.open(target)}
+    return samples, result.record
+
+
+def stated(sample) -> dict:
+    """What a reader said of a sample: its fields that are not null, without what the engine adds."""
+    added = {"sample_id", "image", "content_hash", "width", "height", "layers", "source"}
+    fields = {name: getattr(sample, name) for name in sample.__slots__ if name not in added}
+    return {name: value for name, value in fields.items() if value is not None}

@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from reader_trees import PICTURE, plant, read
+from planted_trees import PICTURE, plant, read
 
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.engine import Options

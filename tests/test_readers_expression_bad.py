@@ -6,7 +6,7 @@ import re
 
 import pytest
 from conftest import jpeg
-from reader_trees import PICTURE, plant, read
+from planted_trees import PICTURE, plant, read
 from test_readers_expression import (
     AFF_WILD2,
     AFFECTNET_CSV,

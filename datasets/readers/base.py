@@ -87,6 +87,17 @@ class Reader(ABC):
     """`module:callable` that opens the dataset's files that are neither pictures nor videos, as
     `facedata.datasets.frames.FrameFile` describes; None where there are none."""
 
+    def subject(self, number: str) -> str:
+        """Return a person's name in rows: with the dataset's, so that no two datasets' persons are one.
+
+        >>> class Some(Reader):
+        ...     name, title, tree, source = "some", "Some", "", ""
+        ...     def read(self, root, choices): yield from ()
+        >>> Some().subject("007")
+        'some/007'
+        """
+        return f"{self.name}/{number}"
+
     @classmethod
     def described(cls) -> dict[str, tuple[str, str]]:
         """Return, choice by choice, its values as `a|b` (or the kind of value) and what it settles."""

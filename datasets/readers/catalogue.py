@@ -11,6 +11,15 @@ if TYPE_CHECKING:
 __all__ = ["READERS", "open_reader"]
 
 READERS = {
+    "oulu-npu": "OuluNpu",
+    "casia-fasd": "CasiaFasd",
+    "replay-attack": "ReplayAttack",
+    "msu-mfsd": "MsuMfsd",
+    "siw": "Siw",
+    "celeba-spoof": "CelebASpoof",
+    "hq-wmca": "HqWmca",
+    "casia-surf": "CasiaSurf",
+    "hifimask": "HiFiMask",
     "uniattackdata": "UniAttackData",
     "aff-wild2": "AffWild2",
     "affectnet": "AffectNet",
