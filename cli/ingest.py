@@ -54,8 +54,8 @@ def ingest(
         str,
         typer.Argument(
             metavar="KIND",
-            help="folder (of pictures), list (CSV), demo (rendered faces), or a dataset as its authors "
-            "laid it out: " + ", ".join(READERS) + ".",
+            help="folder (of pictures), list (CSV, TSV, JSONL, Parquet), demo (rendered faces), or a dataset "
+            "as its authors laid it out: " + ", ".join(READERS) + ".",
         ),
     ],
     output: o.Output,
@@ -70,6 +70,7 @@ def ingest(
     ] = None,
     label: o.LabelOption = None,
     label_map: o.LabelMap = None,
+    column_map: o.ColumnMap = None,
     name: o.Name = None,
     domain: o.Domain = None,
     split: o.Split = None,
@@ -143,9 +144,10 @@ def ingest(
 ) -> None:
     """Read pictures and videos with their labels into a dataset. The bytes of whole pictures are kept.
 
-    A folder's labels come from folder names (live, real, spoof, attack, print, replay, ...); a list is a CSV
-    file with a header: path, label, and any of attack, subject, domain, split, box, expression. A dataset is
-    read in the layout that its authors gave it, with labels, subjects and splits.
+    A folder's labels come from folder names (live, real, spoof, attack, print, replay, ...); a list is a
+    table with the columns path, label, and any of attack, subject, domain, split, box, expression, ...; --map
+    names other columns. A dataset is read in the layout that its authors gave it, with labels, subjects and
+    splits.
     """
     del list_readers
     from facedata.datasets import ingest as library
@@ -184,7 +186,7 @@ def ingest(
     started = time.monotonic()
     with show.progress("ingest") as bar:
         options = dataclasses.replace(options, progress=bar)
-        reading = o.reading(label, label_map, name, domain, split, follow_links)
+        reading = o.reading(label, label_map, name, domain, split, follow_links, column_map)
         if path is None:
             result = library.ingest_demo(
                 output, options, identities=identities, pictures=pictures, size=size, seed=seed

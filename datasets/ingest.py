@@ -49,7 +49,7 @@ def ingest_reader(
     dataset, and UsageError, naming the choice, where its reading is ambiguous.
     """
     reader, framing = open_reader(name), framing or Framing()
-    if stated := [flag for flag in ("label", "label_map") if getattr(reading, flag)]:
+    if stated := [flag for flag in ("label", "label_map", "map") if getattr(reading, flag)]:
         flags = ", ".join("--" + flag.replace("_", "-") for flag in stated)
         raise UsageError(f"{name} states its labels; leave out {flags} (what is open is settled by --choose)")
     if not path.is_dir():
