@@ -100,11 +100,14 @@ class Reader(ABC):
 
     @classmethod
     def described(cls) -> dict[str, tuple[str, str]]:
-        """Return, choice by choice, its values as `a|b` (or the kind of value) and what it settles."""
-        return {
-            name: (_values(field.annotation), (field.description or "").strip())
-            for name, field in cls.choices.model_fields.items()
-        }
+        """Return, choice by choice, its values as `a|b` (or the kind of value), and what it settles."""
+        told = {}
+        for name, choice in cls.choices.model_fields.items():
+            what = (choice.description or "").strip()
+            if choice.default is not None and not choice.is_required():
+                what += f" Default: {choice.default}."
+            told[name] = (_values(choice.annotation), what)
+        return told
 
     @abstractmethod
     def read(self, root: Path, choices: Any) -> Iterator[Entry | Note | Failure]:
