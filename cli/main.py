@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from facedata import __version__
-from facedata.cli import augment, info, ingest, report, validate
+from facedata.cli import augment, info, ingest, join, report, validate
 from facedata.datasets.errors import FacedataError
 
 __all__ = ["app", "run"]
@@ -39,6 +39,7 @@ app = typer.Typer(
     epilog="Start with: facedata ingest demo -o faces, then facedata augment faces -o attacks.",
 )
 app.command("ingest")(ingest.ingest)
+app.command("join")(join.join)
 app.command("augment")(augment.augment)
 app.command("info")(info.info)
 app.command("validate")(validate.validate)

@@ -214,7 +214,7 @@ CASES = {
         {},
         {
             "cohn-kanade-images/S005/001/S005_001_00000003.png": {
-                "subject": "S005",
+                "subject": "ck-plus/S005",
                 "domain": "ck-plus",
                 "expression": "disgust",
                 "au": {9: 4.0, 17: None},
@@ -222,7 +222,7 @@ CASES = {
                 "attributes": {"sequence": "S005_001", "frame": 3},
             },
             "cohn-kanade-images/S010/002/S010_002_00000014.png": {
-                "subject": "S010",
+                "subject": "ck-plus/S010",
                 "domain": "ck-plus",
                 "au": {12: 2.0},
                 "au_domain": (9, 12, 17),
@@ -236,14 +236,14 @@ CASES = {
         {"images": "images"},
         {
             "images/SN001/00001.jpg": {
-                "subject": "SN001",
+                "subject": "disfa/SN001",
                 "domain": "disfa",
                 "au": {},
                 "au_domain": DISFA_11,
                 "attributes": {"sequence": "SN001", "frame": 1},
             },
             "images/SN001/2.png": {
-                "subject": "SN001",
+                "subject": "disfa/SN001",
                 "domain": "disfa",
                 "au": {12: 3.0, 26: 1.0},
                 "au_domain": DISFA_12,
@@ -257,14 +257,14 @@ CASES = {
         {},
         {
             "images/F001/T1/2440.jpg": {
-                "subject": "F001",
+                "subject": "bp4d/F001",
                 "domain": "bp4d",
                 "au": {1: None, 6: 3.0, 12: None},  # 12: AU_INT says 0, AU_OCC present
                 "au_domain": (1, 2, 6, 12),
                 "attributes": {"sequence": "F001_T1", "frame": 2440, "task": "T1"},
             },
             "images/F001/T1/02441.jpg": {
-                "subject": "F001",
+                "subject": "bp4d/F001",
                 "domain": "bp4d",
                 "au": {6: None},  # 6: AU_INT says unknown
                 "au_domain": (1, 6, 12),  # 2: AU_OCC says unknown
@@ -336,7 +336,7 @@ def test_ck_plus_frames_beside_the_peak(tmp_path):
     found = read("ck-plus", root, frames="first").entries
     assert len(found) == 3  # the only frame of S010 is its peak
     assert found[first].values == {
-        "subject": "S005",
+        "subject": "ck-plus/S005",
         "domain": "ck-plus",
         "expression": "neutral",
         "attributes": {"sequence": "S005_001", "frame": 1, "annotation": "neutral by protocol"},
@@ -350,7 +350,7 @@ def test_disfa_video_frames_count_from_zero(tmp_path):
     said = read("disfa", plant(tmp_path, DISFA), units="8")
     (entry,) = said.entries.values()
     assert entry.file == "Videos_LeftCamera/LeftVideoSN001_comp.avi"
-    assert entry.values == {"subject": "SN001", "domain": "disfa"}
+    assert entry.values == {"subject": "disfa/SN001", "domain": "disfa"}
     assert entry.frames == {
         0: {
             "au": {},
@@ -456,7 +456,10 @@ def test_a_unit_that_is_present_and_not_graded_reaches_the_dataset(tmp_path):
     root = plant(tmp_path / "tree", CK_PLUS)
     ingest_reader("ck-plus", root, tmp_path / "out", Reading(), Options())
     found = {sample.subject: (sample.au, sample.au_domain) for sample in Dataset.open(tmp_path / "out")}
-    assert found == {"S005": ({9: 4.0, 17: None}, (9, 12, 17)), "S010": ({12: 2.0}, (9, 12, 17))}
+    assert found == {
+        "ck-plus/S005": ({9: 4.0, 17: None}, (9, 12, 17)),
+        "ck-plus/S010": ({12: 2.0}, (9, 12, 17)),
+    }
 
 
 @pytest.mark.parametrize("name", TREES)

@@ -90,7 +90,11 @@ lines of the intensity files."""
         yield from missing_frames(absent, place)
         for frame, levels in coding.levels.items():
             if frame in frames.files:
-                values = {"subject": coding.subject, "domain": self.name, **au_values(levels)}
+                values = {
+                    "subject": f"{self.name}/{coding.subject}",
+                    "domain": self.name,
+                    **au_values(levels),
+                }
                 values["attributes"] = {"sequence": coding.name, "frame": frame, "task": coding.task}
                 yield Entry(frames.files[frame], values, where=coding.where[frame])
 

@@ -98,7 +98,7 @@ Assumed: that every unit that the FACS files name anywhere was looked for on eve
             yield failure(f"{folder}_{frame:08d}", "missing", reason)
         first = min(frames.files, default=None)
         for frame, file in sorted(frames.files.items()):
-            values: dict[str, Any] = {"subject": subject, "domain": self.name}
+            values: dict[str, Any] = {"subject": f"{self.name}/{subject}", "domain": self.name}
             attributes: dict[str, Any] = {"sequence": folder, "frame": frame}
             if frame in peaks:
                 values |= peaks[frame]

@@ -79,7 +79,7 @@ memory: the videos of the right camera."""
             if images is None:
                 place = _VIDEOS[choices.camera].format(folder.name)
                 frames = coding.frames()
-                values = {"subject": folder.name, "domain": self.name}
+                values = {"subject": f"{self.name}/{folder.name}", "domain": self.name}
                 yield Entry(place, values, frames, where=f"{_LABELS}/{folder.name}")
             else:
                 yield from self._pictures(root, f"{images}/{folder.name}", folder.name, coding)
@@ -90,7 +90,7 @@ memory: the videos of the right camera."""
         absent = sorted(coding.levels.keys() - frames.files.keys())
         yield from missing_frames([(coding.where[frame], frame) for frame in absent], place)
         for frame in sorted(coding.levels.keys() & frames.files.keys()):
-            values: dict[str, Any] = {"subject": subject, "domain": self.name}
+            values: dict[str, Any] = {"subject": f"{self.name}/{subject}", "domain": self.name}
             values |= au_values(coding.levels[frame])
             values["attributes"] = {"sequence": subject, "frame": frame}
             yield Entry(frames.files[frame], values, where=coding.where[frame])
