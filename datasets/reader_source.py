@@ -25,15 +25,8 @@ __all__ = ["ReaderSource"]
 
 _ROWS = 16_384  # entries in one batch of columns
 _FRAMES = 32  # a video weighs as much as this many pictures, when the work is cut into shards
-_SCHEMA = pa.schema(
-    [
-        ("file", pa.string()),
-        ("fields", pa.string()),
-        ("frames", pa.string()),
-        ("every", pa.bool_()),
-        ("where", pa.string()),
-    ]
-)
+_Row = tuple[str, str, str, str, str]
+"""File, fields and frames (JSON; empty: none), every ("y" or empty), where."""
 
 
 class ReaderSource:
@@ -46,7 +39,7 @@ class ReaderSource:
         self.notes: list[str] = []
         self.failures: list[Failure] = []
         self._setting = setting
-        self._batches: list[pa.RecordBatch] = []
+        self._batches: list[list[pa.StringArray]] = []
         self._videos = False
         keys = self._collect(said)
         self._order, self._keys = self._without_doubles(keys)
@@ -70,7 +63,7 @@ class ReaderSource:
     def _collect(self, said: Iterable[Entry | Note | Failure]) -> np.ndarray:
         """Keep what is said and return the 64-bit keys of the entries, in the order they came in."""
         keys = array("Q")
-        rows: list[tuple[str, str, str | None, bool, str]] = []
+        rows: list[_Row] = []
         for one in said:
             if isinstance(one, Note):
                 if one.text not in self.notes:
@@ -82,20 +75,16 @@ class ReaderSource:
             else:
                 keys.append(int(identifier("place", file)[:16], 16))
                 self._videos |= PurePosixPath(file).suffix.lower() in VIDEO_SUFFIXES
-                frames = None if one.frames is None else canonical_json(one.frames)
-                rows.append((file, canonical_json(one.values), frames, one.every, one.where))
+                frames = "" if one.frames is None else canonical_json(one.frames)
+                rows.append((file, canonical_json(one.values), frames, "y" * one.every, one.where))
                 if len(rows) == _ROWS:
                     self._flush(rows)
         self._flush(rows)
         return np.frombuffer(keys, np.uint64) if keys else np.empty(0, np.uint64)
 
-    def _flush(self, rows: list[tuple[str, str, str | None, bool, str]]) -> None:
+    def _flush(self, rows: list[_Row]) -> None:
         if rows:
-            columns = [
-                pa.array(column, kind.type)
-                for column, kind in zip(zip(*rows, strict=True), _SCHEMA, strict=True)
-            ]
-            self._batches.append(pa.record_batch(columns, schema=_SCHEMA))
+            self._batches.append([_column(column) for column in zip(*rows, strict=True)])
             rows.clear()
 
     def _without_doubles(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -121,8 +110,8 @@ class ReaderSource:
         items = []
         for number in numbers.tolist():
             batch, row = self._batches[number // _ROWS], number % _ROWS
-            file, fields, frames, every, where = (column[row].as_py() for column in batch.columns)
-            items.append(EntryItem(self._setting, file, fields, frames, every, where))
+            file, fields, frames, every, where = (column[row].as_py() for column in batch)
+            items.append(EntryItem(self._setting, file, fields, frames or None, bool(every), where))
         return items
 
     def _fail(self, entry: Entry | EntryItem, kind: str, reason: str) -> None:
@@ -130,6 +119,14 @@ class ReaderSource:
         said = reason if printable(entry.file) in reason else f"{printable(entry.file)}: {reason}"
         where = f"{entry.where}: " if entry.where else ""
         self.failures.append(Failure(place=place, kind=kind, reason=where + said))
+
+
+def _column(texts: Sequence[str]) -> pa.StringArray:
+    """Return texts as an array of exactly their size: Arrow's own builder leaves as much again unused."""
+    encoded = [text.encode("utf-8", "backslashreplace") for text in texts]
+    offsets = np.zeros(len(texts) + 1, np.int32)
+    np.cumsum([len(one) for one in encoded], out=offsets[1:])
+    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
 
 
 def _inside(file: str) -> str | None:

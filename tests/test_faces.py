@@ -38,7 +38,7 @@ def test_the_cascade_finds_a_rendered_face_where_it_is(person):
 
 
 def test_a_large_picture_is_detected_on_small_and_its_boxes_are_its_own():
-    """Each pixel of a 640-pixel picture made four: reduced again it is the same, so boxes are just doubled."""
+    """Each pixel of a 640-pixel picture made four: reduced again it is the same, so boxes double."""
     small = cv2.resize(demo_face(0, 0, 256, 0).image, (640, 640))
     detector = open_detector("cascade")
     boxes = np.array([face.box for face in detector.detect(small)])
