@@ -36,7 +36,13 @@ class AffWild2Choices(Choices):
 
 
 class AffWild2(Reader):
-    """Cropped frames with what the challenges say of them; what a challenge calls invalid is not coded."""
+    """Cropped frames with what the challenges say of them; what a challenge calls invalid is not coded.
+
+    Expressions go by the names in the header: neutral, anger, disgust, fear, happiness, sadness, surprise,
+    other. Units are present or absent, not graded. The challenges part the videos differently; where one is
+    in train for one task and in val for another, a task has to be chosen. Frames without a crop are named as
+    missing.
+    """
 
     name = "aff-wild2"
     title = "Aff-Wild2"

@@ -51,7 +51,12 @@ class AffectNetChoices(Choices):
 
 
 class AffectNet(Reader):
-    """Expressions as annotators saw them, with valence and arousal, face box and landmarks."""
+    """Expressions as annotators saw them, with valence and arousal, face box and landmarks.
+
+    Expressions: 0 neutral, 1 happiness, 2 sadness, 3 surprise, 4 fear, 5 disgust, 6 anger, 7 contempt; 8
+    (none), 9 (uncertain) and 10 (non-face) give none, and `attributes.annotation` says which. Pictures that a
+    network annotated are not read. FABA and FEA-20K overlap with evaluations built on AffectNet.
+    """
 
     name = "affectnet"
     title = "AffectNet"

@@ -35,7 +35,12 @@ class Bp4dChoices(Choices):
 
 
 class Bp4d(Reader):
-    """Pictures of coded frames; a unit of code 9 could not be seen, and is not in that frame's domain."""
+    """Pictures of coded frames; a unit of code 9 could not be seen, and is not in that frame's domain.
+
+    A unit is graded where AU_INT grades it, and present, not graded, elsewhere; where AU_OCC and AU_INT
+    disagree, AU_OCC counts and a note tells how often. The tasks were meant to raise emotions: they are in
+    `attributes.task`, since what is felt need not show.
+    """
 
     name = "bp4d"
     title = "BP4D"

@@ -40,7 +40,13 @@ class CkPlusChoices(Choices):
 
 
 class CkPlus(Reader):
-    """FACS units of the peak frame (0 is present, not graded) and, for 327 sequences, an emotion."""
+    """FACS units of the peak frame (0 is present, not graded) and, for 327 sequences, an emotion.
+
+    Expressions: 0 neutral, 1 anger, 2 contempt, 3 disgust, 4 fear, 5 happiness, 6 sadness, 7 surprise. The
+    codes are of the peak alone. A sequence begins neutral by the protocol of the recording, and nobody coded
+    that frame: with `frames=first`, `attributes.annotation` says so. UNBC-McMaster has pain scores (PSPI) in
+    files of the same name: they are refused.
+    """
 
     name = "ck-plus"
     title = "CK+"

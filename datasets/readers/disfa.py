@@ -39,7 +39,13 @@ class DisfaChoices(Choices):
 
 
 class Disfa(Reader):
-    """Graded units by frame, of the videos or of frames that were taken from them."""
+    """Graded units by frame, of the videos or of frames that were taken from them.
+
+    All intensities are kept; published work counts 2 and more as present, on twelve units or on 1, 2, 4, 6,
+    9, 12, 25 and 26. A unit whose file is missing, or whose line cannot be read, is not coded. DISFA+ was
+    recorded with persons of DISFA (SN001, 003, 004, 007, 009, 010, 013, 025, 027), and FEAFA+ holds 27 of its
+    clips.
+    """
 
     name = "disfa"
     title = "DISFA"

@@ -30,7 +30,10 @@ class EmotioNetChoices(Choices):
 
 
 class EmotioNet(Reader):
-    """Units that are present, not graded; 999 is unknown, and not in the picture's domain."""
+    """Units that are present, not graded; 999 is unknown, and not in the picture's domain.
+
+    The address of a picture is in `attributes.url`. No persons are named.
+    """
 
     name = "emotionet"
     title = "EmotioNet"

@@ -32,7 +32,12 @@ _COLUMNS = ("emotion", "pixels", "Usage")
 
 
 class Fer2013(Reader):
-    """Expressions as the challenge's authors labelled them; FERPlus has ten people's votes."""
+    """Expressions as the challenge's authors labelled them; FERPlus has ten people's votes.
+
+    Expressions: 0 anger, 1 disgust, 2 fear, 3 happiness, 4 sadness, 5 surprise, 6 neutral. PublicTest is read
+    as val, PrivateTest as test. A picture is made from its row's numbers and stored as PNG; `source.frame` is
+    the row, from 0. Some pictures repeat, also across the sets: `facedata validate` names them.
+    """
 
     name = "fer2013"
     title = "FER2013"

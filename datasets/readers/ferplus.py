@@ -31,7 +31,12 @@ class FerPlusChoices(Choices):
 
 
 class FerPlus(Reader):
-    """The expression that the votes agree on, the votes themselves, and FER2013's own label."""
+    """The expression that the votes agree on, the votes themselves, and FER2013's own label.
+
+    `expression` is what the votes agree on by `rule`, nothing where they do not, or where they say unknown or
+    no face (`attributes.annotation`). `attributes.votes` holds the votes, `attributes.fer2013_expression` the
+    old label. The pictures, and their ids, are those of FER2013.
+    """
 
     name = "ferplus"
     title = "FERPlus"

@@ -33,7 +33,12 @@ class RafAuChoices(Choices):
 
 
 class RafAu(Reader):
-    """Units that are present, not graded; the domain is every unit that the list names anywhere."""
+    """Units that are present, not graded; the domain is every unit that the list names anywhere.
+
+    `1+2+L12` gives units 1, 2 and 12, and `attributes.au_side` says that 12 is on the left. Whether `null`
+    means that nothing shows or that nobody coded is not known: by default such a face has no units and no
+    domain. The pictures are those of RAF-ML.
+    """
 
     name = "raf-au"
     title = "RAF-AU"

@@ -36,7 +36,11 @@ class RafDbChoices(Choices):
 
 
 class RafDb(Reader):
-    """The seven basic classes of RAF-DB, with the split that the file names state."""
+    """The seven basic classes of RAF-DB, with the split that the file names state.
+
+    Expressions: 1 surprise, 2 fear, 3 disgust, 4 happiness, 5 sadness, 6 anger, 7 neutral. Compound
+    expressions are not read. No persons are named, so one may stand in both splits.
+    """
 
     name = "raf-db"
     title = "RAF-DB"
