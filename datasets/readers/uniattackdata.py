@@ -63,7 +63,8 @@ UniAttackData+/                    the second release: lists of `path code`, cod
     source: ClassVar[str] = """\
 Fang et al., "Unified physical-digital face attack detection", IJCAI 2024. Seen in public code: both list
 forms, and the codes 0_0_0 (live) to 2_2_2 of the second release. Public code disagrees on whether 1 is live
-or attack in the first release, so that it has to be said."""
+or attack in the first release, so that it has to be said. From memory: that the live faces and the physical
+attacks come from CASIA-SURF CeFA."""
 
     def read(self, root: Path, choices: Any) -> Iterator[Entry | Note | Failure]:
         """Yield the pictures of the lists; a line without a label is an unlabelled picture."""
@@ -85,6 +86,9 @@ or attack in the first release, so that it has to be said."""
         stated: set[str] = set()
         for path in lists:
             yield from self._list(root, path, choices.live, stated)
+        yield Note(
+            "leak: live faces and physical attacks are said to be of CASIA-SURF CeFA; keep the two apart"
+        )
         if stated & {"0", "1"}:
             yield Note(f"labels: {choices.live} is live, as --choose live={choices.live} says")
         if stated & {"0_0_0", *_SPECIES}:
