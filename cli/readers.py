@@ -10,7 +10,7 @@ def show_readers() -> None:
 
     from facedata.datasets.readers.catalogue import READERS, open_reader
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     for name in READERS:
         reader = open_reader(name)
         console.print(f"[bold]{name}[/]  {reader.title}")

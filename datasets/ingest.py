@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -56,13 +55,12 @@ def ingest_reader(
         raise SourceError(f"{path} is no folder; give the one that holds\n{reader.tree}")
     refuse_overlap(path, target)
     chosen = parse_choices(reader, choices or {})
-    reading = replace(reading, name=reading.name or name)
     described = {"kind": name, "input": path.resolve().name, **reading.settings(), **framing.settings()}
     if settled := chosen.model_dump(mode="json", exclude_unset=True):
         described["choices"] = settled
     setting = Setting(
         root=str(path.resolve()),
-        dataset=reading.name,
+        dataset=reading.name or name,
         values=reading.values(),
         framing=framing,
         follow_links=reading.follow_links,

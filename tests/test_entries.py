@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ from facedata.datasets.framing import Framing
 from facedata.datasets.pictures import Encoding
 from facedata.datasets.reader_source import ReaderSource
 from facedata.datasets.readers.base import Entry, Note, Reader
+from facedata.datasets.readers.text import json_pairs, lines, read_text, table
 from facedata.datasets.record import Failure
 from facedata.datasets.sample import ingested_id
 from facedata.datasets.task import Ingest
@@ -313,9 +315,40 @@ def test_framings_that_cannot_be_are_refused(options, words):
         Framing(**options)
 
 
-def test_the_text_files_of_a_list_can_be_of_any_habit(tmp_path):
-    from facedata.datasets.readers.text import lines, read_text, table
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner), max_leaves=5
+)
 
+
+@given(st.dictionaries(st.text(), VALUES), st.sampled_from([None, 1]))
+def test_a_json_object_is_read_pair_by_pair(tmp_path_factory, pairs, indent):
+    folder = tmp_path_factory.getbasetemp()
+    text(folder / "pairs.json", json.dumps(pairs, indent=indent) + "\n")
+    read = list(json_pairs(folder, folder / "pairs.json"))
+    assert {key: value for _, key, value in read} == pairs
+    assert [where for where, _, _ in read] == [f"pairs.json: entry {n}" for n in range(1, len(pairs) + 1)]
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "before"),
+    [
+        ('{"a": [1],\n "b": [2', 2, 1),
+        ('{"a": [1]\n "b": [2]}', 2, 1),
+        ("[1, 2]", 1, 0),
+        ("", 1, 0),
+        ('{"a" 1}', 1, 0),
+        ("{1: 2}", 1, 0),
+    ],
+)
+def test_a_json_text_that_breaks_off_is_told_where(tmp_path, content, line, before):
+    text(tmp_path / "x.json", content)
+    pairs = json_pairs(tmp_path, tmp_path / "x.json")
+    assert len(list(islice(pairs, before))) == before
+    with pytest.raises(SourceError, match=rf"x.json:{line}: no JSON object"):
+        next(pairs)
+
+
+def test_the_text_files_of_a_list_can_be_of_any_habit(tmp_path):
     text(tmp_path / "a.txt", "\ufeffone\r\n\r\n  two \n", "utf-16")
     assert list(lines(tmp_path, tmp_path / "a.txt")) == [("a.txt:1", "one"), ("a.txt:3", "two")]
     text(tmp_path / "b.csv", 'Path , \'Label\'\r\n"a, b.jpg"," 1"\r\nc.jpg\r\n"d\ne.jpg",0\r\nf,1\r\n')

@@ -124,4 +124,4 @@ def _values(annotation: Any) -> str:
         return "|".join(map(str, get_args(annotation)))
     if get_origin(annotation) in (Union, UnionType):
         return "|".join(_values(one) for one in get_args(annotation) if one is not NoneType)
-    return "yes|no" if annotation is bool else getattr(annotation, "__name__", str(annotation)).upper()
+    return {bool: "yes|no", str: "NAME"}.get(annotation) or getattr(annotation, "__name__", "VALUE").upper()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from facedata.datasets.errors import SourceError
 from facedata.datasets.readers.base import Choices, Entry, Note, Reader
-from facedata.datasets.readers.text import failure, read_text, relative
+from facedata.datasets.readers.text import failure, json_pairs, read_text, relative
 from facedata.datasets.record import Failure
 
 __all__ = ["CelebASpoof"]
@@ -119,16 +118,7 @@ attributes and that light counts normal, strong, back, dark."""
         )
 
     def _list(self, root: Path, path: Path, split: str) -> Iterator[Entry | Failure]:
-        name = relative(root, path)
-        try:
-            # Pairs, for an object would silently drop a picture that is named twice.
-            pairs = json.loads(read_text(path), object_pairs_hook=lambda pairs: pairs)
-        except ValueError as error:
-            raise SourceError(f"{name}: no JSON ({error}); get a whole copy") from None
-        if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
-            raise SourceError(f"{name}: not an object of pictures and lists of numbers; is this the file?")
-        for number, (file, numbers) in enumerate(pairs, 1):
-            where = f"{name}: entry {number}"
+        for where, file, numbers in json_pairs(root, path):
             values = self._meaning(file, numbers)
             if isinstance(values, str):
                 yield failure(where, "bad-label", f"{file}: {values}; mend the list")

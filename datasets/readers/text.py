@@ -9,15 +9,18 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from facedata.datasets.errors import SourceError
 from facedata.datasets.items import place_of, printable
 from facedata.datasets.record import Failure
 
-__all__ = ["Row", "clean", "failure", "lines", "read_text", "relative", "table"]
+__all__ = ["Row", "clean", "failure", "json_pairs", "lines", "read_text", "relative", "table"]
 
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -110,6 +113,41 @@ def table(
             yield failure(where, "ragged", f"{len(cells)} columns where {expected}; mend the line")
         else:
             yield Row(where, dict(zip(columns, cells, strict=True)))
+
+
+def json_pairs(root: Path, path: Path) -> Iterator[tuple[str, str, Any]]:
+    """Yield (where, key, value) of a JSON object, one by one: as a dictionary it may need ten times its size.
+
+    A key that stands twice is yielded twice. Raises SourceError, naming the line, where it is no object.
+    """
+    name, text = relative(root, path), read_text(path).removeprefix("\ufeff")
+    decoder, space = json.JSONDecoder(), re.compile(r"\s*")
+    at, number = 0, 0
+
+    def after(mark: str) -> int:
+        start = space.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing, too
+        if not text.startswith(mark, start):
+            raise ValueError(f"{mark} expected")
+        return space.match(text, start + len(mark)).end()  # type: ignore[union-attr]
+
+    try:
+        at = after("{")
+        while not text.startswith("}", at):
+            if number:
+                at = after(",")
+            number += 1
+            key, at = decoder.raw_decode(text, at)
+            at = after(":")
+            value, at = decoder.raw_decode(text, at)
+            if not isinstance(key, str):
+                raise ValueError("a key is no text")
+            yield f"{name}: entry {number}", key, value
+            at = space.match(text, at).end()  # type: ignore[union-attr]
+    except ValueError as error:
+        line = text.count("\n", 0, at) + 1
+        raise SourceError(
+            f"{name}:{line}: no JSON object that can be read ({error}); get a whole copy"
+        ) from None
 
 
 def _records(root: Path, path: Path, separator: str | None) -> Iterator[tuple[str, list[str]]]:

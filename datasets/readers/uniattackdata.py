@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -13,6 +14,7 @@ from facedata.datasets.record import Failure
 
 __all__ = ["UniAttackData"]
 
+_PROTOCOL = re.compile(r"p\d(\.\d)?")
 _SPLITS = {"train": "train", "dev": "val", "val": "val", "test": "test"}
 
 # Codes of the second release: group, kind, species.
@@ -61,16 +63,15 @@ UniAttackData+/                    the second release: lists of `path code`, cod
     source: ClassVar[str] = """\
 Fang et al., "Unified physical-digital face attack detection", IJCAI 2024. Seen in public code: both list
 forms, and the codes 0_0_0 (live) to 2_2_2 of the second release. Public code disagrees on whether 1 is live
-or attack in the first release, so that it has to be said."""
+or attack in the first release, so that it has to be said. From memory: that the live faces and the physical
+attacks come from CASIA-SURF CeFA."""
 
     def read(self, root: Path, choices: Any) -> Iterator[Entry | Note | Failure]:
         """Yield the pictures of the lists; a line without a label is an unlabelled picture."""
         lists = _lists(root)
         if not lists:
             raise SourceError(f"{root} holds no list of UniAttackData; the tree should be\n{self.tree}")
-        protocols = sorted(
-            {path.parent.name for path in lists if path.parent.name.startswith("p")} - {"phase1", "phase2"}
-        )
+        protocols = sorted({path.parent.name for path in lists if _PROTOCOL.fullmatch(path.parent.name)})
         if choices.protocol is not None:
             lists = [path for path in lists if path.parent.name == choices.protocol]
             if not lists:
@@ -85,9 +86,12 @@ or attack in the first release, so that it has to be said."""
         stated: set[str] = set()
         for path in lists:
             yield from self._list(root, path, choices.live, stated)
+        yield Note(
+            "leak: live faces and physical attacks are said to be of CASIA-SURF CeFA; keep the two apart"
+        )
         if stated & {"0", "1"}:
             yield Note(f"labels: {choices.live} is live, as --choose live={choices.live} says")
-        if stated & set(_SPECIES):
+        if stated & {"0_0_0", *_SPECIES}:
             yield Note(
                 "labels: codes group_kind_species; 0_0_0 is live, 1_... a physical and 2_... a digital attack"
             )
@@ -118,7 +122,7 @@ or attack in the first release, so that it has to be said."""
     @staticmethod
     def _place(root: Path, path: Path, file: str) -> str:
         """Return the path under the root: lists name files from their own folder or the one above it."""
-        above = path.parent.parent if path.parent.name.startswith("p") else path.parent
+        above = path.parent.parent if _PROTOCOL.fullmatch(path.parent.name) else path.parent
         for folder in (path.parent, above):
             if folder.is_relative_to(root) and (folder / file).is_file():
                 return f"{relative(root, folder)}/{file}" if folder != root else file
