@@ -278,6 +278,7 @@ CASES = {
         {},
         {
             "cropped_aligned/v1/00001.jpg": {
+                "subject": "aff-wild2/v1",
                 "split": "train",
                 "domain": "aff-wild2",
                 "au": {1: None},
@@ -288,6 +289,7 @@ CASES = {
                 "attributes": {"sequence": "v1", "frame": 1},
             },
             "cropped_aligned/v1/00003.jpg": {
+                "subject": "aff-wild2/v1",
                 "split": "train",
                 "domain": "aff-wild2",
                 "au": {25: None},
@@ -523,7 +525,7 @@ LEAKS = {
     "fer2013": "FERPlus",
     "ferplus": "FER2013",
     "disfa": "SN001, SN003, SN004, SN007, SN009, SN010, SN013, SN025, SN027",
-    "aff-wild2": "never split by frame",
+    "aff-wild2": "in several videos counts as several",
 }
 
 

@@ -40,8 +40,8 @@ class AffWild2(Reader):
 
     Expressions go by the names in the header: neutral, anger, disgust, fear, happiness, sadness, surprise,
     other. Units are present or absent, not graded. The challenges part the videos differently; where one is
-    in train for one task and in val for another, a task has to be chosen. Frames without a crop are named as
-    missing.
+    in train for one task and in val for another, a task has to be chosen. Each video counts as one person
+    (`subject`). Frames without a crop are named as missing.
     """
 
     name = "aff-wild2"
@@ -71,7 +71,10 @@ and that the j-th line after the header is picture j, counted from 1."""
             "Aff-Wild2: expressions by the names in the header (Other is other); -1 and, of valence and "
             "arousal, -5 are not coded; units are present or absent, not graded"
         )
-        yield Note("Aff-Wild2 names no persons: never split by frame; attributes.sequence names the video")
+        yield Note(
+            "Aff-Wild2 names no persons: each video counts as one, so that its frames stay in one split; who "
+            "is in several videos counts as several"
+        )
         for video, files in sorted(videos.items()):
             frames = frames_of(root, f"{images}/{video}")
             yield from frames.failures
@@ -88,9 +91,10 @@ and that the j-th line after the header is picture j, counted from 1."""
             absent = [(named[frame], frame) for frame in sorted(known) if frame not in frames.files]
             yield from missing_frames(absent, frames.place)
             for frame in sorted(known.keys() & frames.files.keys()):
-                values = {"split": splits[video], "domain": self.name, **known[frame]}
-                values["attributes"] = {"sequence": video, "frame": frame}
-                yield Entry(frames.files[frame], values, where=named[frame])
+                fields: dict[str, Any] = {"subject": f"{self.name}/{video}", "domain": self.name}
+                fields |= {"split": splits[video], **known[frame]}
+                fields["attributes"] = {"sequence": video, "frame": frame}
+                yield Entry(frames.files[frame], fields, where=named[frame])
 
 
 def _videos(root: Path, chosen: str | None) -> dict[str, dict[str, tuple[Path, str]]]:
