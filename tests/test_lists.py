@@ -9,7 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import jpeg
+from typer.testing import CliRunner
 
+from facedata.cli.main import app
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.engine import Options, run
 from facedata.datasets.errors import SourceError, UsageError
@@ -260,3 +262,15 @@ def test_what_the_list_says_decides_whether_a_stopped_run_is_gone_on_with(pictur
         return list_source(path, {}).items[0].stamp()
 
     assert stamp("live") == stamp("live") != stamp("spoof")
+
+
+def test_the_verb_takes_a_map(pictures):
+    write(pictures / "list.tsv", [{"filename": "a.jpg", "class": "1"}, {"filename": "b.jpg", "class": "x"}])
+    arguments = ["ingest", "list", str(pictures / "list.tsv"), "-o", str(pictures / "out")]
+    arguments += ["--map", "path=filename,label=class", "--label-map", "live=1"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 3, done.output
+    dataset = Dataset.open(pictures / "out")
+    assert [(sample.source.file, sample.label) for sample in dataset] == [("a.jpg", "live")]
+    assert dataset.record.parameters["map"] == "path=filename,label=class"
+    assert [failure.place for failure in dataset.record.failures] == ["list.tsv:3"]
