@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, ClassVar
 
 from facedata.datasets.errors import SourceError
@@ -131,7 +133,7 @@ attributes and that light counts normal, strong, back, dark."""
             yield Entry(file, {**values, "split": split}, where=where)
 
     def _meaning(self, file: str, numbers: Any) -> dict[str, Any] | str:
-        whole = isinstance(numbers, list) and all(type(number) is int for number in numbers)
+        whole = isinstance(numbers, list) and {*map(type, numbers)} == {int}
         if not whole or len(numbers) != len(_TRAITS) + 4:
             return "not 44 whole numbers"
         spoof, light, place, flag = numbers[-4:]
@@ -139,7 +141,7 @@ attributes and that light counts normal, strong, back, dark."""
             return f"spoof type {spoof}, light {light}, place {place}: one is outside of 0-10, 0-4, 0-2"
         if flag != int(spoof != 0):
             return f"spoof type {spoof} (number 40) disagrees with {flag} (number 43: 0 live, 1 spoof)"
-        folders = PurePosixPath(file).parts[:-1]
+        folders = file.split("/")[:-1]
         attack, kind = _SPOOFS[spoof]
         attributes: dict[str, Any] = {"traits": [_TRAITS[n] for n in range(len(_TRAITS)) if numbers[n] == 1]}
         if attack is not None:
@@ -158,10 +160,10 @@ attributes and that light counts normal, strong, back, dark."""
 
 def _box(root: Path, file: str) -> list[float] | Failure | None:
     """Return the picture's box in its own frame, or None where there is no box file, or a box of no size."""
-    path = root / PurePosixPath(file).with_suffix("")
-    path = path.with_name(f"{path.name}_BB.txt")
-    if not path.is_file():
+    place = f"{root}/{posixpath.splitext(file)[0]}_BB.txt"
+    if not os.path.isfile(place):  # noqa: PTH113 - once a picture, of which there are 600,000
         return None
+    path = Path(place)
     words = read_text(path).split()
     try:
         x, y, width, height = (float(word) for word in words[:4])
