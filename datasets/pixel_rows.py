@@ -1,58 +1,20 @@
-"""Pictures that are rows of numbers in a CSV file, as FER2013 has them; the file is read line by line."""
+"""Pictures that are rows of numbers in a CSV file, as FER2013 has them, as a file of frames."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.datasets.errors import PictureError, SourceError
-from facedata.datasets.readers.text import clean
+from facedata.datasets.errors import PictureError
+from facedata.datasets.readers.streams import streamed
+from facedata.datasets.record import Failure
 
-__all__ = ["PixelRow", "PixelRows", "parse_pixels", "pixel_rows"]
+__all__ = ["PixelRows", "parse_pixels"]
 
 SIDE = 48
-
-
-@dataclass(frozen=True, slots=True)
-class PixelRow:
-    """Row `number` of the file, from 0 below the header; `cells` are None where their count is not right."""
-
-    number: int
-    where: str
-    cells: Mapping[str, str] | None
-
-
-def pixel_rows(path: Path, name: str, needed: Sequence[str] = ("pixels",)) -> Iterator[PixelRow]:
-    """Yield the rows of a CSV whose lines are too long to be held together; `name` is for messages.
-
-    Column names are cleaned. Raises SourceError where the file cannot be read or lacks a column of `needed`.
-    """
-    header: list[str] = []
-    number = 0
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as file:
-            for line, text in enumerate(file, 1):
-                cells = [clean(cell) for cell in next(csv.reader([text], skipinitialspace=True), [])]
-                if not any(cells):
-                    continue
-                if not header:
-                    header = cells
-                    if missing := [column for column in needed if column not in header]:
-                        raise SourceError(
-                            f"{name}:{line}: no column {', '.join(missing)} in {[c[:20] for c in header]}; "
-                            "is it the right file?"
-                        )
-                    continue
-                found = dict(zip(header, cells, strict=True)) if len(cells) == len(header) else None
-                yield PixelRow(number, f"{name}:{line}", found)
-                number += 1
-    except (OSError, csv.Error) as error:
-        raise SourceError(f"{path} cannot be read ({error}); restore it") from None
 
 
 def parse_pixels(text: str) -> NDArray[np.uint8]:
@@ -68,7 +30,7 @@ def parse_pixels(text: str) -> NDArray[np.uint8]:
 
 
 class PixelRows:
-    """Such a file as a file of frames (see `frames.FrameFile`): a row's number is its frame's."""
+    """Such a file as `frames.FrameFile` describes: a row, from 0 below the header, is a frame."""
 
     def __init__(self, path: Path, name: str, max_pixels: int) -> None:
         del max_pixels  # the side is fixed, and small
@@ -77,19 +39,21 @@ class PixelRows:
 
     def numbers(self) -> Sequence[int]:
         """Count the rows."""
-        return range(sum(1 for _ in pixel_rows(self.path, self.name)))
+        return range(sum(1 for _ in streamed(self.path, self.name)))
 
     def read(
         self, wanted: Callable[[int], bool], last: int | None
     ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """Yield (number, 48 x 48 x 3, three times the same) of the wanted rows."""
-        for row in pixel_rows(self.path, self.name):
-            if last is not None and row.number > last:
+        for number, row in enumerate(streamed(self.path, self.name, ["pixels"])):
+            if last is not None and number > last:
                 return
-            if not wanted(row.number):
+            if not wanted(number):
                 continue
+            if isinstance(row, Failure):
+                raise PictureError("bad-values", row.reason)
             try:
-                grey = parse_pixels((row.cells or {}).get("pixels", ""))
+                grey = parse_pixels(row["pixels"])
             except ValueError as error:
                 raise PictureError("bad-values", f"{row.where}: {error}; get a whole copy") from None
-            yield row.number, np.repeat(grey[:, :, None], 3, axis=2)
+            yield number, np.repeat(grey[:, :, None], 3, axis=2)

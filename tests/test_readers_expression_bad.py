@@ -117,7 +117,7 @@ BAD = {
             r"^fer2013.csv:4: Usage 'Test' is not one of Training",
             r"^fer2013.csv:5: 2305 pixels where",
             r"^fer2013.csv:6: a pixel is no whole number of 0-255",
-            r"^fer2013.csv:7: more or fewer columns",
+            r"^fer2013.csv:7: 2 columns where 3 are expected",
         ],
         1,
     ),

@@ -12,7 +12,8 @@ from facedata.datasets.errors import SourceError, UsageError
 from facedata.datasets.readers.base import Choices, Entry, Note, Reader
 from facedata.datasets.readers.expressions import codes_note, finite, whole
 from facedata.datasets.readers.sequences import picture_folder
-from facedata.datasets.readers.text import Row, failure, relative, table
+from facedata.datasets.readers.streams import streamed
+from facedata.datasets.readers.text import Row, failure, relative
 from facedata.datasets.record import Failure
 
 __all__ = ["AffectNet"]
@@ -104,7 +105,7 @@ release lie."""
                 yield from self._set(root, name, split)
 
     def _list(self, root: Path, path: Path, split: str, images: str) -> Iterator[Entry | Failure]:
-        for row in table(root, path, needed=_COLUMNS):
+        for row in streamed(path, relative(root, path), _COLUMNS):
             if isinstance(row, Failure):
                 yield row
                 continue

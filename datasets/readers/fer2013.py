@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 from facedata.datasets.errors import SourceError
-from facedata.datasets.pixel_rows import PixelRow, parse_pixels, pixel_rows
+from facedata.datasets.pixel_rows import parse_pixels
 from facedata.datasets.readers.base import Entry, Note, Reader
 from facedata.datasets.readers.expressions import codes_note, whole
+from facedata.datasets.readers.streams import streamed
 from facedata.datasets.readers.text import failure
 from facedata.datasets.record import Failure
 
-__all__ = ["FER_SPLITS", "Fer2013", "fer_cells", "fer_expression", "fer_file"]
+__all__ = ["FER_SPLITS", "Fer2013", "fer_expression", "fer_file"]
 
 _CODES = {
     0: "anger",
@@ -61,15 +62,18 @@ codes, the names of the sets."""
         yield Note("FER2013 repeats pictures, some across its sets (facedata validate names them)")
         yield Note("FERPlus labels the pictures of FER2013: keep each in one split of both")
         frames: dict[int, dict[str, Any]] = {}
-        for row in pixel_rows(root / file, file, _COLUMNS):
+        for number, row in enumerate(streamed(root / file, file, _COLUMNS)):
+            if isinstance(row, Failure):
+                yield row
+                continue
             try:
-                cells = fer_cells(row)
-                expression, split = fer_expression(cells), FER_SPLITS.get(cells["Usage"])
+                parse_pixels(row["pixels"])
+                expression, split = fer_expression(row["emotion"]), FER_SPLITS.get(row["Usage"])
                 if expression is None:
-                    raise ValueError(f"emotion {cells['emotion']!r} is not in 0-6")
+                    raise ValueError(f"emotion {row['emotion']!r} is not in 0-6")
                 if split is None:
-                    raise ValueError(f"Usage {cells['Usage']!r} is not one of {', '.join(FER_SPLITS)}")
-                frames[row.number] = {"expression": expression, "split": split, "where": row.where}
+                    raise ValueError(f"Usage {row['Usage']!r} is not one of {', '.join(FER_SPLITS)}")
+                frames[number] = {"expression": expression, "split": split, "where": row.where}
             except ValueError as error:
                 yield failure(row.where, "bad-value", f"{error}; mend the line")
         if frames:
@@ -81,15 +85,7 @@ def fer_file(root: Path) -> str | None:
     return next((name for name in _FILES if (root / name).is_file()), None)
 
 
-def fer_cells(row: PixelRow) -> Mapping[str, str]:
-    """Return the cells of a row whose pixels can be read, or raise ValueError."""
-    if row.cells is None:
-        raise ValueError("more or fewer columns than in the header")
-    parse_pixels(row.cells["pixels"])
-    return row.cells
-
-
-def fer_expression(cells: Mapping[str, str]) -> str | None:
+def fer_expression(text: str) -> str | None:
     """Return the expression that FER2013 gives, or None where its code is outside the table."""
-    code = whole(cells["emotion"])
+    code = whole(text)
     return None if code is None else _CODES.get(code)

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from facedata.datasets.errors import SourceError
-from facedata.datasets.pixel_rows import pixel_rows
+from facedata.datasets.pixel_rows import parse_pixels
 from facedata.datasets.readers.base import Choices, Entry, Note, Reader
 from facedata.datasets.readers.expressions import whole
-from facedata.datasets.readers.fer2013 import FER_SPLITS, fer_cells, fer_expression, fer_file
+from facedata.datasets.readers.fer2013 import FER_SPLITS, fer_expression, fer_file
+from facedata.datasets.readers.streams import streamed
 from facedata.datasets.readers.text import failure, table
 from facedata.datasets.record import Failure
 
@@ -64,24 +65,26 @@ row's number (empty where there is no face), the majority rule."""
         yield from (vote for vote in votes if isinstance(vote, Failure))
         frames: dict[int, dict[str, Any]] = {}
         count = 0
-        for row in pixel_rows(root / file, file, ("emotion", "pixels", "Usage")):
+        for number, row in enumerate(streamed(root / file, file, ("emotion", "pixels", "Usage"))):
             count += 1
-            vote = votes[row.number] if row.number < len(votes) else None
-            if vote is None or isinstance(vote, Failure):
+            vote = votes[number] if number < len(votes) else None
+            if isinstance(row, Failure):
+                yield row
+            if vote is None or isinstance(vote, Failure) or isinstance(row, Failure):
                 continue
             name = _NAME.fullmatch(vote["Image name"])
-            usage = vote["Usage"] if row.cells is None else row.cells["Usage"]
-            if (name is not None and int(name[1]) != row.number) or vote["Usage"] != usage:
+            if (name is not None and int(name[1]) != number) or vote["Usage"] != row["Usage"]:
                 raise SourceError(
-                    f"{vote.where} is not about row {row.number} of {file} ({row.where}): rows go by their "
+                    f"{vote.where} is not about row {number} of {file} ({row.where}): rows go by their "
                     "order; restore both files"
                 )
             try:
-                judged = _judged(vote.cells, choices.rule, fer_expression(fer_cells(row)))
+                parse_pixels(row["pixels"])
+                judged = _judged(vote.cells, choices.rule, fer_expression(row["emotion"]))
             except ValueError as error:
                 yield failure(f"{vote.where} and {row.where}", "bad-value", f"{error}; mend the line")
                 continue
-            frames[row.number] = {**judged, "where": vote.where}
+            frames[number] = {**judged, "where": vote.where}
         if count != len(votes):
             raise SourceError(
                 f"{_VOTES} has {len(votes)} rows and {file} has {count}: rows go by their order, so "
