@@ -14,6 +14,7 @@ from facedata.datasets.entries import Setting
 from facedata.datasets.errors import PictureError, UsageError
 from facedata.datasets.faces import Face, largest, open_detector
 from facedata.datasets.framing import Framing, in_pixels
+from facedata.datasets.pictures import Encoding
 from facedata.datasets.reader_source import ReaderSource
 from facedata.datasets.readers.base import Entry
 from facedata.datasets.task import Ingest
@@ -100,6 +101,22 @@ def test_detectors_that_cannot_be_are_refused(tmp_path, capfd, content, suffix, 
         path.write_bytes(content)
     with pytest.raises(UsageError, match=words):
         open_detector(f"{path}{suffix}")
+
+
+def test_a_framing_is_told_by_its_record(tmp_path):
+    (tmp_path / "q.onnx").write_bytes(onnx_twins.quadrants())
+    (tmp_path / "other.onnx").write_bytes(onnx_twins.yunet())
+    network = f"{tmp_path}/q.onnx@8x8"
+    for framing in (
+        Framing(),
+        Framing(stride=3, frames=7, crop="box", margin=0.1, faceless="whole", encoding=Encoding("jpeg", 80)),
+        Framing(crop="detect"),
+        Framing(crop="detect", detector=network),
+    ):
+        record = {"kind": "siw", "input": "siw", **framing.settings()}
+        assert Framing.stated(record, framing.detector) == framing
+    with pytest.raises(UsageError, match=r"detected by 'q.onnx .*', not by 'other.onnx"):
+        Framing.stated(record, str(tmp_path / "other.onnx"))
 
 
 def test_box_and_landmarks_move_with_the_cut():
