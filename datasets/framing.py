@@ -151,9 +151,9 @@ class Framing:
         fields.setdefault("box", box)
         if face.landmarks is not None:
             fields.setdefault("landmarks", tuple((round(x, 2), round(y, 2)) for x, y in face.landmarks))
-        found = {"face_detector": detector.name}
+        found: dict[str, Any] = {"face_detector": detector.name}
         if face.score is not None:
-            found["face_score"] = f"{face.score:.4f}"
+            found["face_score"] = round(face.score, 4)
         fields["attributes"] = {**(fields.get("attributes") or {}), **found}
         return box
 

@@ -17,6 +17,7 @@ from facedata.datasets.framing import Framing, in_pixels
 from facedata.datasets.pictures import Encoding
 from facedata.datasets.reader_source import ReaderSource
 from facedata.datasets.readers.base import Entry
+from facedata.datasets.readers.catalogue import open_reader
 from facedata.datasets.task import Ingest
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -160,7 +161,7 @@ def test_faces_are_detected_and_cut_in_a_run(tmp_path):
         Entry("face.png", {"label": "live", "attributes": {"take": 1}}),
         Entry("wall.png", where="l.txt:2"),
     ]
-    source = ReaderSource(said, Setting(str(tmp_path), framing=framing), None)
+    source = ReaderSource(said, Setting(str(tmp_path), framing=framing), open_reader("siw"))
     result = run("ingest", Ingest(framing.settings()), source, tmp_path / "out", None, Options())
     (sample,) = Dataset.open(tmp_path / "out")
     # The box 20,4 16x16 with a quarter of 16 on each side: 16,0 24x24.
@@ -168,7 +169,7 @@ def test_faces_are_detected_and_cut_in_a_run(tmp_path):
     assert sample.landmarks == ((12, 12),) * 5
     name = framing.settings()["detector"]
     assert name.startswith("y.onnx ")
-    assert sample.attributes == {"take": 1, "face_detector": name, "face_score": "1.0000"}
+    assert sample.attributes == {"take": 1, "face_detector": name, "face_score": 1.0}
     assert sample.source.conversion == f"cut 16,0 24x24 of 64x64 ({name} face, margin 0.25), to png"
     (failure,) = result.record.failures
     assert failure.reason.startswith("l.txt:2: wall.png: ")
