@@ -78,6 +78,25 @@ class Framing:
             chosen["encoding"] = self.encoding.to_json()
         return chosen
 
+    @classmethod
+    def stated(cls, settings: Mapping[str, Any], detector: str = "cascade") -> Framing:
+        """Return the framing of a record's parameters, which `settings` gave; others are passed over.
+
+        A record names a detector's file by its hash: `detector` says where the file is. Raises UsageError
+        where it is another one.
+        """
+        names = ("stride", "frames", "crop", "margin", "faceless")
+        known = {name: settings[name] for name in names if name in settings}
+        if "encoding" in settings:
+            known["encoding"] = Encoding(**settings["encoding"])
+        framing = cls(**known, detector=detector)
+        if (found := framing.settings().get("detector")) != settings.get("detector"):
+            raise UsageError(
+                f"faces were detected by {settings['detector']!r}, not by {found!r}; "
+                "give that file with --detector"
+            )
+        return framing
+
     def pick(self, numbers: Sequence[int]) -> Sequence[int]:
         """Return the frames to take of those that there are, `numbers`, in order.
 
@@ -132,9 +151,9 @@ class Framing:
         fields.setdefault("box", box)
         if face.landmarks is not None:
             fields.setdefault("landmarks", tuple((round(x, 2), round(y, 2)) for x, y in face.landmarks))
-        found = {"face_detector": detector.name}
+        found: dict[str, Any] = {"face_detector": detector.name}
         if face.score is not None:
-            found["face_score"] = f"{face.score:.4f}"
+            found["face_score"] = round(face.score, 4)
         fields["attributes"] = {**(fields.get("attributes") or {}), **found}
         return box
 

@@ -8,7 +8,9 @@ import fas_trees as trees
 import pytest
 from reader_trees import text, video
 from test_cli import facedata
+from typer.testing import CliRunner
 
+from facedata.cli.main import app
 from facedata.datasets.readers.catalogue import READERS
 
 
@@ -83,9 +85,12 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("arguments", "code", "words"), WRONG.values(), ids=WRONG.keys())
-def test_what_cannot_be_is_one_line(tmp_path, arguments, code, words):
+def test_what_cannot_be_is_told(tmp_path, monkeypatch, arguments, code, words):
     text(tmp_path / "siw/readme.txt", "x")
+    monkeypatch.chdir(tmp_path)
     output = [] if "-o" in arguments else ["-o", "out"]
-    done = facedata("ingest", *arguments, *output, cwd=tmp_path, code=code)
+    done = CliRunner().invoke(app, ["ingest", *arguments, *output])
+    assert (done.exit_code, done.stdout) == (code, "")
+    assert done.stderr.count("facedata: ") == 1
     assert words in done.stderr
     assert not (tmp_path / "out").exists()

@@ -14,8 +14,10 @@ from facedata.datasets.entries import Setting
 from facedata.datasets.errors import PictureError, UsageError
 from facedata.datasets.faces import Face, largest, open_detector
 from facedata.datasets.framing import Framing, in_pixels
+from facedata.datasets.pictures import Encoding
 from facedata.datasets.reader_source import ReaderSource
 from facedata.datasets.readers.base import Entry
+from facedata.datasets.readers.catalogue import open_reader
 from facedata.datasets.task import Ingest
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -102,6 +104,22 @@ def test_detectors_that_cannot_be_are_refused(tmp_path, capfd, content, suffix, 
         open_detector(f"{path}{suffix}")
 
 
+def test_a_framing_is_told_by_its_record(tmp_path):
+    (tmp_path / "q.onnx").write_bytes(onnx_twins.quadrants())
+    (tmp_path / "other.onnx").write_bytes(onnx_twins.yunet())
+    network = f"{tmp_path}/q.onnx@8x8"
+    for framing in (
+        Framing(),
+        Framing(stride=3, frames=7, crop="box", margin=0.1, faceless="whole", encoding=Encoding("jpeg", 80)),
+        Framing(crop="detect"),
+        Framing(crop="detect", detector=network),
+    ):
+        record = {"kind": "siw", "input": "siw", **framing.settings()}
+        assert Framing.stated(record, framing.detector) == framing
+    with pytest.raises(UsageError, match=r"detected by 'q.onnx .*', not by 'other.onnx"):
+        Framing.stated(record, str(tmp_path / "other.onnx"))
+
+
 def test_box_and_landmarks_move_with_the_cut():
     pixels = np.arange(40 * 60 * 3, dtype=np.uint16).reshape(40, 60, 3).astype(np.uint8)
     values = {"box": (20, 10, 10, 20), "landmarks": ((22, 15), (28, 15.5)), "label": "live"}
@@ -143,7 +161,7 @@ def test_faces_are_detected_and_cut_in_a_run(tmp_path):
         Entry("face.png", {"label": "live", "attributes": {"take": 1}}),
         Entry("wall.png", where="l.txt:2"),
     ]
-    source = ReaderSource(said, Setting(str(tmp_path), framing=framing), None)
+    source = ReaderSource(said, Setting(str(tmp_path), framing=framing), open_reader("siw"))
     result = run("ingest", Ingest(framing.settings()), source, tmp_path / "out", None, Options())
     (sample,) = Dataset.open(tmp_path / "out")
     # The box 20,4 16x16 with a quarter of 16 on each side: 16,0 24x24.
@@ -151,7 +169,7 @@ def test_faces_are_detected_and_cut_in_a_run(tmp_path):
     assert sample.landmarks == ((12, 12),) * 5
     name = framing.settings()["detector"]
     assert name.startswith("y.onnx ")
-    assert sample.attributes == {"take": 1, "face_detector": name, "face_score": "1.0000"}
+    assert sample.attributes == {"take": 1, "face_detector": name, "face_score": 1.0}
     assert sample.source.conversion == f"cut 16,0 24x24 of 64x64 ({name} face, margin 0.25), to png"
     (failure,) = result.record.failures
     assert failure.reason.startswith("l.txt:2: wall.png: ")

@@ -100,7 +100,7 @@ attacks come from CASIA-SURF CeFA."""
         split = next(name for word, name in _SPLITS.items() if word in path.stem.lower())
         for where, text in lines(root, path):
             file, _, label = text.rpartition(" ") if " " in text else (text, "", "")
-            values: dict[str, Any] = {"domain": "uniattackdata", "split": split}
+            values: dict[str, Any] = {"domain": self.name, "split": split}
             label = clean(label)
             if label in ("0", "1"):
                 if live is None:
