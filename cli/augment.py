@@ -80,6 +80,7 @@ def augment(
     ] = Truth.none,
     label: o.LabelOption = None,
     label_map: o.LabelMap = None,
+    column_map: o.ColumnMap = None,
     name: o.Name = None,
     domain: o.Domain = None,
     split: o.Split = None,
@@ -116,7 +117,7 @@ def augment(
         no_cache=no_cache,
         max_megapixels=max_pixels,
     )
-    reading = o.reading(label, label_map, name, domain, split, follow_links)
+    reading = o.reading(label, label_map, name, domain, split, follow_links, column_map)
     if dry_run:
         planned = plan(source, policy=policy, variants=variants, reading=reading)
         if json_wanted:

@@ -18,6 +18,7 @@ from facedata.cli import (
     info,
     ingest,
     init,
+    join,
     log,
     merge,
     rebuild,
@@ -55,6 +56,7 @@ app = typer.Typer(
     epilog="Start with: facedata ingest demo -o faces, then facedata augment faces -o attacks.",
 )
 app.command("ingest")(ingest.ingest)
+app.command("join")(join.join)
 app.command("augment")(augment.augment)
 app.command("info")(info.info)
 app.command("validate")(validate.validate)

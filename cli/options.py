@@ -100,6 +100,15 @@ LabelMap = Annotated[
         rich_help_panel=_READING,
     ),
 ]
+ColumnMap = Annotated[
+    str | None,
+    typer.Option(
+        "--map",
+        help="Which columns of a list are which fields: path=filename,label=class.",
+        metavar="FIELD=COLUMN,...",
+        rich_help_panel=_READING,
+    ),
+]
 Name = Annotated[
     str | None, typer.Option(help="Name of the source dataset, kept in every row.", rich_help_panel=_READING)
 ]
@@ -124,11 +133,13 @@ def reading(
     domain: str | None,
     split: str | None,
     follow_links: bool,
+    column_map: str | None = None,
 ) -> Reading:
     """Return how to read an input that is no dataset."""
     from facedata.datasets.inputs import Reading
 
-    return Reading(label.value if label else None, label_map, name, domain, split, follow_links)
+    word = label.value if label else None
+    return Reading(word, label_map, name, domain, split, column_map, follow_links)
 
 
 def options(

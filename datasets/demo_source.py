@@ -42,8 +42,8 @@ class DemoItem:
         """Return size and seed: they decide the picture."""
         return f"{self.size} {self.seed}"
 
-    def load(self, max_pixels: int) -> Loaded:
-        """Render it. The label is live: it stands for a face before the camera."""
+    def load(self, max_pixels: int) -> Iterator[Loaded | Failure]:
+        """Yield the rendered picture. The label is live: it stands for a face before the camera."""
         del max_pixels
         face = demo_face(self.person, self.picture, self.size, self.seed)
         data = Encoding("jpeg", 95).encode(face.image)
@@ -69,7 +69,7 @@ class DemoItem:
             },
             source=Source(dataset="facedata-demo", file=self.place, sha256=sha256, licence=_LICENCE),
         )
-        return Loaded(sample, data, "jpg", lambda: face.image, {"regions": layer})
+        yield Loaded(sample, data, "jpg", lambda: face.image, {"regions": layer})
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,17 +99,8 @@ class _Part:
             if reason := self.spec.quarantined.get(item.place):
                 self._fail(item.place, "killed-worker", reason)
                 continue
-            try:
-                loaded = item.load(self.spec.max_pixels)
-            except PictureError as error:
-                self._fail(item.place, error.kind, str(error))
-                continue
-            except OSError:
-                raise
-            except Exception as error:  # noqa: BLE001 - one odd picture must not end a run over a million
-                self._fail(item.place, "internal", f"{printable(item.place)}: {error!r}; please report it")
-                continue
-            self._make_item(item, loaded)
+            for loaded in self._load(item):
+                self._make_item(item, loaded)
         references = self.writer.close()
         samples = [_resolved(sample, references) for sample in self.rows]
         rows = [sample.to_row() for sample in samples]
@@ -125,6 +116,21 @@ class _Part:
             "failures": [failure.model_dump() for failure in self.failures],
         }
         write_text(self.work / PART_NAME, json.dumps(summary), flush=False)
+
+    def _load(self, item: Item) -> Iterator[Loaded]:
+        """Yield what can be had of an item; the rest becomes failures."""
+        try:
+            for loaded in item.load(self.spec.max_pixels):
+                if isinstance(loaded, Failure):
+                    self.failures.append(loaded)
+                else:
+                    yield loaded
+        except PictureError as error:
+            self._fail(item.place, error.kind, str(error))
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one odd picture must not end a run over a million
+            self._fail(item.place, "internal", f"{printable(item.place)}: {error!r}; please report it")
 
     def _make_item(self, item: Item, loaded: Loaded) -> None:
         task = self.spec.task
@@ -190,6 +196,8 @@ def file_stem(sample: Sample) -> str:
     """Return a readable, unique file name stem: the source's name, what was done, and the sample's id."""
     source = sample.source.file if sample.source and sample.source.file else "picture"
     words = [slug(source.rpartition("/")[2].rpartition(".")[0] or source)]
+    if sample.source and sample.source.frame is not None:
+        words.append(f"f{sample.source.frame:05d}")
     if sample.parent_id is not None:
         words += [f"v{sample.variant}", slug(sample.operator or "made", 60)]
     return "-".join([*words, sample.sample_id[:12]])
