@@ -144,9 +144,9 @@ class EntryItem:
         Where a list does not end the reading, the whole file is read, so that a cut one is noticed.
         """
         framing = self.setting.framing
-        if known and not self.every:
+        if self.frames is not None and not self.every:
             chosen = framing.pick(sorted(known))
-            return chosen, chosen[-1]
+            return chosen, max(chosen, default=-1)
         return (framing.pick(file.numbers()) if framing.frames is not None else None), None
 
     def _strided(self, number: int) -> bool:

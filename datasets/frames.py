@@ -97,7 +97,7 @@ class Video:
                     )
                 yield number, np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
             number += 1
-        if number == 0:
+        if number == 0 and last != -1:
             raise PictureError(
                 "damaged", f"{self.name}: the video holds no frame that can be read; get a whole copy"
             )

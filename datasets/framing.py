@@ -71,9 +71,7 @@ class Framing:
         if self.crop != "none":
             chosen |= {"crop": self.crop, "margin": self.margin, "faceless": self.faceless}
         if self.crop == "detect":
-            from facedata.datasets.faces import open_detector
-
-            chosen["detector"] = open_detector(self.detector).name
+            chosen["detector"] = _detector_name(self.detector)
         if self.encoding != Encoding("png"):
             chosen["encoding"] = self.encoding.to_json()
         return chosen
@@ -131,7 +129,9 @@ class Framing:
                     f"({by}, margin {self.margin:g})"
                 )
                 return View(np.ascontiguousarray(pixels[top:bottom, left:right]), fields, cut)
-        what = "no box is given for it" if self.crop == "box" else f"{self.detector} finds no face"
+        what = "no box is given for it"
+        if self.crop == "detect":
+            what = f"{_detector_name(self.detector)} finds no face"
         if box is not None:
             what = f"its box {tuple(box)} lies outside the picture of {width} x {height}"
         if self.faceless == "fail":
@@ -183,6 +183,13 @@ def in_pixels(values: Mapping[str, Any], width: int, height: int) -> dict[str, A
     if (coded := fields.get("au_domain")) is not None:
         fields["au_domain"] = tuple(coded)
     return fields
+
+
+def _detector_name(detector: str) -> str:
+    """Return what rows and records call a detector: never the path of its file."""
+    from facedata.datasets.faces import open_detector
+
+    return open_detector(detector).name
 
 
 def _move(fields: dict[str, Any], left: int, top: int) -> None:

@@ -146,6 +146,14 @@ def test_only_listed_frames_are_read_and_missing_ones_are_named(tmp_path):
     assert failures["v.avi frame 9"].kind == "missing-frame"
 
 
+def test_a_list_of_no_frames_reads_none(tmp_path):
+    video(tmp_path / "v.avi", 4)
+    image(tmp_path / "x.png")
+    samples, failures = made(tmp_path, tmp_path / "out", Entry("v.avi", frames={}), Entry("x.png"))
+    assert [file for file, _ in samples] == ["x.png"]
+    assert failures == {}
+
+
 def test_frames_that_are_only_known_more_of_do_not_keep_others_out(tmp_path):
     video(tmp_path / "v.avi", 3)
     entry = Entry(
