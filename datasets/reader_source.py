@@ -17,8 +17,9 @@ from facedata.datasets.entries import EntryItem, Setting
 from facedata.datasets.errors import SourceError
 from facedata.datasets.frames import VIDEO_SUFFIXES
 from facedata.datasets.items import Item, printable
+from facedata.datasets.lineage import Origin
 from facedata.datasets.readers.base import Entry, Note, Reader
-from facedata.datasets.record import Failure, Parent
+from facedata.datasets.record import Failure
 from facedata.datasets.sources import in_groups
 
 __all__ = ["ReaderSource"]
@@ -32,7 +33,7 @@ _Row = tuple[str, str, str, str, str]
 class ReaderSource:
     """The entries of a reader. Their order plays no part: items are taken by their keys."""
 
-    parents: Sequence[Parent] = ()
+    parents: Sequence[Origin] = ()
 
     def __init__(self, said: Iterable[Entry | Note | Failure], setting: Setting, reader: Reader) -> None:
         """Read all that `said` says; raise SourceError where it names no file at all."""

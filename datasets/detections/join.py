@@ -22,8 +22,9 @@ from facedata.datasets.engine import Options, Result, run
 from facedata.datasets.errors import SourceError, UsageError
 from facedata.datasets.inputs import refuse_overlap
 from facedata.datasets.items import Item, Loaded
+from facedata.datasets.lineage import Origin
 from facedata.datasets.readers.text import failure
-from facedata.datasets.record import Failure, Parent
+from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample
 from facedata.datasets.sources import DatasetSource
 from facedata.datasets.task import Ingest
@@ -146,7 +147,7 @@ class _JoinSource:
         return self.source.count
 
     @property
-    def parents(self) -> Sequence[Parent]:
+    def parents(self) -> Sequence[Origin]:
         """The dataset itself."""
         return self.source.parents
 

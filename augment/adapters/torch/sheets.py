@@ -77,7 +77,7 @@ class BatchedSheet(Photographs):
             sight, scale, (width, height), photo.curve(parameters, width, height), lamp, photo.nodes
         )
         millimetre = scale * step
-        worn = photo.worn(parameters)
+        worn = photo.live_beside(parameters)
         towards = lamp.place() / lamp.distance
         white = parameters.whiteness
         core = [white * ONE * lamp.ambient, white * ONE * (1 - lamp.ambient), towards[0], towards[1]]
