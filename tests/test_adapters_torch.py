@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from facedata.augment.adapters.torch import BATCHED, BatchedPolicy, batched, catalogue
 from facedata.augment.adapters.torch.camera import Photographs
+from facedata.augment.landmarks import known_face
 from facedata.augment.policy import Policy, load_policy
 from facedata.augment.registry import find
 from facedata.augment.task import Augment, replay
@@ -424,3 +425,18 @@ def test_the_operators_import_neither_torch_nor_albumentations():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_known_face_decides_where_batched_paper_is_cut_as_in_the_command():
+    face = known_face([(60, 70), (100, 72), (80, 95), (66, 120), (96, 121)], None, 160, 160)
+    policy = BatchedPolicy("paper-mask")
+    names = [f"{number:032x}" for number in range(40)]
+    drawn = policy.draw(names, 5, faces=[face] * len(names))
+    assert drawn == [policy.policy.draw(5, name, 0, face)[1] for name in names]
+    assert drawn != policy.draw(names, 5)
+    module = batched("paper-cut")
+    cut = module.draw(names[:2], 5, faces=[face, None])
+    assert cut[0].eyes_x == pytest.approx(50.0)  # the eyes' middle, in % of the width
+    assert cut[1].eyes_x != cut[0].eyes_x
+    with pytest.raises(UsageError, match="1 faces for 2 samples"):
+        policy.draw(names[:2], 5, faces=[face])
