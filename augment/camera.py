@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.augment.flare import flare_field
-from facedata.augment.isp import HEADROOM, bin_quads, demosaic, recompress, refine, tone_table
+from facedata.augment.isp import HEADROOM, bin_quads, demosaic, refine, tone_table
+from facedata.augment.jpeg import recompressed
 from facedata.augment.light import ONE, srgb_decode
 from facedata.augment.operator import Image
 from facedata.augment.optics import falloff, focus, mirrored, point_spread, site_means, sites
@@ -144,11 +145,10 @@ def develop(
         inner = refine(planes, round(parameters.sharpening * 256), luma, chroma)
     else:
         inner = planes[:, 2:-2, 2:-2]
-    image = np.asarray(cv2.merge([inner[2], inner[1], inner[0]]), np.uint8)
     for quality in (parameters.jpeg_first, parameters.jpeg_second):
         if quality:
-            image = recompress(image, quality)
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+            inner = recompressed(inner, quality)
+    return np.asarray(cv2.merge(list(inner)), np.uint8)
 
 
 _NO_FLARE: Final = np.zeros((1, 1, 3), np.uint16)

@@ -1,19 +1,17 @@
-"""From the raw frame to the picture: demosaic, white balance, colour, tone, sharpening, JPEG."""
+"""From the raw frame to the picture: demosaic, white balance, colour, tone, sharpening."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facedata.augment.kernels import kernel
 from facedata.augment.light import CODED
-from facedata.augment.operator import Image
 
-__all__ = ["HEADROOM", "bin_quads", "demosaic", "recompress", "refine", "tone_table"]
+__all__ = ["HEADROOM", "bin_quads", "demosaic", "refine", "tone_table"]
 
 HEADROOM: Final = 2**0.5
 """Light that fills the sensor over diffuse white at exposure 0 (ISO 12232, saturation-based speed)."""
@@ -220,9 +218,3 @@ def _weigh(rows: NDArray[np.int16], luma: NDArray[np.int32]) -> None:
     for x in range(luma.size):
         total = np.int32(red[x]) * np.int32(77) + np.int32(green[x]) * np.int32(150)
         luma[x] = np.int32(total + np.int32(blue[x]) * np.int32(29) + np.int32(128)) >> np.int32(8)
-
-
-def recompress(bgr: Image, quality: int) -> Image:
-    """Return the picture (uint8, blue first) after JPEG of this quality, chroma halved both ways (4:2:0)."""
-    settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
-    return np.asarray(cv2.imdecode(cv2.imencode(".jpg", bgr, settings)[1], cv2.IMREAD_COLOR), np.uint8)
