@@ -2,8 +2,8 @@
 
 A file holds the quantised cosine transform exactly, so that writing and reading it again comes to this: luma
 and chroma (ITU-T T.871), chroma halved both ways, cosines of blocks of 8 x 8 px, quantised (T.81), and all of
-it backwards. In the integers of libjpeg (its "islow" transform, its smooth enlargement of chroma) the result is
-that of `cv2.imencode` and `cv2.imdecode` to the bit, in less than half the time.
+it backwards. In the integers of libjpeg (its "islow" transform, its smooth enlargement of chroma) the result
+is that of `cv2.imencode` and `cv2.imdecode` to the bit, in less than half the time.
 """
 
 from __future__ import annotations
