@@ -185,15 +185,20 @@ def refine(planes: NDArray[np.uint8], amount: int, luma_core: int, chroma_core: 
         for channel in range(3):
             up, above, here = planes[channel, y], planes[channel, y + 1], planes[channel, y + 2]
             below, down = planes[channel, y + 3], planes[channel, y + 4]
+            # a result a loop: with more of them the compiler gives up telling their rows apart
             for x in range(width + 4):
-                beside = np.int32(above[x]) + np.int32(below[x])
-                near[x] = beside + two * np.int32(here[x])
-                far[x] = np.int32(up[x]) + np.int32(down[x]) + two * (beside + np.int32(here[x]))
+                near[x] = np.int32(above[x]) + np.int32(below[x]) + two * np.int32(here[x])
+            for x in range(width + 4):
+                middle = np.int32(above[x]) + np.int32(below[x]) + np.int32(here[x])
+                far[x] = np.int32(up[x]) + np.int32(down[x]) + two * middle
             row, wide = detail[channel], colour[channel]
             for x in range(width):
-                code, middle = np.int32(here[x + 2]), far[x + 1] + far[x + 2] + far[x + 3]
-                row[x] = code * np.int32(16) - near[x + 1] - two * near[x + 2] - near[x + 3]
-                wide[x] = code * np.int32(64) - far[x] - far[x + 4] - two * middle
+                mean = np.int32(near[x + 1]) + np.int32(near[x + 3]) + two * np.int32(near[x + 2])
+                row[x] = np.int32(here[x + 2]) * np.int32(16) - mean
+            for x in range(width):
+                middle = np.int32(far[x + 1]) + np.int32(far[x + 2]) + np.int32(far[x + 3])
+                mean = np.int32(far[x]) + np.int32(far[x + 4]) + two * middle
+                wide[x] = np.int32(here[x + 2]) * np.int32(64) - mean
         _weigh(detail, luma)
         _weigh(colour, grey)
         for x in range(width):
