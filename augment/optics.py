@@ -149,12 +149,10 @@ def site_means(mosaic: Light) -> NDArray[np.int64]:
     return ((sums + (counts >> 1)) // np.maximum(counts, 1)).reshape(-1)
 
 
-def falloff(field_angle: float, share: float = 1.0, steps: int = 1024) -> NDArray[np.int32]:
-    """Return `share` x cos^4 of the angle off the axis, Q15, int32 x (steps + 2): k-th at r^2 = k / steps.
+def falloff(field_angle: float) -> float:
+    """Return b of cos^4 = 1 / (1 + b r^2)^2, the natural illumination of a thin lens off its axis.
 
     r is the distance from the axis over that of the picture's corner, which lies `field_angle` deg off the
-    axis. The natural illumination of a thin lens (Slyusarev, Aberration and Optical Design Theory, 1984).
+    axis (Slyusarev, Aberration and Optical Design Theory, 1984).
     """
-    squared = np.arange(steps + 2) / steps
-    tangent = math.tan(math.radians(field_angle))
-    return np.asarray(np.rint(share * ONE / (1 + squared * (tangent * tangent)) ** 2), np.int32)
+    return math.tan(math.radians(field_angle)) ** 2

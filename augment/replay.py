@@ -303,6 +303,7 @@ class Replay(Operator[P]):
     """Show the picture on a panel and film it; a subclass names the kind of panel by its `scene`."""
 
     strength: ClassVar[str] = "strength"
+    version: ClassVar[int] = 2
     scene: ClassVar[type[Scene[Any]]]
 
     def apply(self, image: Image, parameters: P) -> Applied:
