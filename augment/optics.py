@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 from facedata.augment.kernels import kernel
 from facedata.augment.light import ONE
 
-__all__ = ["falloff", "focus", "mirrored", "point_spread", "shade", "site_means", "sites"]
+__all__ = [
+    "add_pair",
+    "falloff",
+    "focus",
+    "mirrored",
+    "point_spread",
+    "set_weighted",
+    "shade",
+    "site_means",
+    "sites",
+]
 
 Light = NDArray[np.uint16]
 
@@ -65,21 +75,21 @@ def focus(
     even, odd = np.empty(columns.size, np.int32), np.empty(columns.size, np.int32)
     even_sum, odd_sum = np.empty(width, np.int32), np.empty(width, np.int32)
     for y in range(height):
-        _middle(total, light[rows[y + reach]].reshape(-1), weights[reach])
+        set_weighted(total, light[rows[y + reach]].reshape(-1), weights[reach])
         for tap in range(reach):
             above, below = light[rows[y + tap]].reshape(-1), light[rows[y + 2 * reach - tap]].reshape(-1)
-            _add_pair(total, above, below, weights[tap])
+            add_pair(total, above, below, weights[tap])
         first = np.int64(y & 1)
         for i in range(columns.size):
             place = np.uint64(3 * columns[i] + first)
             even[i] = total[place] >> 15
             odd[i] = total[place + np.uint64(1)] >> 15
-        _middle(even_sum, even[reach : reach + width], weights[reach])
-        _middle(odd_sum, odd[reach : reach + width], weights[reach])
+        set_weighted(even_sum, even[reach : reach + width], weights[reach])
+        set_weighted(odd_sum, odd[reach : reach + width], weights[reach])
         for tap in range(reach):
             near, far = slice(tap, tap + width), slice(2 * reach - tap, 2 * reach - tap + width)
-            _add_pair(even_sum, even[near], even[far], weights[tap])
-            _add_pair(odd_sum, odd[near], odd[far], weights[tap])
+            add_pair(even_sum, even[near], even[far], weights[tap])
+            add_pair(odd_sum, odd[near], odd[far], weights[tap])
         target = out[y]
         for x in range(width):
             target[x] = (odd_sum[x] if x & 1 else even_sum[x]) >> 15
@@ -88,14 +98,14 @@ def focus(
 
 # Loops of their own: the compiler turns them into vector instructions only where it sees two or three arrays.
 @kernel
-def _middle(total: NDArray[np.int32], row: NDArray[Any], weight: np.int32) -> None:
+def set_weighted(total: NDArray[np.int32], row: NDArray[Any], weight: np.int32) -> None:
     """Set `total` to `weight` times the row, plus a half of Q15."""
     for i in range(total.size):
         total[i] = np.int32(16384) + np.int32(row[i]) * weight
 
 
 @kernel
-def _add_pair(total: NDArray[np.int32], first: NDArray[Any], second: NDArray[Any], weight: np.int32) -> None:
+def add_pair(total: NDArray[np.int32], first: NDArray[Any], second: NDArray[Any], weight: np.int32) -> None:
     """Add `weight` times the sum of two rows."""
     for i in range(total.size):
         total[i] += (np.int32(first[i]) + np.int32(second[i])) * weight

@@ -239,6 +239,12 @@ class Scene(Generic[P]):
         view = self.frame
         return bool(screen.inside(self.backward, view.distortion, view.height, view.width, box))
 
+    def cover(self, box: Floats) -> NDArray[np.uint8]:
+        """Return how much of each px of the frame a box on the plane covers, 255 is all."""
+        if self.covers_frame(box):
+            return np.full((self.height, self.width), 255, np.uint8)
+        return screen.cover(self.backward, self.frame.distortion, self.height, self.width, box)
+
     def lights(self, image: Image) -> tuple[Light, Light, NDArray[np.uint8]]:
         """Return the panel's light and all other light, through the lens, and the screen's mask."""
         p, width, height = self.parameters, self.width, self.height
@@ -258,7 +264,7 @@ class Scene(Generic[P]):
         )
         if not (self.covers_frame(picture) and self.covers_frame(lit)):
             frame, behind, rim = self.surroundings(image)
-            covers = [screen.cover(backward, p.distortion, height, width, box) for box in self.boxes(rim)]
+            covers = [self.cover(box) for box in self.boxes(rim)]
             level = np.rint(np.clip(frame, 0, 1.99) * ONE).astype(np.int64)
             screen.compose(emitted, added, behind, covers[0], covers[1], covers[2], int(emission[0]), level)
             mask = np.where(covers[1] >= 128, 255, 0).astype(np.uint8)

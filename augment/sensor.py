@@ -19,6 +19,7 @@ NOISE_STEPS: Final = 4096
 _HARMONICS: Final = 16
 _DEVIATE: Final = np.float32(1 / 2048)
 
+Floats = NDArray[np.float64]
 Row = NDArray[np.float32]
 
 
@@ -46,7 +47,7 @@ def flicker_gain(
     phase: float,
     exposure_time: float,
     readout: float,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return the gain of each row, float64 x rows, of a rolling shutter under a flickering light.
 
     g(y) = 1 + sum_n a_n sinc(n f T) cos(2 pi n f t(y) + n phase), with f = `frequency` (Hz), T =
@@ -56,12 +57,27 @@ def flicker_gain(
     """
     if depth == 0:
         return np.ones(rows)
-    time = (np.arange(rows) + 0.5) * (readout / rows)
     order = np.arange(1, _HARMONICS + 1) if duty > 0 else np.ones(1)
     amplitude = 2 * depth * np.sinc(order * duty) if duty > 0 else np.array([depth])
-    amplitude = amplitude * np.sinc(order * frequency * exposure_time)
-    angle = (2 * np.pi * frequency) * time + math.radians(phase)
-    return np.asarray(np.maximum(1 + np.cos(np.outer(angle, order)) @ amplitude, 0), np.float64)
+    turn = 2 * math.pi * frequency * readout / rows
+    first = turn / 2 + math.radians(phase)
+    return cosines(amplitude * np.sinc(order * (frequency * exposure_time)), first, turn, rows)
+
+
+@kernel
+def cosines(amplitude: Floats, first: float, turn: float, rows: int) -> Floats:
+    """Return max(1 + sum_n amplitude[n - 1] cos(n angle), 0) at `rows` angles from `first` on, `turn` apart.
+
+    Orders follow from the first by Clenshaw's recurrence, one cosine a row.
+    """
+    out = np.empty(rows)
+    for y in range(rows):
+        cosine = math.cos(first + y * turn)
+        here, before = 0.0, 0.0
+        for n in range(amplitude.size - 1, -1, -1):
+            here, before = amplitude[n] + 2 * cosine * here - before, here
+        out[y] = max(1 + here * cosine - before, 0.0)
+    return out
 
 
 @kernel
