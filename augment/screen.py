@@ -212,9 +212,12 @@ def mosaic(
                 at = 3 * x + colour + (x & 1)
                 lit[x] = (np.int64(light[np.uint64(at)]) * (odd if x & 1 else even)) >> 15
                 other[x] = (np.int64(extra[np.uint64(at)]) * ambient) >> 15
+        # look-ups are a loop of their own, so that the compiler makes vectors of the rest
         for x in range(columns):
-            seen = (np.int64(lit[x]) * np.int64(cells[np.uint64(place[x])])) >> 12
-            line[x] = min(seen + other[x], 65535)
+            place[x] = cells[np.uint32(place[x])]
+        for x in range(columns):
+            seen = (np.uint64(np.uint32(lit[x])) * np.uint64(np.uint32(place[x]))) >> np.uint64(12)
+            line[x] = np.uint16(min(np.uint32(seen) + np.uint32(other[x]), np.uint32(65535)))
     return out
 
 
