@@ -212,13 +212,23 @@ def mosaic(
                 at = 3 * x + colour + (x & 1)
                 lit[x] = (np.int64(light[np.uint64(at)]) * (odd if x & 1 else even)) >> 15
                 other[x] = (np.int64(extra[np.uint64(at)]) * ambient) >> 15
-        # look-ups are a loop of their own, so that the compiler makes vectors of the rest
-        for x in range(columns):
-            place[x] = cells[np.uint32(place[x])]
-        for x in range(columns):
-            seen = (np.uint64(np.uint32(lit[x])) * np.uint64(np.uint32(place[x]))) >> np.uint64(12)
-            line[x] = np.uint16(min(np.uint32(seen) + np.uint32(other[x]), np.uint32(65535)))
+        _through(cells, place, lit, other, line)
     return out
+
+
+@kernel
+def _through(
+    cells: Light, place: NDArray[np.int32], lit: NDArray[np.int32], other: NDArray[np.int32], out: Light
+) -> None:
+    """Set a row of the mosaic to the panel's light through the cells that photosites see, and other light.
+
+    Look-ups are a loop of their own, so that the compiler makes vectors of the rest.
+    """
+    for x in range(out.size):
+        place[x] = cells[np.uint32(place[x])]
+    for x in range(out.size):
+        seen = (np.uint64(np.uint32(lit[x])) * np.uint64(np.uint32(place[x]))) >> np.uint64(12)
+        out[x] = np.uint16(min(np.uint32(seen) + np.uint32(other[x]), np.uint32(65535)))
 
 
 @kernel
