@@ -13,15 +13,14 @@ from facedata.augment.kernels import kernel
 from facedata.augment.light import ONE
 
 __all__ = [
-    "add_pair",
     "falloff",
     "focus",
     "mirrored",
     "point_spread",
-    "set_weighted",
     "shade",
     "site_means",
     "sites",
+    "soften",
 ]
 
 Light = NDArray[np.uint16]
@@ -75,37 +74,74 @@ def focus(
     even, odd = np.empty(columns.size, np.int32), np.empty(columns.size, np.int32)
     even_sum, odd_sum = np.empty(width, np.int32), np.empty(width, np.int32)
     for y in range(height):
-        set_weighted(total, light[rows[y + reach]].reshape(-1), weights[reach])
+        _set_weighted(total, light[rows[y + reach]].reshape(-1), weights[reach])
         for tap in range(reach):
             above, below = light[rows[y + tap]].reshape(-1), light[rows[y + 2 * reach - tap]].reshape(-1)
-            add_pair(total, above, below, weights[tap])
+            _add_pair(total, above, below, weights[tap])
         first = np.int64(y & 1)
         for i in range(columns.size):
             place = np.uint64(3 * columns[i] + first)
             even[i] = total[place] >> 15
             odd[i] = total[place + np.uint64(1)] >> 15
-        set_weighted(even_sum, even[reach : reach + width], weights[reach])
-        set_weighted(odd_sum, odd[reach : reach + width], weights[reach])
+        _set_weighted(even_sum, even[reach : reach + width], weights[reach])
+        _set_weighted(odd_sum, odd[reach : reach + width], weights[reach])
         for tap in range(reach):
             near, far = slice(tap, tap + width), slice(2 * reach - tap, 2 * reach - tap + width)
-            add_pair(even_sum, even[near], even[far], weights[tap])
-            add_pair(odd_sum, odd[near], odd[far], weights[tap])
+            _add_pair(even_sum, even[near], even[far], weights[tap])
+            _add_pair(odd_sum, odd[near], odd[far], weights[tap])
         target = out[y]
         for x in range(width):
             target[x] = (odd_sum[x] if x & 1 else even_sum[x]) >> 15
     return out
 
 
+@kernel
+def soften(
+    light: Light, weights: NDArray[np.int32], rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> Light:
+    """Return the light (uint16, height x width x 3) through a lens with the Q15 taps `weights`.
+
+    `rows` and `columns` are the indices that go on beyond the border (`mirrored`).
+    """
+    height, width, _ = light.shape
+    out = np.empty_like(light)
+    reach = weights.size // 2
+    span = 3 * width
+    line = np.empty(span + 6 * reach, np.int32)
+    total = np.empty(span, np.int32)
+    for y in range(height):
+        middle = light[rows[y + reach]].reshape(-1)
+        _set_weighted(total, middle, weights[reach])
+        for tap in range(reach):
+            above, below = light[rows[y + tap]].reshape(-1), light[rows[y + 2 * reach - tap]].reshape(-1)
+            _add_pair(total, above, below, weights[tap])
+        for i in range(span):
+            line[3 * reach + i] = total[i] >> 15
+        for i in range(reach):
+            for channel in range(3):
+                line[3 * i + channel] = line[3 * (columns[i] + reach) + channel]
+                end = width + reach + i
+                line[3 * end + channel] = line[3 * (columns[end] + reach) + channel]
+        _set_weighted(total, line[3 * reach : 3 * reach + span], weights[reach])
+        for tap in range(reach):
+            near, far = 3 * tap, 3 * (2 * reach - tap)
+            _add_pair(total, line[near : near + span], line[far : far + span], weights[tap])
+        target = out[y].reshape(-1)
+        for i in range(span):
+            target[i] = total[i] >> 15
+    return out
+
+
 # Loops of their own: the compiler turns them into vector instructions only where it sees two or three arrays.
 @kernel
-def set_weighted(total: NDArray[np.int32], row: NDArray[Any], weight: np.int32) -> None:
+def _set_weighted(total: NDArray[np.int32], row: NDArray[Any], weight: np.int32) -> None:
     """Set `total` to `weight` times the row, plus a half of Q15."""
     for i in range(total.size):
         total[i] = np.int32(16384) + np.int32(row[i]) * weight
 
 
 @kernel
-def add_pair(total: NDArray[np.int32], first: NDArray[Any], second: NDArray[Any], weight: np.int32) -> None:
+def _add_pair(total: NDArray[np.int32], first: NDArray[Any], second: NDArray[Any], weight: np.int32) -> None:
     """Add `weight` times the sum of two rows."""
     for i in range(total.size):
         total[i] += (np.int32(first[i]) + np.int32(second[i])) * weight

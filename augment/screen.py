@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from facedata.augment.kernels import kernel
 from facedata.augment.operator import Image
-from facedata.augment.optics import add_pair, set_weighted
 
-__all__ = ["compose", "cover", "inside", "mosaic", "packed", "project", "soften", "to_display_grid"]
+__all__ = ["compose", "cover", "inside", "mosaic", "packed", "project", "to_display_grid"]
 
 Floats = NDArray[np.float64]
 Light = NDArray[np.uint16]
@@ -386,40 +385,3 @@ def compose(
                     rest += np.int64(far[at]) * (255 - device)
                     light[at] = min((rest * 257 + 32768) >> 16, 65535)
     return
-
-
-@kernel
-def soften(
-    light: Light, weights: NDArray[np.int32], rows: NDArray[np.int64], columns: NDArray[np.int64]
-) -> Light:
-    """Return the light (uint16, height x width x 3) through a lens with the Q15 taps `weights`.
-
-    `rows` and `columns` are the indices that go on beyond the border (`optics.mirrored`).
-    """
-    height, width, _ = light.shape
-    out = np.empty_like(light)
-    reach = weights.size // 2
-    span = 3 * width
-    line = np.empty(span + 6 * reach, np.int32)
-    total = np.empty(span, np.int32)
-    for y in range(height):
-        middle = light[rows[y + reach]].reshape(-1)
-        set_weighted(total, middle, weights[reach])
-        for tap in range(reach):
-            above, below = light[rows[y + tap]].reshape(-1), light[rows[y + 2 * reach - tap]].reshape(-1)
-            add_pair(total, above, below, weights[tap])
-        for i in range(span):
-            line[3 * reach + i] = total[i] >> 15
-        for i in range(reach):
-            for channel in range(3):
-                line[3 * i + channel] = line[3 * (columns[i] + reach) + channel]
-                end = width + reach + i
-                line[3 * end + channel] = line[3 * (columns[end] + reach) + channel]
-        set_weighted(total, line[3 * reach : 3 * reach + span], weights[reach])
-        for tap in range(reach):
-            near, far = 3 * tap, 3 * (2 * reach - tap)
-            add_pair(total, line[near : near + span], line[far : far + span], weights[tap])
-        target = out[y].reshape(-1)
-        for i in range(span):
-            target[i] = total[i] >> 15
-    return out
