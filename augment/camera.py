@@ -211,6 +211,8 @@ def _response(kelvin: float) -> Floats:
 
 def row_gains(parameters: CameraParameters, rows: int) -> NDArray[np.int64]:
     """Return the gain of each row under the flicker, Q15, int64."""
+    if parameters.flicker_depth == 0:
+        return np.full(rows, ONE, np.int64)
     gain = flicker_gain(
         rows,
         frequency=parameters.flicker_frequency,

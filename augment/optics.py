@@ -35,15 +35,29 @@ def point_spread(sigma: float) -> NDArray[np.int32]:
     exp(s^2 (cos w - 1)), from which it is computed.
     """
     reach = math.ceil(4.5 * sigma) + 2
-    count = 1 << (4 * reach).bit_length()
-    frequency = 2 * np.pi * np.arange(count // 2 + 1) / count
-    taps = np.fft.irfft(np.exp(sigma * sigma * (np.cos(frequency) - 1)), count)
-    whole = np.rint(np.roll(taps, reach)[: 2 * reach + 1] * ONE).astype(np.int32)
+    whole = np.rint(_spread(sigma, reach, 1 << (4 * reach).bit_length()) * ONE).astype(np.int32)
     # taps of a ten-thousandth change the variance by less than a percent, and cost as much as the others
     whole[whole < 4] = 0
     whole[reach] += ONE - whole.sum()
     trimmed = int(np.nonzero(whole)[0][0])
     return whole[trimmed : len(whole) - trimmed].copy()
+
+
+@kernel
+def _spread(sigma: float, reach: int, count: int) -> NDArray[np.float64]:
+    """Return T(-reach .. reach) from `count` samples of its transfer function, which is real and even."""
+    cosines, out = np.empty(count), np.zeros(2 * reach + 1)
+    for k in range(count):
+        cosines[k] = math.cos(2 * math.pi * k / count)
+    for k in range(count // 2 + 1):
+        passed = math.exp(sigma * sigma * (cosines[k] - 1)) / count
+        if 0 < k < count // 2:
+            passed *= 2
+        for n in range(reach + 1):
+            out[reach + n] += passed * cosines[(k * n) % count]
+    for n in range(reach):
+        out[n] = out[2 * reach - n]
+    return out
 
 
 @lru_cache(maxsize=256)
