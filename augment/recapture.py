@@ -81,6 +81,7 @@ class SheetPhoto(Operator[P]):
     """Base of the operators that print the picture, hold the sheet before a camera and photograph it."""
 
     strength: ClassVar[str] = "strength"
+    version: ClassVar[int] = 2
     nodes: ClassVar[int] = 32
     """Places along the shorter side at which rays are followed."""
 

@@ -163,6 +163,7 @@ P = TypeVar("P", bound=MaskParameters)
 
 class _Mask(Operator[P]):
     strength: ClassVar[str] = "strength"
+    version: ClassVar[int] = 2
 
     def apply(self, image: Image, parameters: P) -> Applied:
         """Return the photograph of the masked face, uint8 height x width x 3; the mask says where it is."""
