@@ -14,6 +14,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from facedata.augment.kernels import kernel
 from facedata.augment.light import ONE
 
 __all__ = [
@@ -211,10 +212,9 @@ class Resolved:
         the mean.
         """
         down, across = _waves(self.reach, CELLS * self.period)
-        # few orders survive the optics, for which two products of matrices are faster than a transform
-        lines = down @ self.light
-        seen = np.concatenate([lines.real, lines.imag], axis=-1) @ across
-        return np.asarray(np.maximum(np.rint(seen), 0), np.uint16)
+        planes = np.ascontiguousarray(self.light).reshape(-1, *self.light.shape[-2:])
+        side = CELLS * self.period
+        return laid_out(planes, down, across).reshape(*self.light.shape[:-2], side, side)
 
     def contrast(self) -> Floats:
         """Return the standard deviation over the mean on the sensor, for red, green and blue."""
@@ -222,6 +222,35 @@ class Resolved:
         # a half spectrum holds each wave with n_x > 0 once, and stands for two
         total = power[..., 0].sum(axis=-1) + 2 * power[..., 1:].sum(axis=(-2, -1))
         return np.asarray(np.sqrt(np.maximum(total - power[..., self.reach, 0], 0.0)), np.float64)
+
+
+@kernel
+def laid_out(
+    light: NDArray[np.complex128], down: NDArray[np.complex128], across: Floats
+) -> NDArray[np.uint16]:
+    """Return n x side x side sums of waves, to the nearest whole number, 0 at least.
+
+    `light` holds n planes of harmonics (2 reach + 1 rows, reach + 1 columns), `down` and `across` are those
+    of `_waves`. Few orders survive the optics, for which sums are faster than a transform.
+    """
+    side, orders = down.shape[0], light.shape[2]
+    out = np.empty((light.shape[0], side, side), np.uint16)
+    total = np.empty(side)
+    for plane in range(light.shape[0]):
+        for y in range(side):
+            total[:] = 0.5
+            for order in range(orders):
+                wave = 0j
+                for k in range(light.shape[1]):
+                    wave += down[y, k] * light[plane, k, order]
+                cosine, sine = across[order], across[orders + order]
+                real, imaginary = wave.real, wave.imag
+                for x in range(side):
+                    total[x] += real * cosine[x] + imaginary * sine[x]
+            row = out[plane, y]
+            for x in range(side):
+                row[x] = np.uint16(np.int32(max(total[x], 0.0)))
+    return out
 
 
 def resolve(

@@ -102,7 +102,7 @@ def reflected_cells(
     # the lobe in % of the shorter side, as the room behind the glass is far
     lobe = 100 * math.tan(math.radians(front.lobe)) * focal / min(height, width)
     # a room out of focus needs no more than a cell a deviation
-    cells = 96 if blur < 100 / 48 else 48
+    cells = min(max(16 * math.ceil(100 / 16 / max(blur, 1)), 32), 96)
     room = environment(height, width, seed, kelvin, blur, cells).astype(np.float32)
     if lobe > 1:
         room = _smeared(room, min(lobe, _WIDEST) / 100)

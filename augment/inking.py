@@ -183,7 +183,7 @@ def print_planes(
             index[i] = np.int32(np.floor(v[i] * scale + shift)) & mask
         for i in range(count):
             error[i] = band[np.uint32(index[i])]
-        _find_black(r, g, b, key, index, black[:count], over[:count])
+        _find_black(r, g, b, key[0][0], black[:count], over[:count])
         x, y, z = roots[0, :count], roots[1, :count], roots[2, :count]
         _mix(r, g, b, black, over, error, curves, slopes, x, y, z)
         for row in range(rows):
@@ -207,22 +207,14 @@ def _roughen(tile: Row, right: int, rough: np.float32, out: Row) -> None:
 
 
 @kernel
-def _find_black(
-    red: Image,
-    green: Image,
-    blue: Image,
-    key: tuple[Row, Row],
-    index: NDArray[np.int32],
-    black: Row,
-    over: Row,
-) -> None:
-    """Fill rows of black, and of the factor on the other inks beside it, by the brightest channel."""
+def _find_black(red: Image, green: Image, blue: Image, most: np.float32, black: Row, over: Row) -> None:
+    """Fill rows of black, `most` x the common grey squared, and of the factor on the other inks beside it."""
+    one, code = np.float32(1), np.float32(1 / 255)
     for x in range(black.size):
-        index[x] = max(red[x], max(green[x], blue[x]))
+        tone = one - np.float32(max(red[x], max(green[x], blue[x]))) * code
+        black[x] = most * (tone * tone)
     for x in range(black.size):
-        black[x] = key[0][np.uint32(index[x])]
-    for x in range(black.size):
-        over[x] = key[1][np.uint32(index[x])]
+        over[x] = np.divide(one, one - black[x])
 
 
 @kernel

@@ -118,11 +118,7 @@ class Operator(ABC, Generic[P]):
         `given` replaces the default distribution of the parameters it names.
         """
         given = given or {}
-        values = {}
-        for name, draw in self.draws().items():
-            chosen = given.get(name, draw)
-            # a constant takes no words, and a chain of instruments has many
-            values[name] = draw_value(chosen, words.named(name)) if isinstance(chosen, dict) else chosen
+        values = {name: draw_value(given.get(name, draw), words, name) for name, draw in self.draws().items()}
         return self.parse({**{k: v for k, v in given.items() if k not in values}, **values})
 
     def parse(self, values: Mapping[str, Any]) -> P:

@@ -212,7 +212,7 @@ class Halftone(NamedTuple):
 
 def stock_draws(given: Mapping[str, Draw], words: Words, default: Draw) -> dict[str, Draw]:
     """Return `given` with the draws that the stock decides; the stock is drawn as `Operator.sample` does."""
-    stock = draw_value(given.get("stock", default), words.named("stock"))
+    stock = draw_value(given.get("stock", default), words, "stock")
     return {**STOCKS.get(str(stock), {}), **given}
 
 

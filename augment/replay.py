@@ -21,7 +21,7 @@ from facedata.augment.kernels import faded, prepared
 from facedata.augment.light import CODED, LINEAR, ONE, srgb_encode
 from facedata.augment.operator import Applied, Image, Operator
 from facedata.augment.operators.capture import mixed
-from facedata.augment.optics import mirrored, point_spread
+from facedata.augment.optics import mirrored, point_spread, soften
 from facedata.augment.panel import PanelParameters
 from facedata.augment.sensor import flicker_gain
 from facedata.datasets.words import Words
@@ -243,6 +243,12 @@ class Scene(Generic[P]):
         view = self.frame
         return bool(screen.inside(self.backward, view.distortion, view.height, view.width, box))
 
+    def cover(self, box: Floats) -> NDArray[np.uint8]:
+        """Return how much of each px of the frame a box on the plane covers, 255 is all."""
+        if self.covers_frame(box):
+            return np.full((self.height, self.width), 255, np.uint8)
+        return screen.cover(self.backward, self.frame.distortion, self.height, self.width, box)
+
     def lights(self, image: Image) -> tuple[Light, Light, NDArray[np.uint8]]:
         """Return the panel's light and all other light, through the lens, and the screen's mask."""
         p, width, height = self.parameters, self.width, self.height
@@ -264,7 +270,7 @@ class Scene(Generic[P]):
             frame, rim = self.case()
             coarse = self.behind()
             behind = to_light(image) if coarse is None else self._enlarged(coarse)
-            covers = [screen.cover(backward, p.distortion, height, width, box) for box in self.boxes(rim)]
+            covers = [self.cover(box) for box in self.boxes(rim)]
             level = np.rint(np.clip(frame, 0, 1.99) * ONE).astype(np.int64)
             screen.compose(emitted, added, behind, covers[0], covers[1], covers[2], int(emission[0]), level)
             mask = np.where(covers[1] >= 128, 255, 0).astype(np.uint8)
@@ -314,6 +320,7 @@ class Replay(Operator[P]):
     """Show the picture on a panel and film it; a subclass names the kind of panel by its `scene`."""
 
     strength: ClassVar[str] = "strength"
+    version: ClassVar[int] = 2
     scene: ClassVar[type[Scene[Any]]]
 
     def apply(self, image: Image, parameters: P) -> Applied:
@@ -397,4 +404,4 @@ def soft(light: Light, sigma: float) -> Light:
         return light
     taps = point_spread(sigma)
     reach = len(taps) // 2
-    return screen.soften(light, taps, mirrored(light.shape[0], reach), mirrored(light.shape[1], reach))
+    return soften(light, taps, mirrored(light.shape[0], reach), mirrored(light.shape[1], reach))

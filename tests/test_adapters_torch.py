@@ -36,7 +36,7 @@ BOUNDS = {
     # OpenCV's linear interpolation of 8-bit pictures cuts off where others round, twice in a row here
     "low-resolution": (2, 0.15),
     # a code's difference may move a coefficient of JPEG by a step, and with it 64 px and more
-    "capture": (16, 0.2),
+    "capture": (24, 0.2),
     "replay-lcd": (48, 1.0),
     "replay-oled": (48, 1.0),
     "replay-projector": (48, 1.0),

@@ -43,6 +43,24 @@ def test_contrast_by_scale_and_blur(sigma, expected):
         assert tile.std(axis=(1, 2)) == pytest.approx(seen.contrast(), rel=0.02, abs=1e-3)
 
 
+@pytest.mark.parametrize("name", ["rgb-stripe", "pentile-diamond"])
+def test_a_tile_is_the_sum_of_its_waves(name):
+    """Against the inverse transform of all harmonics, at the cells' middles."""
+    seen = display.resolve(name, 0.3, 0.9, np.array([[0.4, 0.1], [-0.05, 0.5]]), 0.3)
+    side = display.CELLS * seen.period
+    whole = np.zeros((3, side, side), complex)
+    orders = np.arange(-seen.reach, seen.reach + 1)
+    for x in range(seen.reach + 1):
+        for row, y in enumerate(orders):
+            # half a cell on from the corner, and the other half of the spectrum
+            wave = seen.light[:, row, x] * np.exp(1j * np.pi * (x + y) / side)
+            whole[:, y % side, x] = wave
+            if x:
+                whole[:, -y % side, -x % side] = wave.conj()
+    exact = np.fft.ifft2(whole).real * side**2 * display.MEAN
+    assert np.abs(seen.tile() - np.maximum(exact, 0)).max() <= 0.51
+
+
 def test_the_transfer_is_that_of_lens_and_photosite():
     jacobian = np.array([[0.5, 0.2], [-0.1, 0.7]])
     for order in ([1, 0], [0, 1], [2, -1]):

@@ -253,8 +253,8 @@ def test_a_panel_gives_the_mosaic_of_the_numpy_half(name, oversample):
     for found, of_numpy in ((light, emitted), (other, added)):
         difference = np.abs(found[0].movedim(0, -1).numpy() - of_numpy.astype(int))
         # a tie in the reduction to the display's px may fall the other way, and the lens spreads that code
-        assert difference.mean() < 8
-        assert difference.max() < 500
+        assert difference.mean() < 10
+        assert difference.max() < 1000  # along the edges, which are straight over runs of px there
     found = module.mosaic(planes(emitted), planes(added), params)
     found = found[0, : wanted.shape[0], : wanted.shape[1]].numpy()
     assert np.abs(found - wanted.astype(int)).max() <= 2

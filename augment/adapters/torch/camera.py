@@ -40,6 +40,7 @@ from facedata.augment.adapters.torch.sensor import framed, raw_frame
 from facedata.augment.draws import Draw
 from facedata.augment.geometry import room_cells
 from facedata.augment.light import ONE
+from facedata.augment.optics import falloff
 from facedata.augment.sensor import normal_table, pedestal
 from facedata.augment.shot import CameraParameters
 
@@ -71,16 +72,17 @@ def pack_camera(
     response, balance = camera.channel_gains(parameters)
     black, top = pedestal(parameters.bits), (1 << parameters.bits) - 1
     angle = parameters.field_angle if field_angle is None else field_angle
-    gains = camera.row_gains(parameters, rows) if flickers else np.full(rows, ONE)
+    gains = camera.row_gains(parameters, rows) / ONE if flickers else np.ones(rows)
+    # the signal, 1 is full scale, of a unit of light in each row at red, green and blue sites
+    lit = (gains[:, None] * (response / 65536)).astype(np.float32)
     qualities = parameters.jpeg_first, parameters.jpeg_second
     return {
         "camera_spread": pack_spread(parameters.defocus if focused else 0.0, rows, columns),
         "camera_sensor": np.array([rows, columns], np.int32),
-        "camera_fall": np.array([1 - parameters.glare / 100, np.tan(np.radians(angle)) ** 2], np.float32),
+        "camera_fall": np.array([1 - parameters.glare / 100, falloff(angle)], np.float32),
         "camera_glare": np.float32(parameters.glare / 100),
         "camera_flare": camera.flare(parameters, (width, height)).astype(np.float32),
-        "camera_response": np.rint(response * ONE).astype(np.float32),
-        "camera_rows": np.pad(gains.astype(np.float32), (0, max(canvas_rows or 0, rows) - rows)),
+        "camera_gain": np.pad(lit, ((0, max(canvas_rows or 0, rows) - rows), (0, 0))),
         "camera_noise": np.array([parameters.shot_noise, parameters.read_noise], np.float32),
         "camera_seed": np.array(parameters.noise_seed, np.int64),
         "camera_levels": np.array([black, top], np.float32),
@@ -175,6 +177,11 @@ def room(params: Params, height: int, width: int) -> Tensor:
 
 
 def pack_coarse(name: str, light: NDArray[np.uint16]) -> Packed:
-    """Return coarse light (uint16, h x w x 3) as planes, and its extent, for `light.enlarged`."""
-    planes = np.ascontiguousarray(light.transpose(2, 0, 1)).astype(np.float32)
+    """Return coarse light (uint16, h x w x 3) as planes, and its extent, for `light.enlarged`.
+
+    Even light is one cell; other light is filled up to 32 cells times a power of two: few shapes occur.
+    """
+    filled = [0 if count == 1 else 32 << max(0, (count - 1).bit_length() - 5) for count in light.shape[:2]]
+    pads = [(0, max(0, most - count)) for most, count in zip(filled, light.shape[:2], strict=True)]
+    planes = np.pad(light, (*pads, (0, 0))).transpose(2, 0, 1).astype(np.float32)
     return {name: planes, f"{name}_extent": np.array(light.shape[:2], np.int32)}

@@ -11,67 +11,63 @@ import torch
 from torch import Tensor
 
 from facedata.augment.adapters.torch.base import Params
-from facedata.augment.adapters.torch.light import cut, grid, passed, whole
+from facedata.augment.adapters.torch.light import cut, grid
 from facedata.augment.adapters.torch.pixels import mirrored
-from facedata.augment.light import ONE
 
 __all__ = ["deviates", "framed", "raw_frame"]
 
-_STEPS: Final = 1024
-"""Steps of r^2 at which the fall-off is taken, r = 1 at the corner."""
+_DEVIATION: Final = 2048
+"""Deviation of the table of normal deviates."""
 
 
 def raw_frame(mosaic: Tensor, params: Params, normal: Tensor) -> Tensor:
     """Return the steps of the converter, whole numbers, B x rows x columns, of light at photosites.
 
     `mosaic` may be larger than a sample's sensor, which lies in its upper left corner; what is beyond is
-    void. `normal` is `sensor.normal_table`. The gradient passes steps and rounding, not what is clipped.
+    void. `normal` is `sensor.normal_table`. Single floats, in the order of the NumPy half. The gradient
+    passes the steps, not what is clipped.
     """
     rows, columns = grid(mosaic.shape[1], mosaic.shape[2], mosaic.device)
-    site = 2 * (rows & 1) + (columns & 1)
-    extent = params["camera_sensor"]
-    light = whole(mosaic * _fall(params, rows, columns)) + _veil(mosaic, params, rows, columns, site)
-    light = light + _flare(params, rows, columns)
     colour = (rows & 1) + (columns & 1)
-    red, green, blue = params["camera_response"][..., None, None].unbind(1)
-    response = torch.where(colour == 0, red, torch.where(colour == 1, green, blue))
-    gain = (params["camera_rows"][:, :, None] * response / ONE).floor()
-    signal = whole(light * (gain / ONE)).clamp(max=65536)
+    added = _veil(mosaic, params, rows, columns) + _flare(params, rows, columns)
+    red, green, blue = params["camera_gain"][:, :, None, :].unbind(3)
+    gain = torch.where(colour == 0, red, torch.where(colour == 1, green, blue))
+    signal = ((mosaic * _fall(params, rows, columns) + added) * gain).clamp(max=1)
     shot, read = params["camera_noise"][..., None, None].unbind(1)
-    level = passed((signal / 16).floor() + 0.5, signal / 16 + 0.5) / 4096
     # a variance of zero has no slope; this much is far below a step
-    deviation = whole((shot * level + read).clamp_min(1e-14).sqrt() * 2**20)
-    noise = deviates(extent[:, 1], params["camera_seed"], rows, columns, normal) * deviation
-    value = signal + whole(noise / ONE)
+    deviation = (shot * signal + read).clamp_min(1e-20).sqrt()
+    seed, wide = params["camera_seed"], params["camera_sensor"][:, 1]
+    value = signal + deviates(wide, seed, rows, columns, normal) / _DEVIATION * deviation
     black, top = params["camera_levels"][..., None, None].unbind(1)
-    steps = black + whole(value * ((top - black) / 65536))
-    return torch.minimum(steps.clamp_min(0), top)
+    return cut(torch.minimum((value * (top - black) + (black + 0.5)).clamp_min(0), top))
 
 
 def _fall(params: Params, rows: Tensor, columns: Tensor) -> Tensor:
     """Return the share of light that arrives: cos^4 of the angle off the axis, less what is scattered."""
-    share, tangent = params["camera_fall"][..., None, None].unbind(1)
-    squared = []
-    extent = params["camera_sensor"].to(torch.float32)
-    scale = (4 * _STEPS / extent.square().sum(1))[:, None, None]
-    for axis, place in enumerate((rows, columns)):
-        off = place - (extent[:, axis, None, None] - 1) / 2
-        squared.append((off * off * scale).round())
-    return (share * ONE / (1 + (squared[0] + squared[1]) / _STEPS * tangent) ** 2).round() / ONE
+    share, bend = params["camera_fall"][..., None, None].unbind(1)
+    extent = params["camera_sensor"].double()
+    scale = (4 / extent.square().sum(1))[:, None, None]
+    down, across = (
+        ((place - (extent[:, axis, None, None] - 1) / 2) ** 2 * scale).to(torch.float32)
+        for axis, place in enumerate((rows, columns))
+    )
+    distance = (1 + bend * down) + bend * across
+    return share / (distance * distance)
 
 
-def _veil(mosaic: Tensor, params: Params, rows: Tensor, columns: Tensor, site: Tensor) -> Tensor:
+def _veil(mosaic: Tensor, params: Params, rows: Tensor, columns: Tensor) -> Tensor:
     """Return the light that the lens spreads evenly: a share of the mean of each site of the 2 x 2 cell."""
     extent = params["camera_sensor"]
     tall, wide = extent[:, 0, None, None], extent[:, 1, None, None]
     within = (rows < tall) & (columns < wide)
+    site = 2 * (rows & 1) + (columns & 1)
     found = torch.zeros_like(mosaic)
     for number in range(4):
         down, right = divmod(number, 2)
         count = ((tall + 1 - down) // 2 * ((wide + 1 - right) // 2)).to(torch.float32)
         total = torch.where(within & (site == number), mosaic, 0).sum((1, 2), keepdim=True)
         mean = cut(total / count + 0.5)
-        found = torch.where(site == number, whole(mean * params["camera_glare"][:, None, None]), found)
+        found = torch.where(site == number, mean * params["camera_glare"][:, None, None], found)
     return found
 
 
