@@ -114,8 +114,8 @@ def reflected(
     else:
         cosine = _cosines(room.shape[0], room.shape[1], (height, width), focal, normal)
         mirror = (schlick(cosine, front.mirror)[:, :, None] * gain).astype(np.float32)
-    cells = _lit(room, mirror, (level * ONE).astype(np.float32))
-    return np.asarray(cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR), np.uint16)
+    light = _lit(room, mirror, (level * ONE).astype(np.float32))
+    return np.asarray(cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR), np.uint16)
 
 
 @kernel
