@@ -35,10 +35,14 @@ _SHARP: Final = 0.1
 """A defocus, px of the picture, that changes no code."""
 _AIRY: Final = 0.42 * 0.55
 """Deviation of an Airy disc over the f-number, in um of green light (0.55 um)."""
-_SAME: Final = 0.04
+_SAME: Final = 0.02
 """Relative change of the lattice's scale over which one tile serves."""
-_TILES: Final = 16
-_GRID: Final = np.stack(np.meshgrid(np.linspace(0, 1, 5), np.linspace(0, 1, 5)), axis=-1).reshape(-1, 2)
+_TILES: Final = 32
+_GRID: Final = np.stack(np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 1, 9)), axis=-1).reshape(-1, 2)
+_FAINT: Final = 0.01
+"""Contrast of a lattice, where it is seen largest, below which one tile serves the whole frame."""
+_CRISP: Final = 0.6
+"""Contrast from which on a tile has twice as many cells: its slopes are as steep."""
 
 
 P = TypeVar("P", bound=PanelParameters)
@@ -212,13 +216,16 @@ class Scene(Generic[P]):
         places = _GRID * (view.width - 1, view.height - 1)
         scales = np.clip(self.scales(places), 0.1, 10)
         near, far = float(scales.min()), float(scales.max())
-        count = min(_TILES, 1 + int((far / near - 1) / _SAME))
+        largest = self.resolved(self.jacobians(places[[scales.argmin()]])[0])
+        contrast = float(largest.contrast().max())
+        cells = display.CELLS * (2 if contrast > _CRISP else 1)
+        count = min(_TILES, 1 + int((far / near - 1) / _SAME)) if contrast > _FAINT else 1
         if count == 1:
-            return self.resolved(self.jacobian()).tile()[None], near, 1.0
+            return self.resolved(self.jacobian()).tile(cells)[None], near, 1.0
         step = (far - near) / count
         middles = near + (np.arange(count) + 0.5) * step
         nearest = np.argsort(np.abs(scales - middles[:, None]), axis=1, kind="stable")[:, :4]
-        return self.resolved(self.jacobians(places)[nearest].mean(axis=1)).tile(), near, step
+        return self.resolved(self.jacobians(places)[nearest].mean(axis=1)).tile(cells), near, step
 
     def boxes(self, rim: float) -> tuple[Floats, Floats, Floats]:
         """Return picture, screen and device: left, top, right, bottom, corner radius in px of the parent.
@@ -303,6 +310,7 @@ class Replay(Operator[P]):
     """Show the picture on a panel and film it; a subclass names the kind of panel by its `scene`."""
 
     strength: ClassVar[str] = "strength"
+    version: ClassVar[int] = 2
     scene: ClassVar[type[Scene[Any]]]
 
     def apply(self, image: Image, parameters: P) -> Applied:
