@@ -253,15 +253,15 @@ class Resolved:
         """The highest order."""
         return int(self.light.shape[-1]) - 1
 
-    def tile(self) -> NDArray[np.uint16]:
+    def tile(self, cells: int = CELLS) -> NDArray[np.uint16]:
         """Return what a photosite collects of a white display, by the place in a period it looks at.
 
-        Result: uint16, ... x 3 x n x n (channel, row, column of the display), n = 64 a display pixel, 4096
-        the mean.
+        Result: uint16, ... x 3 x n x n (channel, row, column of the display), n = `cells` (a power of two) a
+        display pixel, 4096 the mean.
         """
-        down, across = _waves(self.reach, CELLS * self.period)
+        down, across = _waves(self.reach, cells * self.period)
         planes = np.ascontiguousarray(self.light).reshape(-1, *self.light.shape[-2:])
-        side = CELLS * self.period
+        side = cells * self.period
         return laid_out(planes, down, across).reshape(*self.light.shape[:-2], side, side)
 
     def contrast(self) -> Floats:

@@ -35,11 +35,15 @@ SHARP: Final = 0.1
 """A defocus, px of the picture, that changes no code."""
 _AIRY: Final = 0.42 * 0.55
 """Deviation of an Airy disc over the f-number, in um of green light (0.55 um)."""
-_SAME: Final = 0.04
+_SAME: Final = 0.02
 """Relative change of the lattice's scale over which one tile serves."""
-_TILES: Final = 16
-_PLACES: Final = np.array([(0.5, 0.5), *((x / 4, y / 4) for y in range(5) for x in range(5))])
+_TILES: Final = 32
+_PLACES: Final = np.array([(0.5, 0.5), *((x / 8, y / 8) for y in range(9) for x in range(9))])
 """Places at which the lattice's scale is looked at, of the frame: its middle, then a grid."""
+_FAINT: Final = 0.01
+"""Contrast of a lattice, where it is seen largest, below which one tile serves the whole frame."""
+_CRISP: Final = 0.6
+"""Contrast from which on a tile has twice as many cells: its slopes are as steep."""
 
 
 P = TypeVar("P", bound=PanelParameters)
@@ -200,13 +204,16 @@ class Scene(Generic[P]):
         scales, jacobians = self._local(places)
         scales = scales[1:].clip(0.1, 10)
         near, far = float(scales.min()), float(scales.max())
-        count = min(_TILES, 1 + int((far / near - 1) / _SAME))
+        largest = self.resolved(jacobians[1 + int(scales.argmin())])
+        contrast = float(largest.contrast().max())
+        cells = display.CELLS * (2 if contrast > _CRISP else 1)
+        count = min(_TILES, 1 + int((far / near - 1) / _SAME)) if contrast > _FAINT else 1
         if count == 1:
-            return self.resolved(jacobians[0]).tile()[None], near, 1.0
+            return self.resolved(jacobians[0]).tile(cells)[None], near, 1.0
         step = (far - near) / count
         middles = near + (np.arange(count) + 0.5) * step
         nearest = np.argsort(np.abs(scales - middles[:, None]), axis=1, kind="stable")[:, :4]
-        return self.resolved(jacobians[1:][nearest].mean(axis=1)).tile(), near, step
+        return self.resolved(jacobians[1:][nearest].mean(axis=1)).tile(cells), near, step
 
     def boxes(self, rim: float) -> tuple[Floats, Floats, Floats]:
         """Return picture, screen and device: left, top, right, bottom, corner radius in px of the parent.
