@@ -82,7 +82,6 @@ class SheetPhoto(Operator[P]):
 
     version: ClassVar[int] = 2
     strength: ClassVar[str] = "strength"
-    version: ClassVar[int] = 2
     nodes: ClassVar[int] = 32
     """Places along the shorter side at which rays are followed."""
 
