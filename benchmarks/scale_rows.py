@@ -206,8 +206,8 @@ MEASURED: dict[str, Callable[[Path, Path], object]] = {
     "filter": filtered,
     "split": split,
     "merge": merged,
-    "diff, other seed": diff_seed,
-    "diff, other split": diff_split,
+    "diff of another seed": diff_seed,
+    "diff of another split": diff_split,
 }
 
 

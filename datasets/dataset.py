@@ -60,7 +60,7 @@ class Dataset:
             with pq.ParquetFile(path) as file:
                 if missing := set(SCHEMA.names) - set(file.schema_arrow.names):
                     raise DatasetError(f"{path} lacks the columns {sorted(missing)}; make the dataset again")
-                for batch in file.iter_batches(most, columns=list(columns or SCHEMA.names)):
+                for batch in file.iter_batches(most, columns=list(columns or SCHEMA.names), use_threads=False):
                     yield pa.Table.from_batches([batch])
         except FileNotFoundError:
             raise DatasetError(f"{path} is missing; restore it or make the dataset again") from None

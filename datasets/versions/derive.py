@@ -42,8 +42,8 @@ from facedata.datasets.workplace import Workplace
 
 __all__ = ["TABLE_ROWS", "Derivation", "Derived", "Told", "Writing", "derive", "write_rows"]
 
-TABLE_ROWS = 16_384
-"""Rows in memory at once: two thousand bytes each at most, so tens of megabytes."""
+TABLE_ROWS = 4096
+"""Rows in memory at once: some kilobytes each, several times over while they are spelled and hashed."""
 
 _STORED = SCHEMA.append(pa.field(ORIGIN, pa.int16()))
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import UsageError
-from facedata.datasets.rowhash import row_digests, spelled_columns
+from facedata.datasets.rowhash import canonical_rows, spelled_columns
 from facedata.datasets.versions.align import aligned, repeats
 from facedata.datasets.versions.carry import ORIGIN
 from facedata.datasets.versions.derive import Derivation, Derived, Told, Writing, derive
@@ -81,9 +81,8 @@ class _Conflicts:
     def add(self, table: pa.Table, again: np.ndarray) -> None:
         """Compare each row that repeats an id with the first row of that id."""
         first = np.maximum.accumulate(np.where(again, 0, np.arange(len(again))))
-        digests = row_digests(table)
         later = np.flatnonzero(again)
-        other = pc.not_equal(digests.take(pa.array(later)), digests.take(pa.array(first[later])))
+        other = pc.not_equal(*(canonical_rows(table.take(pa.array(rows))) for rows in (first[later], later)))
         later = later[other.to_numpy(zero_copy_only=False)]
         if not len(later):
             return
