@@ -35,7 +35,21 @@ def facedata(*arguments, cwd, code=0) -> subprocess.CompletedProcess:
     return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 
-VERBS = "ingest augment info validate report filter merge sample edit split diff log rebuild".split()
+VERBS = [
+    "ingest",
+    "augment",
+    "info",
+    "validate",
+    "report",
+    "filter",
+    "merge",
+    "sample",
+    "edit",
+    "split",
+    "diff",
+    "log",
+    "rebuild",
+]
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])

@@ -129,7 +129,10 @@ def test_the_files_of_the_versions_page_load(tmp_path):
     from facedata.datasets.versions.protocol import load_protocol
 
     text = (ROOT / "docs" / "versions.md").read_text("utf-8")
-    for kind, load, name in (("yaml", lambda path: load_protocol(str(path)), "p.yaml"), ("csv", read_edits, "e.csv")):
+    for kind, load, name in (
+        ("yaml", lambda path: load_protocol(str(path)), "p.yaml"),
+        ("csv", read_edits, "e.csv"),
+    ):
         (example,) = re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
         (tmp_path / name).write_text(example)
         assert load(tmp_path / name)

@@ -87,7 +87,11 @@ def test_the_record_knows_no_place_of_the_machine(faces, tmp_path):
     text = (tmp_path / "m" / "dataset.json").read_text()
     assert str(tmp_path) not in text
     kept = Dataset.open(tmp_path / "m").record
-    assert [(a.verb, a.rows) for a in kept.ancestors.values()] == [("filter", 24), ("filter", 12), ("test", 36)]
+    assert [(a.verb, a.rows) for a in kept.ancestors.values()] == [
+        ("filter", 24),
+        ("filter", 12),
+        ("test", 36),
+    ]
     assert kept.ancestors[kept.parents[0].lineage].parents[0].name == "a"
 
 
@@ -108,13 +112,17 @@ def test_sources_are_told_apart_by_dataset_and_licence(faces, tmp_path):
 
     make(faces, tmp_path / "a", variants=0)
     sid = by_file(tmp_path / "a")["live/ada 0.jpg"].sample_id
-    (tmp_path / "e.csv").write_text(f"sid,field,old,new\n{sid},source.licence,,CC0\n{sid},source.dataset,,d\n")
+    (tmp_path / "e.csv").write_text(
+        f"sid,field,old,new\n{sid},source.licence,,CC0\n{sid},source.dataset,,d\n"
+    )
     edit(tmp_path / "a", tmp_path / "e.csv", tmp_path / "b")
     found = log(tmp_path / "b")["sources"]
     assert [(s["dataset"], s["licence"], s["files"]) for s in found] == [(None, None, 11), ("d", "CC0", 1)]
 
 
-@pytest.mark.parametrize("value", [True, 3, "x" * 500, ["a", "b"], {"name": "mixed", "chains": []}, {"a": 1}, None])
+@pytest.mark.parametrize(
+    "value", [True, 3, "x" * 500, ["a", "b"], {"name": "mixed", "chains": []}, {"a": 1}, None]
+)
 def test_words_for_any_parameters_are_short(value):
     words = in_words(record("1", parameters={"policy": value, "sha256": "0" * 64}))
     assert len(words) < 120

@@ -176,7 +176,7 @@ def _add(
 
 
 def _condensed(rows: pa.Table) -> pa.Table:
-    """Return what is kept of rows whose id only one version has: keys, tabled fields, and a hash of each field."""
+    """Return what is kept of rows that one version has alone: keys, tabled fields, a hash of each field."""
     columns: dict[str, Any] = kept_columns(rows)
     for name in _TABLED:
         columns[name] = rows[name].combine_chunks().dictionary_encode()
@@ -262,7 +262,7 @@ def _flat(value: Any, name: str = "") -> dict[str, Any]:
     if isinstance(value, dict):
         children = value.items()
     elif isinstance(value, list):
-        children = dict(enumerate(value)).items()  # type: ignore[assignment]
+        children = dict(enumerate(value)).items()
     else:
         return {name: value}
     found: dict[str, Any] = {}

@@ -1,8 +1,8 @@
 """Which rows of two versions stand for the same thing though their ids differ.
 
 An id covers the seed and the parameters, so a dataset that was made again on another seed has other ids
-throughout. What was made of the same parent as the same variant by a policy of the same name is still the same
-place in the dataset, and a source file that was replaced is the same place in the source.
+throughout. What was made of the same parent as the same variant by a policy of the same name is still the
+same place in the dataset, and a source file that was replaced is the same place in the source.
 """
 
 from __future__ import annotations

@@ -33,18 +33,10 @@ def merge(
     Where the rows of one sample differ, `prefer` says whose stays, and the record notes in which fields how
     many did; without it UsageError does, and nothing is made. References play no part: layouts may be mixed.
     """
-    if len(sources) < 2:
-        raise UsageError("merge takes two datasets or more")
     if prefer not in (None, "first", "last"):
         raise UsageError(f"prefer {prefer!r} is not first or last")
-    seen: dict[Path, Path] = {}
-    for source in sources:
-        if (before := seen.setdefault(source.resolve(), source)) is not source:
-            raise UsageError(f"{source} is the dataset {before} again; name each once")
-    datasets = [Dataset.open(source) for source in sources]
-    folders = [source.resolve().name for source in sources]
-    twice = {name for name in folders if folders.count(name) > 1}
-    names = [f"{name} ({n})" if name in twice else name for n, name in enumerate(folders, 1)]
+    datasets = _opened(sources)
+    names = _names(sources)
 
     def rows(told: Told) -> Iterator[pa.Table]:
         conflicts = _Conflicts(names)
@@ -67,6 +59,23 @@ def merge(
     parameters = {} if prefer is None else {"prefer": prefer}
     what = Derivation("merge", datasets, parameters, rows, leaks="note", files=carried_edits(datasets))
     return derive(what, target, writing)
+
+
+def _opened(sources: Sequence[Path]) -> list[Dataset]:
+    if len(sources) < 2:
+        raise UsageError("merge takes two datasets or more")
+    seen: dict[Path, Path] = {}
+    for source in sources:
+        if (before := seen.setdefault(source.resolve(), source)) is not source:
+            raise UsageError(f"{source} is the dataset {before} again; name each once")
+    return [Dataset.open(source) for source in sources]
+
+
+def _names(sources: Sequence[Path]) -> list[str]:
+    """Return the folders' names, with a number where two are alike: the record knows no places."""
+    names = [source.resolve().name for source in sources]
+    twice = {name for name in names if names.count(name) > 1}
+    return [f"{name} ({number})" if name in twice else name for number, name in enumerate(names, 1)]
 
 
 class _Conflicts:
