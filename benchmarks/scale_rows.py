@@ -2,10 +2,10 @@
 
     python benchmarks/scale_rows.py [--rows 1000000] [--rounds 3] [--only filter,diff] [--keep FOLDER]
 
-The rows are generated: a fifth are ingested pictures of 500 subjects, the rest four variants of each, with the
-parameters of a chain of three operators. The pictures are real JPEGs of 16 x 16 in Parquet shards, each of its
-own bytes, so what is carried over is read and checked like any other. Every measurement runs in a process of
-its own, so that one peak does not hide another; the rounds take turns.
+The rows are generated: a fifth are ingested pictures of 500 subjects, the rest four variants of each, with
+the parameters of a chain of three operators. The pictures are real JPEGs of 16 x 16 in Parquet shards, each
+of its own bytes, so what is carried over is read and checked like any other. Every measurement runs in a
+process of its own, so that one peak does not hide another; the rounds take turns.
 """
 
 from __future__ import annotations
@@ -76,25 +76,32 @@ def rows(count: int, seed: int) -> Iterator[tuple[dict[str, object], bytes]]:
             attack = _ATTACKS[(number + variant + seed) % 4]
             level = (number * 7919 + variant * 104729 + seed) % 100_003 / 100_003
             steps = [
-                {"operator": name, "version": 2, "parameters": {"strength": level, "angle": level * 90, "lpi": 85.0}}
+                {
+                    "operator": name,
+                    "version": 2,
+                    "parameters": {"strength": level, "angle": level * 90, "lpi": 85.0},
+                }
                 for name in ("paper-texture", attack.partition("/")[2], "camera")
             ]
             encoding = {"format": "jpeg", "quality": 95}
             parameters = {"policy": "generated", "steps": steps, "encoding": encoding}
             data = picture(5 * number + variant, seed + 1)
             operator = "+".join(str(step["operator"]) for step in steps)
-            yield {
-                **parent,
-                "sample_id": derived_id(str(parent["sample_id"]), operator, parameters, seed, variant),
-                "content_hash": sha256(data).hexdigest(),
-                "label": "spoof",
-                "attack": attack,
-                "parent_id": parent["sample_id"],
-                "operator": operator,
-                "parameters": canonical_json(parameters),
-                "variant": variant,
-                "seed": seed,
-            }, data
+            yield (
+                {
+                    **parent,
+                    "sample_id": derived_id(str(parent["sample_id"]), operator, parameters, seed, variant),
+                    "content_hash": sha256(data).hexdigest(),
+                    "label": "spoof",
+                    "attack": attack,
+                    "parent_id": parent["sample_id"],
+                    "operator": operator,
+                    "parameters": canonical_json(parameters),
+                    "variant": variant,
+                    "seed": seed,
+                },
+                data,
+            )
 
 
 def generate(root: Path, count: int, seed: int) -> None:
@@ -130,7 +137,7 @@ def finish(root: Path, version: str, counts: Counts, seed: int) -> None:
 
 
 def write(base: Path, out: Path) -> object:
-    """The rows of the base, already in memory batch by batch: samples.parquet, version, counts, record."""
+    """Write the rows of the base: samples.parquet, version, counts, record."""
     out.mkdir()
     spent = [0.0]
 
@@ -157,7 +164,7 @@ def opened(base: Path, out: Path) -> object:
 
 
 def version_id(base: Path, out: Path) -> object:
-    """The version id from the rows alone."""
+    """Compute the version id from the rows alone."""
     del out
     version, dataset = VersionHash(), Dataset.open(base / "a")
     for table in dataset.tables(most=TABLE_ROWS):
@@ -186,14 +193,14 @@ def merged(base: Path, out: Path) -> object:
 
 
 def diff_seed(base: Path, out: Path) -> object:
-    """Another seed: four fifths of the ids differ, and are matched by parent and variant."""
+    """Compare with another seed: four fifths of the ids differ, and are matched by parent and variant."""
     del out
     found = diff(base / "a", base / "b")
     return {"unchanged": found.unchanged, "redrawn": found.changes["redrawn"].samples}
 
 
 def diff_split(base: Path, out: Path) -> object:
-    """The same ids, a field of every row changed."""
+    """Compare the same ids with a field of every row changed."""
     del out
     found = diff(base / "a", base / "s")
     return {"unchanged": found.unchanged, "relabelled": found.changes["relabelled"].samples}
@@ -206,8 +213,8 @@ MEASURED: dict[str, Callable[[Path, Path], object]] = {
     "filter": filtered,
     "split": split,
     "merge": merged,
-    "diff, other seed": diff_seed,
-    "diff, other split": diff_split,
+    "diff of another seed": diff_seed,
+    "diff of another split": diff_split,
 }
 
 
@@ -253,7 +260,11 @@ def main() -> None:
                 generate(base / name, arguments.rows, seed)
         if not (base / "s").exists():
             split_by_ratios(base / "a", base / "s", ratios={"train": 0.8, "test": 0.2})
-        measure(base, [n for n in MEASURED if not arguments.only or n in arguments.only.split(",")], arguments.rounds)
+        measure(
+            base,
+            [n for n in MEASURED if not arguments.only or n in arguments.only.split(",")],
+            arguments.rounds,
+        )
     finally:
         if not arguments.keep:
             shutil.rmtree(base)

@@ -11,7 +11,7 @@ from facedata.cli import options as o
 from facedata.cli import show
 
 if TYPE_CHECKING:
-    from facedata.datasets.versions.diff import Diff
+    from facedata.datasets.versions.diff import Change, Diff
 
 _MOST = 12  # lines of a table
 _WORDS = {
@@ -56,25 +56,28 @@ def _tell(found: Diff) -> None:
     typer.echo(f"rows        {found.rows[0]} -> {found.rows[1]}")
     typer.echo(f"unchanged   {found.unchanged}")
     for kind, change in found.changes.items():
-        if not change.samples:
-            continue
-        typer.echo(f"{kind:11} {change.samples}  ({_WORDS[kind]})")
-        typer.echo(f"  fields    {show.counted(dict(change.fields.most_common()))}")
-        for name, table in sorted(change.became.items()):
-            ordered = sorted(table.items(), key=lambda one: (-one[1], str(one[0])))
-            for (old, new), number in ordered[:_MOST]:
-                typer.echo(f"  {name:9} {number:6}  {_value(old)} -> {_value(new)}")
-            if len(ordered) > _MOST:
-                typer.echo(f"  {name:9} ... and {len(ordered) - _MOST} more; --json lists them all")
+        if change.samples:
+            _tell_change(kind, change)
     for name, counts in (("added", found.added), ("removed", found.removed)):
         if counts:
             typer.echo(f"{name:11} {counts.total()}  ({show.counted(dict(counts.most_common(_MOST)))})")
-    for change in found.record[:_MOST]:
-        typer.echo(f"made by     {change['field']}: {_value(change['before'])} -> {_value(change['after'])}")
+    for told in found.record[:_MOST]:
+        typer.echo(f"made by     {told['field']}: {_value(told['before'])} -> {_value(told['after'])}")
     if len(found.record) > _MOST:
         typer.echo(f"made by     ... and {len(found.record) - _MOST} more differences; --json lists them all")
     if found.same:
         typer.echo("same        every row and every picture")
+
+
+def _tell_change(kind: str, change: Change) -> None:
+    typer.echo(f"{kind:11} {change.samples}  ({_WORDS[kind]})")
+    typer.echo(f"  fields    {show.counted(dict(change.fields.most_common()))}")
+    for name, table in sorted(change.became.items()):
+        ordered = sorted(table.items(), key=lambda one: (-one[1], str(one[0])))
+        for (old, new), number in ordered[:_MOST]:
+            typer.echo(f"  {name:9} {number:6}  {_value(old)} -> {_value(new)}")
+        if len(ordered) > _MOST:
+            typer.echo(f"  {name:9} ... and {len(ordered) - _MOST} more; --json lists them all")
 
 
 def _value(value: Any) -> str:

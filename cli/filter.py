@@ -25,7 +25,8 @@ def filter_rows(
     """Keep the rows of which a condition holds, with their pictures, as a new version.
 
     Columns by name, source.file, attributes.x, parameters.x, au[12]; == != < <= > >= in, and or not, is None,
-    + - * / // %, len, abs, .startswith() .endswith() .contains() .lower() .upper(). Null is unlike every value.
+    + - * / // %, len, abs, .startswith() .endswith() .contains() .lower() .upper(). Null is unlike every
+    value.
     """
     from facedata.datasets.versions.filter import filter_rows as library
 

@@ -52,11 +52,11 @@ class Order:
         return Writing(self.record.layout, overwrite=self.options.overwrite)
 
     def parents(self) -> list[Path]:
-        """The folders of the parents, in order."""
+        """Return the folders of the parents, in order."""
         return [self.inputs.dataset(parent) for parent in self.record.parents]
 
     def source(self) -> Path:
-        """The one input: a dataset, or the folder or list that was read."""
+        """Return the one input: a dataset, or the folder or list that was read."""
         return self.parents()[0] if self.record.parents else self.inputs.source(str(self.parameters["input"]))
 
 
@@ -74,7 +74,7 @@ def rebuild(
     overwrite: o.Overwrite = False,
     json_wanted: o.Json = False,
 ) -> None:
-    """Make a dataset again from its record, and say whether it is the same: exit code 0, or 4 where it is not.
+    """Make a dataset again from its record: exit code 0 where it is the same, 4 where it is not.
 
     Inputs are found by their version: among --input, then beside the dataset.
     """

@@ -51,16 +51,16 @@ class Dataset:
     def __len__(self) -> int:
         return self.record.counts.rows
 
-    def tables(
-        self, columns: Sequence[str] | None = None, most: int = BATCH_ROWS
-    ) -> Iterator[pa.Table]:
+    def tables(self, columns: Sequence[str] | None = None, most: int = BATCH_ROWS) -> Iterator[pa.Table]:
         """Yield the rows as Arrow tables of up to `most`, sorted by sample id, of `columns` or all."""
         path = self.root / SAMPLES_NAME
         try:
             with pq.ParquetFile(path) as file:
                 if missing := set(SCHEMA.names) - set(file.schema_arrow.names):
                     raise DatasetError(f"{path} lacks the columns {sorted(missing)}; make the dataset again")
-                for batch in file.iter_batches(most, columns=list(columns or SCHEMA.names)):
+                for batch in file.iter_batches(
+                    most, columns=list(columns or SCHEMA.names), use_threads=False
+                ):
                     yield pa.Table.from_batches([batch])
         except FileNotFoundError:
             raise DatasetError(f"{path} is missing; restore it or make the dataset again") from None

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from facedata.datasets.canonical import content_hash, identifier
 from facedata.datasets.demo import demo_face
 from facedata.datasets.items import Item, Loaded
-from facedata.datasets.pictures import Encoding, encode_layer
 from facedata.datasets.lineage import Origin
+from facedata.datasets.pictures import Encoding, encode_layer
 from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample, Source, ingested_id
 from facedata.datasets.sources import by_prefix

@@ -71,8 +71,9 @@ class ItemSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run: nothing here changes what is made, but `layout`, which changes where bytes lie, and
-    `max_pixels`, over which a picture is a failure.
+    """How to run: nothing here changes what is made, but two of them.
+
+    `layout` changes where bytes lie, and over `max_pixels` a picture is a failure.
 
     `engine` is `serial`, `process`, or `auto`, which takes processes where there is enough work for them.
     """
@@ -223,7 +224,7 @@ class _Run:
 
 
 def _parameters(task: Task, options: Options) -> dict[str, Any]:
-    """Return all that the rows depend on: the task's settings, and a pixel limit that is not the usual one."""
+    """Return all that the rows depend on: the task's settings, and the pixel limit where one was given."""
     limit = {"max_pixels": options.max_pixels} if options.max_pixels != DEFAULT_MAX_PIXELS else {}
     return {**task.settings(), **limit}
 

@@ -79,8 +79,8 @@ class Ancestor(_Model):
 class Counts(_Model):
     """Rows by what they are; a null label counts as `unlabelled`, and each operator of a chain for itself.
 
-    A sample that an operator was applied to twice counts once for it. `orphans` are the rows whose parent is no
-    row of the dataset: verbs that leave rows out do not cut the lineage of those that stay.
+    A sample that an operator was applied to twice counts once for it. `orphans` are the rows whose parent is
+    no row of the dataset: verbs that leave rows out do not cut the lineage of those that stay.
     """
 
     rows: int = 0
@@ -112,7 +112,9 @@ class Tally:
             counted = rows[column].value_counts()
             values, numbers = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
             self._values[column].update(dict(zip(values, numbers, strict=True)))
-        self._subjects.update(subject for subject in rows["subject"].unique().to_pylist() if subject is not None)
+        self._subjects.update(
+            subject for subject in rows["subject"].unique().to_pylist() if subject is not None
+        )
         self._ids += rows["sample_id"].chunks
         self._parents += rows["parent_id"].drop_null().chunks
 

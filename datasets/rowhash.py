@@ -1,4 +1,4 @@
-"""Row hashes of whole tables: the same as `hash_row` gives, thirty times as fast.
+"""Row hashes of whole tables: the same as `hash_row` gives, at a fifth of its cost and less.
 
 The canonical JSON of a row is put together by Arrow's string kernels, a column at a time; only the SHA-256 of
 each row is left to a loop.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -32,7 +33,7 @@ def row_digests(rows: pa.Table) -> pa.FixedSizeBinaryArray:
     offsets = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset : texts.offset + len(texts) + 1]
     data = memoryview(texts.buffers()[2] or b"")
     places = offsets.tolist()
-    digests = [hashlib.sha256(data[a:b]).digest() for a, b in zip(places, places[1:], strict=False)]
+    digests = [hashlib.sha256(data[a:b]).digest() for a, b in pairwise(places)]
     return pa.FixedSizeBinaryArray.from_buffers(
         pa.binary(32), len(digests), [None, pa.py_buffer(b"".join(digests))]
     )
@@ -125,7 +126,7 @@ def _strings(array: pa.Array) -> pa.Array:
 
 
 def _floats(array: pa.Array) -> pa.Array:
-    # By their bits, so that 0.0 and -0.0 stay two; spelled by Python, whose shortest form is the canonical one.
+    # By their bits, so that 0.0 and -0.0 stay two; spelled by Python, whose shortest form is canonical.
     coded = array.view(pa.int64()).dictionary_encode()
     values = coded.dictionary.to_numpy(zero_copy_only=False).view(np.float64)
     if not np.isfinite(values).all():

@@ -152,7 +152,9 @@ def test_a_changed_row_of_a_shard_is_named_and_the_rest_is_made(faces, tmp_path,
 
 
 @pytest.mark.parametrize("layout", ["files", "shards"])
-@pytest.mark.parametrize("reference", ["../../secret.jpg", "/etc/passwd", "../a/images#1", "dataset.json", ""])
+@pytest.mark.parametrize(
+    "reference", ["../../secret.jpg", "/etc/passwd", "../a/images#1", "dataset.json", ""]
+)
 def test_a_reference_that_climbs_out_is_not_followed(faces, tmp_path, layout, reference):
     make(faces, tmp_path / "a")
     (tmp_path / "secret.jpg").write_bytes(jpeg(5))
@@ -167,7 +169,7 @@ def test_a_reference_that_climbs_out_is_not_followed(faces, tmp_path, layout, re
 def test_a_manifest_out_of_order_is_refused(faces, tmp_path):
     make(faces, tmp_path / "a")
     rewrite(tmp_path / "a", lambda rows: rows.reverse())
-    with pytest.raises(DatasetError, match="not in the order of their ids.*facedata validate"):
+    with pytest.raises(DatasetError, match=r"not in the order of their ids.*facedata validate"):
         filter_rows(tmp_path / "a", "true", tmp_path / "b")
     assert not (tmp_path / "b").exists()
 
@@ -183,7 +185,7 @@ def test_the_label_decides_the_folder(faces, tmp_path):
 @pytest.mark.parametrize("target", ["a/inside", "a", "."])
 def test_a_target_in_an_input_or_around_it_is_refused(faces, tmp_path, target):
     make(faces, tmp_path / "a")
-    with pytest.raises(UsageError, match="is the input|lies in the"):
+    with pytest.raises(UsageError, match=r"is the input|lies in the"):
         filter_rows(tmp_path / "a", "true", tmp_path / target, Writing(overwrite=True))
     assert sound(tmp_path / "a")
 
@@ -261,9 +263,10 @@ def test_merge_is_the_same_in_any_order(faces, tmp_path):
 def test_conflicts_are_named_by_field_and_settled_only_on_request(faces, tmp_path):
     make(faces, tmp_path / "a", variants=1)
     make(faces, tmp_path / "b", variants=2, split="train", domain="phone")
-    words = r"24 samples stand in several inputs .*split 24, domain 24; such as .* is null in a and \"train\" in b"
-    with pytest.raises(UsageError, match=words.replace("split 24, domain 24", "(split|domain) 24, (split|domain) 24")):
+    with pytest.raises(UsageError, match="24 samples stand in several inputs") as caught:
         merge([tmp_path / "a", tmp_path / "b"], tmp_path / "m")
+    for words in ("split 24", "domain 24", 'is null in a and "', "--prefer first or last"):
+        assert words in str(caught.value)
     assert not (tmp_path / "m").exists()
     first = merge([tmp_path / "a", tmp_path / "b"], tmp_path / "first", prefer="first")
     last = merge([tmp_path / "a", tmp_path / "b"], tmp_path / "last", prefer="last")

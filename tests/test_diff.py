@@ -33,7 +33,7 @@ def counts(found) -> dict[str, int]:
 
 
 def test_a_dataset_rebuilt_on_another_seed_worker_count_and_folder(faces, tmp_path):
-    """The promise: workers and place change nothing, and of another seed the diff says just what it changed."""
+    """Workers and place change nothing, and of another seed the diff says just what it changed."""
 
     def made(place, seed, variants=2, **options):
         here = tmp_path / place
@@ -63,7 +63,9 @@ def test_a_dataset_rebuilt_on_another_seed_worker_count_and_folder(faces, tmp_pa
         ("seed", 1, 2),
     ]
     # what became of the labels, counted by hand over parent and variant
-    rows = [{(s.parent_id, s.variant): s.label for s in samples(root) if s.parent_id} for root in (one, other)]
+    rows = [
+        {(s.parent_id, s.variant): s.label for s in samples(root) if s.parent_id} for root in (one, other)
+    ]
     changed = [(rows[0][key], rows[1][key]) for key in rows[0] if rows[0][key] != rows[1][key]]
     table = redrawn.became.get("label", {})
     assert {pair: changed.count(pair) for pair in changed} == dict(table)
@@ -134,14 +136,16 @@ def test_a_replaced_and_a_moved_file_take_their_variants_along(faces, tmp_path):
 
 
 def test_branches_of_two_policies_are_not_confused(faces, tmp_path):
-    """In a merge of two policies the same parent has a variant 0 of each: policies are matched with their own."""
+    """In a merge of two policies a parent has a variant 0 of each: each is matched with its own."""
     for seed in (1, 2):
         for policy in ("fas-aug", "exact"):
             path = policy if policy == "fas-aug" else str(tmp_path / "exact.yaml")
             (tmp_path / "exact.yaml").write_text(
                 "name: exact\nchains:\n  - steps:\n      - operator: low-resolution\n"
             )
-            augment(faces, tmp_path / f"{policy}{seed}", policy=path, variants=1, seed=seed, options=Options())
+            augment(
+                faces, tmp_path / f"{policy}{seed}", policy=path, variants=1, seed=seed, options=Options()
+            )
         merge([tmp_path / f"{policy}{seed}" for policy in ("fas-aug", "exact")], tmp_path / f"m{seed}")
     found = diff(tmp_path / "m1", tmp_path / "m2")
     assert counts(found) == {"unchanged": 12, "redrawn": 24}

@@ -44,7 +44,12 @@ def test_every_kind_of_field(dataset, ada):
     ]
     found = apply(dataset, *[f"{ada.sample_id},{line}" for line in lines])
     (row,) = (sample for sample in samples(dataset.parent / "b") if sample.sample_id == ada.sample_id)
-    assert (row.label, row.attack, row.expression, row.valence) == ("spoof", "print/photo", "happiness", -0.25)
+    assert (row.label, row.attack, row.expression, row.valence) == (
+        "spoof",
+        "print/photo",
+        "happiness",
+        -0.25,
+    )
     assert (row.confidence, row.box, row.landmarks) == (1.0, (1.0, 2.0, 30.5, 40.0), ((1.0, 2.0), (3.0, 4.0)))
     assert (row.au, row.au_domain) == ({6: 0.0, 12: 2.5, 17: 1.0}, (6, 12, 17))
     assert row.attributes == {"age": 30, "note": "a b"}
@@ -109,7 +114,10 @@ UNREADABLE = {
     "a long line": (HEADER + "a,label,live,spoof,,,,,\n", "edits.csv:2: 9 values"),
     "an open quote": (HEADER + 'a,label,"live,spoof\n', "mend its quotes"),
     "no sid": (HEADER + ",label,live,spoof,,,\n", "edits.csv:2: no sid"),
-    "an unknown field": (HEADER + "a,lable,live,spoof,,,\n", "edits.csv:2: no field 'lable'.* there are split"),
+    "an unknown field": (
+        HEADER + "a,lable,live,spoof,,,\n",
+        "edits.csv:2: no field 'lable'.* there are split",
+    ),
     "a field of the id": (HEADER + "a,seed,1,2,,,\n", "edits.csv:2: no field 'seed'"),
     "a number that is none": (HEADER + "a,valence,,high,,,\n", "edits.csv:2: 'high' is not a number"),
     "nan": (HEADER + "a,valence,,nan,,,\n", "edits.csv:2: 'nan' is not a number"),
@@ -155,7 +163,11 @@ def test_conflicts_are_all_named_and_nothing_is_made(dataset, ada, printed):
         assert words in str(caught.value)
     assert not (dataset.parent / "b").exists()
     found = apply(dataset, *lines, skip_conflicts=True)
-    assert [failure.place for failure in found.record.failures] == ["edits.csv:2", "edits.csv:4", "edits.csv:5"]
+    assert [failure.place for failure in found.record.failures] == [
+        "edits.csv:2",
+        "edits.csv:4",
+        "edits.csv:5",
+    ]
     assert found.record.counts.by_attack == {"print": 11, "print/inkjet": 1}
     assert sound(dataset.parent / "b")
 
@@ -182,7 +194,9 @@ def test_what_a_family_shares_is_edited_for_all_of_it(dataset, ada, name):
     assert len(changed) == 3
     assert sound(dataset.parent / "b")
     child = next(s for s in samples(dataset) if s.parent_id == ada.sample_id)
-    with pytest.raises(UsageError, match=f"was made from {ada.sample_id} and keeps its {name}; edit that one"):
+    with pytest.raises(
+        UsageError, match=f"was made from {ada.sample_id} and keeps its {name}; edit that one"
+    ):
         apply(dataset, f"{child.sample_id},{name},,x,,,", name="c")
 
 

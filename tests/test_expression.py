@@ -15,11 +15,30 @@ def row(number: int, **values) -> Sample:
 
 ROWS = to_table(
     [
-        row(1, label="live", subject="ada", au={12: 2.5, 6: 0.0}, au_domain=(6, 12), box=(1.0, 2.0, 30.0, 40.0)),
-        row(2, label="spoof", attack="print/laser", subject="Ben", attributes={"age": 30, "pose": {"yaw": 5.5}}),
+        row(
+            1,
+            label="live",
+            subject="ada",
+            au={12: 2.5, 6: 0.0},
+            au_domain=(6, 12),
+            box=(1.0, 2.0, 30.0, 40.0),
+        ),
+        row(
+            2,
+            label="spoof",
+            attack="print/laser",
+            subject="Ben",
+            attributes={"age": 30, "pose": {"yaw": 5.5}},
+        ),
         row(3, label="spoof", attack="replay/lcd", source=Source(dataset="oulu", file="v/1.avi", frame=7)),
         row(4, attributes={"age": 41, "glasses": True, "note": "a print"}, parameters={"policy": "mixed"}),
-        row(5, label="live", seed=2**60 + 1, valence=-0.5, layers=(Layer(name="mask", ref="r", content_hash="1"),)),
+        row(
+            5,
+            label="live",
+            seed=2**60 + 1,
+            valence=-0.5,
+            layers=(Layer(name="mask", ref="r", content_hash="1"),),
+        ),
     ]
 )
 
@@ -117,7 +136,7 @@ REFUSED = {
     "width == 99999999999999999999": "is no text, number, boolean or None that a row could hold",
     "[r for r in (1, 2)] == 1": "is not part of this language",
     "(lambda: 1)() == 1": "is no function here",
-    '(width := 3) == 3': "is not part of this language",
+    "(width := 3) == 3": "is not part of this language",
     'label == f"{width}"': "is not part of this language",
     "1 if label else 2": "is not part of this language",
     "width << 3 == 800": "the arithmetic is",
@@ -141,7 +160,11 @@ def test_dunder_names_inside_json_are_only_names():
 
 
 def test_columns_are_those_that_are_read():
-    assert Expression('label == "x" and source.file is None or au[1] > 2').columns == ("label", "au", "source")
+    assert Expression('label == "x" and source.file is None or au[1] > 2').columns == (
+        "label",
+        "au",
+        "source",
+    )
 
 
 def test_an_empty_table_has_an_empty_mask():

@@ -35,7 +35,9 @@ def test_repeated_values_are_spelled_once_and_right():
 
 def test_the_spelling_is_canonical_json():
     (text,) = canonical_rows(to_table([plain(box=(1.0, 0.5, 1e16, 2e-7), au={12: 2})])).to_pylist()
-    assert text.startswith('{"arousal":null,"attack":null,"attributes":null,"au":[{"au":12,"intensity":2.0}],')
+    assert text.startswith(
+        '{"arousal":null,"attack":null,"attributes":null,"au":[{"au":12,"intensity":2.0}],'
+    )
     assert '"box":[1.0,0.5,1e+16,2e-07]' in text
     assert "image" not in text
 

@@ -1,4 +1,4 @@
-"""Splits: nothing that belongs together is parted, shares are what they can be, protocols are what they say."""
+"""Splits: nothing that belongs together is parted, and protocols are what they say."""
 
 from __future__ import annotations
 
@@ -46,18 +46,26 @@ def test_families_go_down_many_levels_and_orphans_keep_to_their_siblings():
     chain = [row(b, parent_id=a) for a, b in zip("abcdefg", "bcdefgh", strict=True)]
     assert parts([row("a"), *chain, row("z")], "source") == sets("abcdefgh", "z")
     assert parts(chain[::-1], "source") == sets("bcdefgh")
-    assert parts([row("x", parent_id="gone"), row("y", parent_id="gone"), row("z")], "source") == sets("xy", "z")
+    assert parts([row("x", parent_id="gone"), row("y", parent_id="gone"), row("z")], "source") == sets(
+        "xy", "z"
+    )
 
 
 def test_frames_of_a_video_and_equal_pictures_keep_together():
-    video = [row(sid, source=Source(dataset="d", file="v.avi", frame=n, sha256="s")) for n, sid in enumerate("abc")]
+    video = [
+        row(sid, source=Source(dataset="d", file="v.avi", frame=n, sha256="s")) for n, sid in enumerate("abc")
+    ]
     other = row("d", source=Source(dataset="e", file="v.avi", frame=0, sha256="t"))
     assert parts([*video, other], "source") == sets("abc", "d")
-    assert parts([row("a", content_hash="same"), row("b", content_hash="same"), row("c")], "source") == sets("ab", "c")
+    assert parts([row("a", content_hash="same"), row("b", content_hash="same"), row("c")], "source") == sets(
+        "ab", "c"
+    )
 
 
 def test_a_subject_is_one_of_its_dataset():
-    one = [row(sid, subject="1", source=Source(dataset=d, file=sid)) for sid, d in zip("abc", "xxy", strict=True)]
+    one = [
+        row(sid, subject="1", source=Source(dataset=d, file=sid)) for sid, d in zip("abc", "xxy", strict=True)
+    ]
     assert parts([*one, row("d"), row("e")], "subject") == sets("ab", "c", "d", "e")
 
 
@@ -72,7 +80,9 @@ def test_an_identity_is_a_subject_and_a_shown_face():
 
 
 def test_domains_are_groups():
-    assert parts([row("a", domain="x"), row("b", domain="x"), row("c", domain="y")], "domain") == sets("ab", "c")
+    assert parts([row("a", domain="x"), row("b", domain="x"), row("c", domain="y")], "domain") == sets(
+        "ab", "c"
+    )
     with pytest.raises(UsageError, match="no row has a domain"):
         parts([row("a")], "domain")
 
@@ -179,7 +189,8 @@ def test_a_split_that_would_be_empty_is_refused(people, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["train", "train=1,test=1", "train=0.5", "train=x,test=1", "=1", "a=0.5,a=0.5", "../x=1", "a=0,b=1"]
+    "text",
+    ["train", "train=1,test=1", "train=0.5", "train=x,test=1", "=1", "a=0.5,a=0.5", "../x=1", "a=0,b=1"],
 )
 def test_ratios_that_cannot_be_are_refused(text):
     with pytest.raises(UsageError, match="--ratios"):
@@ -213,7 +224,9 @@ LETTERS = {"o": "oulu-npu", "c": "casia-fasd", "i": "replay-attack", "m": "msu-m
 
 @pytest.fixture
 def ocim(tmp_path):
-    lines = [f"{label},{d}-{n},{d}" for d in LETTERS.values() for n in range(3) for label in ("live", "spoof")]
+    lines = [
+        f"{label},{d}-{n},{d}" for d in LETTERS.values() for n in range(3) for label in ("live", "spoof")
+    ]
     lines += ["live,x,celeba-spoof"]
     return listed(tmp_path / "l", "label,subject,domain", lines, tmp_path / "a", variants=1)
 
@@ -253,7 +266,7 @@ def hold_out(**values):
 
 def test_a_protocol_file_of_ones_own(people, tmp_path):
     (tmp_path / "p.yaml").write_text(
-        "name: mine\nsplits:\n  train: subject < \"p06\"\n  test: subject >= \"p08\"\nothers: keep\n"
+        'name: mine\nsplits:\n  train: subject < "p06"\n  test: subject >= "p08"\nothers: keep\n'
     )
     found = split_by_protocol(people, tmp_path / "s", load_protocol(str(tmp_path / "p.yaml")))
     assert found.record.counts.by_split == {"none": 12, "test": 24, "train": 36}
@@ -262,7 +275,10 @@ def test_a_protocol_file_of_ones_own(people, tmp_path):
 PROTOCOLS = {
     "two splits for a row": ("splits: {a: width > 0, b: variant == 1}", "is of 'a' and of 'b'"),
     "a split of nothing": ("splits: {a: width > 0, b: width < 0}", "no row is of the split 'b'"),
-    "a missing domain": ("splits: {a: width > 0}\nneeds: [oulu-npu]", "needs rows of the domain 'oulu-npu'.*cam0"),
+    "a missing domain": (
+        "splits: {a: width > 0}\nneeds: [oulu-npu]",
+        "needs rows of the domain 'oulu-npu'.*cam0",
+    ),
     "parted variants": ("splits: {a: variant is None, b: variant >= 0}", "must not part"),
     "a condition": ("splits: {a: widht > 0}", "splits.a: at 1: 'widht'.*did you mean 'width'"),
     "no splits": ("title: x", "splits: field required"),
@@ -281,11 +297,13 @@ def test_protocols_that_cannot_work_are_refused(people, tmp_path, text, words):
 
 
 def test_an_unknown_protocol_is_refused_with_those_there_are():
-    with pytest.raises(UsageError, match="no protocol 'ocim'; there are limited-mi-c, .*ocim-o"):
+    with pytest.raises(UsageError, match=r"no protocol 'ocim'; there are limited-mi-c, .*ocim-o"):
         load_protocol("ocim")
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "datasets" / "protocols").glob("*.yaml")))
+@pytest.mark.parametrize(
+    "name", sorted(path.stem for path in (ROOT / "datasets" / "protocols").glob("*.yaml"))
+)
 def test_stock_protocols_load_and_say_where_they_are_from(name):
     assert name in stock_protocols()
     protocol = load_protocol(name)
@@ -298,7 +316,9 @@ def test_stock_protocols_load_and_say_where_they_are_from(name):
 
 def test_without_subjects_files_are_split(faces, tmp_path):
     """A folder without subjects is split by source, families whole."""
-    with pytest.raises(UsageError, match="no row has a person, so --by subject cannot work; take --by source"):
+    with pytest.raises(
+        UsageError, match="no row has a person, so --by subject cannot work; take --by source"
+    ):
         split_by_ratios(make(faces, tmp_path / "a"), tmp_path / "s", ratios=THIRDS)
     split_by_ratios(tmp_path / "a", tmp_path / "s", by="source", ratios=THIRDS, stratify=["label", "attack"])
     assert sound(tmp_path / "s")

@@ -1,8 +1,8 @@
 """Pictures and layers, carried from the datasets they lie in to a new one.
 
 Every byte is read and checked against its row on the way, so a derived dataset is sound or says what it left
-out. Files are reflinked where the file system can (two names, one copy, no way to write through), else copied;
-never hard-linked.
+out. Files are reflinked where the file system can (two names, one copy, no way to write through), else
+copied; never hard-linked.
 """
 
 from __future__ import annotations

@@ -202,7 +202,7 @@ def _references(rows: pa.Table) -> Iterator[tuple[int, pa.Array, pa.Array]]:
 
 
 def _binary(hashes: pa.Array) -> NDArray[np.void]:
-    """Return hashes in hexadecimal as 32 bytes each; one that is no hash becomes zeros, which match nothing."""
+    """Return hashes in hexadecimal as 32 bytes each; what is no hash becomes zeros, which match nothing."""
     proper = pc.fill_null(pc.match_substring_regex(hashes, "^[0-9a-f]{64}$"), False)
     texts = pc.if_else(proper, hashes, "0" * 64).to_pylist()
     return np.frombuffer(bytes.fromhex("".join(texts)), "V32")

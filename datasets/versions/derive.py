@@ -42,8 +42,8 @@ from facedata.datasets.workplace import Workplace
 
 __all__ = ["TABLE_ROWS", "Derivation", "Derived", "Told", "Writing", "derive", "write_rows"]
 
-TABLE_ROWS = 16_384
-"""Rows in memory at once: two thousand bytes each at most, so tens of megabytes."""
+TABLE_ROWS = 4096
+"""Rows in memory at once: some kilobytes each, several times over while they are spelled and hashed."""
 
 _STORED = SCHEMA.append(pa.field(ORIGIN, pa.int16()))
 
@@ -65,8 +65,9 @@ Rows = Callable[[Told], Iterator[pa.Table]]
 class Derivation:
     """What to make. `parameters` decide, with the inputs and the seed, every row: they go into the record.
 
-    `leaks` says what to do where a person, picture, video or family stands in two splits: `refuse`, `note`, or
-    None for a verb that leaves splits as they are. `files` are texts that go into the dataset beside the rows.
+    `leaks` says what to do where a person, picture, video or family stands in two splits: `refuse`, `note`,
+    or None for a verb that leaves splits as they are. `files` are texts that go into the dataset beside the
+    rows.
     """
 
     verb: str
@@ -100,8 +101,8 @@ class Derived:
 def derive(what: Derivation, target: Path, writing: Writing | None = None) -> Derived:
     """Make the dataset `target`.
 
-    Raises UsageError where the target lies in an input, TargetError where it is occupied or cannot be written,
-    and SourceError where no row would be left.
+    Raises UsageError where the target lies in an input, TargetError where it is occupied or cannot be
+    written, and SourceError where no row would be left.
     """
     writing = writing or Writing()
     layout = writing.layout or what.inputs[0].record.layout
@@ -253,6 +254,6 @@ def _check_order(ids: pa.StringArray, last: str) -> None:
     rising = pc.all(pc.less(ids[:-1], ids[1:])).as_py() if len(ids) > 1 else True
     if ids.null_count or not rising or not last < ids[0].as_py():
         raise DatasetError(
-            "the rows of an input are not in the order of their ids, or one id stands twice: samples.parquet was "
-            "changed by hand; facedata validate names the rows"
+            "the rows of an input are not in the order of their ids, or one id stands twice: samples.parquet "
+            "was changed by hand; facedata validate names the rows"
         )

@@ -118,6 +118,7 @@ def diff(before: Path, after: Path) -> Diff:
             rows = table.filter(pa.array(~paired & (origins == number)))
             if rows.num_rows:
                 tables.append(_condensed(rows))
+        pa.default_memory_pool().release_unused()  # Arrow's allocator keeps what was freed
     _match(result, *alone)
     return result
 
@@ -175,7 +176,7 @@ def _add(
 
 
 def _condensed(rows: pa.Table) -> pa.Table:
-    """Return what is kept of rows whose id only one version has: keys, tabled fields, and a hash of each field."""
+    """Return what is kept of rows that one version has alone: keys, tabled fields, a hash of each field."""
     columns: dict[str, Any] = kept_columns(rows)
     for name in _TABLED:
         columns[name] = rows[name].combine_chunks().dictionary_encode()
@@ -195,10 +196,13 @@ def _match(result: Diff, only_a: list[pa.Table], only_b: list[pa.Table]) -> None
     if all(sides):
         a, b = (side for side in sides if side is not None)
         pairs = matched(a.select(KEPT), b.select(KEPT))
-        left, right = a.take(pa.array(pairs[:, 0])), b.take(pa.array(pairs[:, 1]))
-        differs = {name: _hashes(left, name) != _hashes(right, name) for name in _FIELDS}
-        values = [{name: _plain(side[name]) for name in ("sample_id", *_TABLED)} for side in (left, right)]
-        made = left["parent_id"].is_valid().to_numpy()
+        left, right = pairs[:, 0], pairs[:, 1]
+        differs = {name: _hashes(a, name)[left] != _hashes(b, name)[right] for name in _FIELDS}
+        values = [
+            {name: _plain(side[name]).take(pa.array(rows)) for name in ("sample_id", *_TABLED)}
+            for side, rows in ((a, left), (b, right))
+        ]
+        made = a["parent_id"].is_valid().to_numpy()[left]
         for kind, chosen in (("redrawn", made), ("replaced", ~made)):
             _add(result.changes[kind], differs, values, chosen)
         sides = [
@@ -225,7 +229,7 @@ def _joined(tables: list[pa.Table]) -> pa.Table | None:
         return None
     joined = pa.concat_tables(tables, promote_options="default").unify_dictionaries()
     tables.clear()
-    return joined.combine_chunks()
+    return joined  # in its chunks: to combine them would take the memory twice
 
 
 def _hashes(table: pa.Table, name: str) -> NDArray[np.uint64]:
@@ -258,7 +262,7 @@ def _flat(value: Any, name: str = "") -> dict[str, Any]:
     if isinstance(value, dict):
         children = value.items()
     elif isinstance(value, list):
-        children = dict(enumerate(value)).items()  # type: ignore[assignment]
+        children = dict(enumerate(value)).items()
     else:
         return {name: value}
     found: dict[str, Any] = {}

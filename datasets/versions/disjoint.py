@@ -28,8 +28,8 @@ class Leak:
 class Disjoint:
     """Collects the rows of a dataset and says what its splits share.
 
-    The names of subjects hold within their source dataset: person 1 of one is not person 1 of another. A video
-    and a family may not be half in a split and half in none; a person and a picture may.
+    The names of subjects hold within their source dataset: person 1 of one is not person 1 of another. A
+    video and a family may not be half in a split and half in none; a person and a picture may.
     """
 
     def __init__(self) -> None:

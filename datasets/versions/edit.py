@@ -35,8 +35,8 @@ def edit(
 ) -> Derived:
     """Apply the edits of a CSV file; see edits_file.py for its columns and fields.
 
-    An edit of split, subject or domain goes to everything that was made from the sample too. Where `old` is not
-    what the row says, or there is no such sample, UsageError names each line and nothing is made; with
+    An edit of split, subject or domain goes to everything that was made from the sample too. Where `old` is
+    not what the row says, or there is no such sample, UsageError names each line and nothing is made; with
     `skip_conflicts` the other edits are made and these are failures of the record. The edits are kept in
     curation/edits.csv, after those of the input.
     """
@@ -141,8 +141,8 @@ class _Progress:
         if reasons and not skip:
             more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
             raise UsageError(
-                f"{len(reasons)} edits do not fit, so none was made: {'; '.join(reasons[:_SHOWN])}{more}; mend "
-                "the lines, or leave them out with --skip-conflicts"
+                f"{len(reasons)} edits do not fit, so none was made: {'; '.join(reasons[:_SHOWN])}{more}; "
+                "mend the lines, or leave them out with --skip-conflicts"
             )
         told.failures += [
             Failure(place=where, kind="edit-conflict", reason=reason)
@@ -156,7 +156,7 @@ class _Progress:
 
 
 def _wanted(dataset: Dataset, edits: Sequence[Edit]) -> dict[str, list[Edit]]:
-    """Return the edits of each sample, in the order of the file, with those that it has from its ancestors."""
+    """Return the edits of each sample, in the order of the file, with those of its ancestors."""
     wanted: dict[str, list[Edit]] = defaultdict(list)
     families: dict[str, list[Edit]] = defaultdict(list)
     for one in edits:
@@ -187,5 +187,6 @@ def _refuse_children(lineage: pa.Table, families: Mapping[str, Sequence[Edit]]) 
     for row in edited.filter(inside).to_pylist():
         one = families[row["sample_id"]][0]
         raise UsageError(
-            f"{one.where}: {one.sid} was made from {row['parent_id']} and keeps its {one.field}; edit that one"
+            f"{one.where}: {one.sid} was made from {row['parent_id']} and keeps its {one.field}; "
+            "edit that one"
         )

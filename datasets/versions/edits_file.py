@@ -1,7 +1,8 @@
 """Edits by hand: reading a CSV of them, and what each does to a row.
 
-A line says `sid,field,old,new` and, for people, `author,time,message`. Values are typed by their field, and an
-empty one is null. `old` is what the author saw: where the row says otherwise by now, the edit is a conflict.
+A line says `sid,field,old,new` and, for people, `author,time,message`. Values are typed by their field, and
+an empty one is null. `old` is what the author saw: where the row says otherwise by now, the edit is a
+conflict.
 """
 
 from __future__ import annotations
@@ -113,40 +114,38 @@ def changed(sample: Sample, edit: Edit) -> Sample | str:
     A sample that holds the new value already is returned as it is.
     """
     name, _, rest = edit.field.partition(".")
-    parse = _parser(edit.field, edit.where)
+    current = _current(sample, name, rest)
     if name == "attributes":
-        attributes = dict(sample.attributes or {})
-        current = attributes.get(rest)
         old, new = (_attribute(text, current) for text in (edit.old, edit.new))
-        if current == new:
-            return sample
-        if current != old:
-            return spelled(current)
-        attributes.pop(rest, None)
-        if new is not None:
-            attributes[rest] = new
-        return sample.replace(attributes=attributes or None)
-    old, new = parse(edit.old, edit.where), parse(edit.new, edit.where)
+    else:
+        parse = _parser(edit.field, edit.where)
+        old, new = (parse(text, edit.where) for text in (edit.old, edit.new))
+    if current == new:
+        return sample
+    return _replaced(sample, name, rest, new) if current == old else spelled(current)
+
+
+def _current(sample: Sample, name: str, rest: str) -> Any:
+    if name == "attributes":
+        return (sample.attributes or {}).get(rest)
     if name == "au" and rest:
-        units = dict(sample.au or {})
-        current = units.get(int(rest))
-        if current not in (old, new):
-            return spelled(current)
-        units.pop(int(rest), None)
-        if new is not None:
-            units[int(rest)] = new
-        kept = dict(sorted(units.items()))
-        return sample.replace(au=kept if kept or sample.au is not None else None)
+        return (sample.au or {}).get(int(rest))
+    return getattr(sample.source or Source(), rest) if name == "source" else getattr(sample, name)
+
+
+def _replaced(sample: Sample, name: str, rest: str, value: Any) -> Sample:
     if name == "source":
-        source = sample.source or Source()
-        current = getattr(source, rest)
-        if current not in (old, new):
-            return spelled(current)
-        return sample.replace(source=dataclasses.replace(source, **{rest: new}))
-    current = getattr(sample, name)
-    if current not in (old, new):
-        return spelled(current)
-    return sample.replace(**{name: new})
+        return sample.replace(source=dataclasses.replace(sample.source or Source(), **{rest: value}))
+    if not rest:
+        return sample.replace(**{name: value})
+    members: dict[Any, Any] = dict(getattr(sample, name) or {})
+    key: Any = int(rest) if name == "au" else rest
+    members.pop(key, None)
+    if value is not None:
+        members[key] = value
+    # Without attributes there is no column; without units that show, those that were coded were seen to rest.
+    kept = dict(sorted(members.items())) if name == "au" else members or None
+    return sample.replace(**{name: kept})
 
 
 def spelled(value: Any) -> str:
@@ -176,7 +175,7 @@ def _attribute(text: str, current: Any) -> Any:
 
 
 def _parser(field: str, where: str) -> Callable[[str, str], Any]:
-    """Return what reads the field's values, or raise UsageError where it is no field that edits may change."""
+    """Return what reads the field's values, or raise UsageError where no edit may change it."""
     if field in FIELDS:
         return FIELDS[field]
     name, dot, rest = field.partition(".")

@@ -1,4 +1,4 @@
-"""curation/edits.csv: every edit by hand that went into a dataset, in order, kept by all that is made of it."""
+"""curation/edits.csv: every edit by hand that went into a dataset, in order, kept by what is made of it."""
 
 from __future__ import annotations
 

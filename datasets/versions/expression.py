@@ -1,9 +1,10 @@
 """A small language for conditions on rows, such as `label == "spoof" and attack.startswith("print")`.
 
-It is Python's grammar with few of its words: comparisons, `and`, `or`, `not`, `in`, `is None`, arithmetic, `len`,
-`abs`, and the text methods of `METHODS`. Names are columns; `source.file`, `attributes.a.b` and `parameters.a`
-reach into them, `au[12]` is the intensity of an action unit. Nothing is ever run as Python: the text is parsed,
-every node is checked against what is allowed, and the rest is Arrow's kernels on whole batches.
+It is Python's grammar with few of its words: comparisons, `and`, `or`, `not`, `in`, `is None`, arithmetic,
+`len`, `abs`, and the text methods of `METHODS`. Names are columns; `source.file`, `attributes.a.b` and
+`parameters.a` reach into them, `au[12]` is the intensity of an action unit. Nothing is ever run as Python:
+the text is parsed, every node is checked against what is allowed, and the rest is Arrow's kernels on whole
+batches.
 
 Null is a value here, as in Python, so a condition is true or false and never a third thing: null equals null
 (`attack is None`) and differs from all else (`attack != "print"` holds for live faces); order (`<`, `>=`) and
@@ -68,7 +69,7 @@ class Expression:
 
     def fail(self, node: ast.AST, message: str) -> Never:
         """Raise UsageError that shows the part of the text that `node` is."""
-        part = ast.get_source_segment(self.text, node) or self.text  # type: ignore[arg-type]
+        part = ast.get_source_segment(self.text, node) or self.text
         if len(part) > 60:
             part = part[:57] + "..."
         before = self.text.encode()[: getattr(node, "col_offset", 0)]  # the parser counts bytes

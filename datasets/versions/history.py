@@ -31,9 +31,9 @@ class SourceFiles:
 def log(path: Path) -> dict[str, Any]:
     """Return the history of the dataset at `path`, JSON-ready.
 
-    `parents` name their entry in `ancestors` by `lineage`, which is null for a dataset that was written before
-    records kept their history; an ancestor that is not there was left out of a long one. `parameters` is null
-    where only `parameters_hash` was kept.
+    `parents` name their entry in `ancestors` by `lineage`, which is null for a dataset that was written
+    before records kept their history; an ancestor that is not there was left out of a long one. `parameters`
+    is null where only `parameters_hash` was kept.
     """
     dataset = Dataset.open(path)
     record = dataset.record

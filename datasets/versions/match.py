@@ -1,8 +1,8 @@
 """Which rows of two versions stand for the same thing though their ids differ.
 
 An id covers the seed and the parameters, so a dataset that was made again on another seed has other ids
-throughout. What was made of the same parent as the same variant by a policy of the same name is still the same
-place in the dataset, and a source file that was replaced is the same place in the source.
+throughout. What was made of the same parent as the same variant by a policy of the same name is still the
+same place in the dataset, and a source file that was replaced is the same place in the source.
 """
 
 from __future__ import annotations
@@ -26,14 +26,18 @@ def kept_columns(rows: pa.Table) -> dict[str, pa.Array]:
     source = rows["source"].combine_chunks()
     frame = pc.fill_null(pc.struct_field(source, "frame").cast(pa.string()), "")
     dataset = pc.fill_null(pc.struct_field(source, "dataset"), "")
+    ingested = rows["parent_id"].combine_chunks().is_null()  # the others are matched by their parents
+    none = pa.scalar(None, pa.string())
+    place = pc.binary_join_element_wise(dataset, pc.struct_field(source, "file"), frame, "\0")
+    data = pc.binary_join_element_wise(pc.struct_field(source, "sha256"), frame, "\0")
     found = pc.extract_regex(rows["parameters"].combine_chunks(), r'"policy":"(?P<name>[^"]*)"')
     return {
         "sample_id": rows["sample_id"].combine_chunks(),
         "parent_id": rows["parent_id"].combine_chunks(),
         "variant": rows["variant"].combine_chunks(),
-        "policy": pc.struct_field(found, "name"),
-        "place": pc.binary_join_element_wise(dataset, pc.struct_field(source, "file"), frame, "\0"),
-        "bytes": pc.binary_join_element_wise(pc.struct_field(source, "sha256"), frame, "\0"),
+        "policy": pc.struct_field(found, "name").dictionary_encode(),
+        "place": pc.if_else(ingested, place, none),
+        "bytes": pc.if_else(ingested, data, none),
     }
 
 
@@ -88,7 +92,8 @@ def _frames(a: pa.Table, b: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
         {"sample_id": ids[2], "parent_id": ids[3]},
     ]
     for name in ("policy", "place", "bytes"):
-        for side, numbers in zip(columns, codes([a[name], b[name]]), strict=True):
+        texts = [table[name].cast(pa.string()) for table in (a, b)]
+        for side, numbers in zip(columns, codes(texts), strict=True):
             side[name] = numbers
     for side, table in zip(columns, (a, b), strict=True):
         side["variant"] = pc.fill_null(table["variant"], -1).to_numpy().astype(np.int64)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import UsageError
-from facedata.datasets.rowhash import row_digests, spelled_columns
+from facedata.datasets.rowhash import canonical_rows, spelled_columns
 from facedata.datasets.versions.align import aligned, repeats
 from facedata.datasets.versions.carry import ORIGIN
 from facedata.datasets.versions.derive import Derivation, Derived, Told, Writing, derive
@@ -33,18 +33,10 @@ def merge(
     Where the rows of one sample differ, `prefer` says whose stays, and the record notes in which fields how
     many did; without it UsageError does, and nothing is made. References play no part: layouts may be mixed.
     """
-    if len(sources) < 2:
-        raise UsageError("merge takes two datasets or more")
     if prefer not in (None, "first", "last"):
         raise UsageError(f"prefer {prefer!r} is not first or last")
-    seen: dict[Path, Path] = {}
-    for source in sources:
-        if (before := seen.setdefault(source.resolve(), source)) is not source:
-            raise UsageError(f"{source} is the dataset {before} again; name each once")
-    datasets = [Dataset.open(source) for source in sources]
-    folders = [source.resolve().name for source in sources]
-    twice = {name for name in folders if folders.count(name) > 1}
-    names = [f"{name} ({n})" if name in twice else name for n, name in enumerate(folders, 1)]
+    datasets = _opened(sources)
+    names = _names(sources)
 
     def rows(told: Told) -> Iterator[pa.Table]:
         conflicts = _Conflicts(names)
@@ -69,6 +61,23 @@ def merge(
     return derive(what, target, writing)
 
 
+def _opened(sources: Sequence[Path]) -> list[Dataset]:
+    if len(sources) < 2:
+        raise UsageError("merge takes two datasets or more")
+    seen: dict[Path, Path] = {}
+    for source in sources:
+        if (before := seen.setdefault(source.resolve(), source)) is not source:
+            raise UsageError(f"{source} is the dataset {before} again; name each once")
+    return [Dataset.open(source) for source in sources]
+
+
+def _names(sources: Sequence[Path]) -> list[str]:
+    """Return the folders' names, with a number where two are alike: the record knows no places."""
+    names = [source.resolve().name for source in sources]
+    twice = {name for name in names if names.count(name) > 1}
+    return [f"{name} ({number})" if name in twice else name for number, name in enumerate(names, 1)]
+
+
 class _Conflicts:
     """Samples whose rows differ between the inputs, field by field."""
 
@@ -81,9 +90,8 @@ class _Conflicts:
     def add(self, table: pa.Table, again: np.ndarray) -> None:
         """Compare each row that repeats an id with the first row of that id."""
         first = np.maximum.accumulate(np.where(again, 0, np.arange(len(again))))
-        digests = row_digests(table)
         later = np.flatnonzero(again)
-        other = pc.not_equal(digests.take(pa.array(later)), digests.take(pa.array(first[later])))
+        other = pc.not_equal(*(canonical_rows(table.take(pa.array(rows))) for rows in (first[later], later)))
         later = later[other.to_numpy(zero_copy_only=False)]
         if not len(later):
             return

@@ -25,7 +25,7 @@ class _Model(BaseModel):
 class HoldOut(_Model):
     """A share of the training rows that becomes a split of its own, group by group."""
 
-    split: str = Field("val", pattern=_NAME)
+    split: str = Field(default="val", pattern=_NAME)
     of: str = "train"
     share: float = Field(gt=0, lt=1)
     by: str = "subject"
@@ -62,7 +62,7 @@ def stock_protocols() -> dict[str, str]:
 
 
 def load_protocol(name_or_path: str) -> Protocol:
-    """Return a stock protocol by name, or one of a YAML file by path; raise UsageError saying what is wrong."""
+    """Return a stock protocol by name, or one of a YAML file by path; UsageError says what is wrong."""
     if name_or_path in stock_protocols():
         text = _folder().joinpath(f"{name_or_path}.yaml").read_text("utf-8")
     elif name_or_path.endswith((".yaml", ".yml")):

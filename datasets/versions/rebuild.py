@@ -1,4 +1,4 @@
-"""What `facedata rebuild` needs of any verb: its inputs, found by version, and the first difference, named."""
+"""What `facedata rebuild` needs of any verb: its inputs, by version, and the first difference, named."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Inputs:
         )
 
     def source(self, name: str) -> Path:
-        """Return the folder or file that a dataset was read from, by its name or because it is the one given."""
+        """Return the folder or file that a dataset was read from, by its name or as the one that is given."""
         given = [path for path in self.given if path.exists() and not is_dataset(path)]
         beside = self.root.resolve().parent / name
         for path in (*given, beside):

@@ -92,8 +92,8 @@ def split_by_protocol(
 ) -> Derived:
     """Give each row the split whose condition holds of it; `seed` counts where a share is held out.
 
-    Raises UsageError where a row fits two splits, a split would be empty, a needed domain is absent, or splits
-    would share a person, a picture, a video or a family.
+    Raises UsageError where a row fits two splits, a split would be empty, a needed domain is absent, or
+    splits would share a person, a picture, a video or a family.
     """
     dataset = Dataset.open(source)
     hold = protocol.hold_out
