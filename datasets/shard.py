@@ -8,10 +8,12 @@ whole: what stands under a part's name is finished.
 from __future__ import annotations
 
 import errno
+import faulthandler
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,9 @@ class ShardSpec:
     max_pixels: int
     quarantined: Mapping[str, str] = field(default_factory=dict)
     """Places whose picture killed a worker, with the reason."""
+    limit: float = 0.0
+    """Seconds after which this process ends itself where one picture, with all that is made of it, takes
+    longer; 0 is no limit. For workers only: whoever hands out shards retries what is lost."""
 
 
 def do_shard(spec: ShardSpec) -> str:
@@ -99,17 +104,8 @@ class _Part:
             if reason := self.spec.quarantined.get(item.place):
                 self._fail(item.place, "killed-worker", reason)
                 continue
-            try:
-                loaded = item.load(self.spec.max_pixels)
-            except PictureError as error:
-                self._fail(item.place, error.kind, str(error))
-                continue
-            except OSError:
-                raise
-            except Exception as error:  # noqa: BLE001 - one odd picture must not end a run over a million
-                self._fail(item.place, "internal", f"{printable(item.place)}: {error!r}; please report it")
-                continue
-            self._make_item(item, loaded)
+            with _watched(self.spec.limit):
+                self._take(item)
         references = self.writer.close()
         samples = [_resolved(sample, references) for sample in self.rows]
         rows = [sample.to_row() for sample in samples]
@@ -125,6 +121,19 @@ class _Part:
             "failures": [failure.model_dump() for failure in self.failures],
         }
         write_text(self.work / PART_NAME, json.dumps(summary), flush=False)
+
+    def _take(self, item: Item) -> None:
+        try:
+            loaded = item.load(self.spec.max_pixels)
+        except PictureError as error:
+            self._fail(item.place, error.kind, str(error))
+            return
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one odd picture must not end a run over a million
+            self._fail(item.place, "internal", f"{printable(item.place)}: {error!r}; please report it")
+            return
+        self._make_item(item, loaded)
 
     def _make_item(self, item: Item, loaded: Loaded) -> None:
         task = self.spec.task
@@ -184,6 +193,23 @@ class _Part:
 
     def _fail(self, place: str, kind: str, reason: str) -> None:
         self.failures.append(Failure(place=place, kind=kind, reason=reason))
+
+
+@contextmanager
+def _watched(limit: float) -> Iterator[None]:
+    """End this process where the body takes longer than `limit` seconds, even if it hangs in a library.
+
+    The watchdog is a thread of C that needs no GIL; a signal's handler would wait for the library to return.
+    """
+    if limit <= 0:
+        yield
+        return
+    with Path(os.devnull).open("w") as nowhere:
+        faulthandler.dump_traceback_later(limit, exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 def _stem(sample: Sample) -> str:
