@@ -129,9 +129,14 @@ class View:
         return np.asarray(self.centre + moved * (1 + self.distortion * squared), np.float64)
 
     def bent(self, points: Floats) -> Floats:
-        """Return the places on the sensor (... x 2) of the pinhole's places: the inverse of `straight`."""
+        """Return the places on the sensor (... x 2) of the pinhole's places: the inverse of `straight`.
+
+        With k1 below 0 there is none farther out than the lens reaches; those places are drawn in alike.
+        """
         moved = (points - self.centre) / (min(self.width, self.height) / 2)
         far = np.linalg.norm(moved, axis=-1, keepdims=True)
+        if self.distortion < 0:
+            far = np.minimum(far, 2 / 3 / math.sqrt(-3 * self.distortion))
         near = far / (1 + self.distortion * far**2)
         for _ in range(8):  # Newton's steps on r (1 + k1 r^2) = far; five reach 1e-9 within the picture
             slope = np.maximum(1 + 3 * self.distortion * near**2, 0.05)

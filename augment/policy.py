@@ -203,8 +203,8 @@ def check_draws(operator: Operator[Any], given: Mapping[str, Draw], where: str =
         place = f"{where}: {operator.name}: {name}" if where else f"{operator.name}: {name}"
         parse_draw(draw, place)
         kind, arguments = next(iter(draw.items())) if isinstance(draw, dict) else ("constant", [draw])
-        # the ends of a normal distribution are nowhere: it is checked where it is drawn
-        for end in [] if kind == "normal" else arguments:
+        # a normal distribution has no ends, and is cut where the parameter's range has them
+        for end in arguments[:1] if kind == "normal" else arguments:
             try:
                 operator.sample(words, {**given, name: end})
             except UsageError as error:

@@ -88,6 +88,7 @@ def augment(
     layout: o.LayoutOption = o.Layout.files,
     engine: o.EngineOption = o.Engine.auto,
     workers: o.Workers = 0,
+    timeout: o.Timeout = 600.0,
     resume: o.Resume = False,
     overwrite: o.Overwrite = False,
     cache: o.CacheDir = None,
@@ -116,6 +117,7 @@ def augment(
         cache=cache,
         no_cache=no_cache,
         max_megapixels=max_pixels,
+        timeout=timeout,
     )
     reading = o.reading(label, label_map, name, domain, split, follow_links, column_map)
     if dry_run:

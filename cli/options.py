@@ -61,6 +61,15 @@ EngineOption = Annotated[
 Workers = Annotated[
     int, typer.Option(min=0, help="Worker processes; 0 takes one for each core.", rich_help_panel=_RUNNING)
 ]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        help="Seconds that a worker process may take over one picture and all that is made of it, before the "
+        "picture is set aside; 0 is no limit.",
+        rich_help_panel=_RUNNING,
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with a run that was stopped.", rich_help_panel=_RUNNING)
 ]
@@ -152,6 +161,7 @@ def options(
     cache: Path | None,
     no_cache: bool,
     max_megapixels: float,
+    timeout: float = 600.0,
 ) -> Options:
     """Return the engine's options."""
     from facedata.datasets.engine import Options
@@ -166,6 +176,7 @@ def options(
         overwrite=overwrite,
         cache=None if no_cache else cache or Path(os.environ.get("FACEDATA_CACHE", ".facedata/cache")),
         max_pixels=int(max_megapixels * 1e6),
+        timeout=timeout,
     )
 
 

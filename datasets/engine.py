@@ -76,6 +76,8 @@ class Options:
     `layout` changes where bytes lie, and over `max_pixels` a picture is a failure.
 
     `engine` is `serial`, `process`, or `auto`, which takes processes where there is enough work for them.
+    `timeout` is how many seconds one picture, with all that is made of it, may take in a worker process
+    before it is quarantined; 0 is no limit, and the serial engine has none.
     """
 
     layout: str = "files"
@@ -85,6 +87,7 @@ class Options:
     overwrite: bool = False
     cache: Path | None = None
     max_pixels: int = DEFAULT_MAX_PIXELS
+    timeout: float = 600.0
     progress: Progress | None = None
 
 
@@ -148,7 +151,9 @@ class _Run:
         self._report(done, total)
         missing = (spec for spec in self._specs() if not (parts / spec.name).is_dir())
         try:
-            for path in run_shards(missing, self._engine(), self.options.workers, self.task.preload):
+            options = self.options
+            preload, limit = self.task.preload, options.timeout
+            for path in run_shards(missing, self._engine(), options.workers, preload, limit):
                 done += expected[Path(path).name]
                 self._report(done, total)
         except BrokenProcessPool:

@@ -8,10 +8,12 @@ whole: what stands under a part's name is finished.
 from __future__ import annotations
 
 import errno
+import faulthandler
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,9 @@ class ShardSpec:
     max_pixels: int
     quarantined: Mapping[str, str] = field(default_factory=dict)
     """Places whose picture killed a worker, with the reason."""
+    limit: float = 0.0
+    """Seconds after which this process ends itself where one picture, with all that is made of it, takes
+    longer; 0 is no limit. For workers only: whoever hands out shards retries what is lost."""
 
 
 def do_shard(spec: ShardSpec) -> str:
@@ -99,8 +104,10 @@ class _Part:
             if reason := self.spec.quarantined.get(item.place):
                 self._fail(item.place, "killed-worker", reason)
                 continue
-            for loaded in self._load(item):
-                self._make_item(item, loaded)
+            with _watched(self.spec.limit) as again:
+                for loaded in self._load(item):
+                    self._make_item(item, loaded)
+                    again()  # each frame of a video has the time that a picture has
         references = self.writer.close()
         samples = [_resolved(sample, references) for sample in self.rows]
         rows = [sample.to_row() for sample in samples]
@@ -190,6 +197,29 @@ class _Part:
 
     def _fail(self, place: str, kind: str, reason: str) -> None:
         self.failures.append(Failure(place=place, kind=kind, reason=reason))
+
+
+@contextmanager
+def _watched(limit: float) -> Iterator[Callable[[], None]]:
+    """End this process where the body takes longer than `limit` seconds, even if it hangs in a library.
+
+    The function that it gives starts the time anew.
+
+    The watchdog is a thread of C that needs no GIL; a signal's handler would wait for the library to return.
+    """
+    if limit <= 0:
+        yield lambda: None
+        return
+    with Path(os.devnull).open("w") as nowhere:
+
+        def start() -> None:
+            faulthandler.dump_traceback_later(limit, exit=True, file=nowhere)
+
+        start()
+        try:
+            yield start
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 def file_stem(sample: Sample) -> str:
