@@ -118,7 +118,8 @@ class Operator(ABC, Generic[P]):
         `given` replaces the default distribution of the parameters it names.
         """
         given = given or {}
-        values = {name: self._drawn(name, given.get(name, draw), words) for name, draw in self.draws().items()}
+        draws = self.draws().items()
+        values = {name: self._drawn(name, given.get(name, draw), words) for name, draw in draws}
         return self.parse({**{k: v for k, v in given.items() if k not in values}, **values})
 
     def _drawn(self, name: str, draw: Draw, words: Words) -> Any:
