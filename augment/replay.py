@@ -21,7 +21,7 @@ from facedata.augment.kernels import faded, prepared
 from facedata.augment.light import CODED, LINEAR, ONE, srgb_encode
 from facedata.augment.operator import Applied, Image, Operator
 from facedata.augment.operators.capture import mixed
-from facedata.augment.optics import mirrored, point_spread, soften
+from facedata.augment.optics import mirrored, point_spread, soften, widest
 from facedata.augment.panel import PanelParameters
 from facedata.augment.sensor import flicker_gain
 from facedata.datasets.words import Words
@@ -393,6 +393,6 @@ def soft(light: Light, sigma: float) -> Light:
     """Return the light through a lens whose point spread has a deviation of `sigma` px."""
     if sigma < SHARP:
         return light
-    taps = point_spread(sigma)
+    taps = point_spread(min(sigma, widest(*light.shape[:2])))
     reach = len(taps) // 2
     return soften(light, taps, mirrored(light.shape[0], reach), mirrored(light.shape[1], reach))

@@ -33,6 +33,7 @@ class Order:
     inputs: Inputs
     target: Path
     options: Options
+    detector: str = "cascade"
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -69,6 +70,9 @@ def rebuild(
         list[Path] | None,
         typer.Option("--input", help="What it was made from, or a folder that holds that; may be repeated."),
     ] = None,
+    detector: Annotated[
+        str, typer.Option(help="What cut out the faces, as `facedata ingest --detector` takes it.")
+    ] = "cascade",
     engine: o.EngineOption = o.Engine.auto,
     workers: o.Workers = 0,
     overwrite: o.Overwrite = False,
@@ -97,7 +101,7 @@ def rebuild(
             max_megapixels=found.record.parameters.get("max_pixels", 64_000_000) / 1e6,
         )
         target = output or Path(folder, found.root.resolve().name)
-        order = Order(found.record, found.root, Inputs(found.root, inputs or ()), target, options)
+        order = Order(found.record, found.root, Inputs(found.root, inputs or ()), target, options, detector)
         _rebuilder(found.record)(order)
         _report(found, target, kept=output is not None, json_wanted=json_wanted)
         if output is None:
@@ -144,8 +148,39 @@ def _ingest(order: Order) -> None:
     if told["kind"] == "demo":
         numbers = {name: told[name] for name in ("identities", "pictures", "size")}
         library.ingest_demo(order.target, order.options, seed=order.seed, **numbers)
+    elif told["kind"] not in library.INGEST_KINDS:
+        library.ingest_reader(
+            told["kind"],
+            order.source(),
+            order.target,
+            _reading(told),
+            order.options,
+            choices=told.get("choices"),
+            framing=_framing(order),
+        )
     else:
         library.ingest(told["kind"], order.source(), order.target, _reading(told), order.options)
+
+
+def _framing(order: Order) -> Any:
+    from facedata.datasets.framing import Framing
+
+    return Framing.stated(order.parameters, order.detector)
+
+
+def _join(order: Order) -> None:
+    from facedata.datasets.detections.join import join
+
+    told = order.parameters
+    join(
+        order.source(),
+        order.inputs.source(told["input"]),
+        order.target,
+        told["kind"],
+        order.options,
+        name=told["name"],
+        tool_version=told.get("tool_version"),
+    )
 
 
 def _augment(order: Order) -> None:
@@ -219,6 +254,7 @@ def _edit(order: Order) -> None:
 
 REBUILDERS: dict[str, Callable[[Order], None]] = {
     "ingest": _ingest,
+    "join": _join,
     "augment": _augment,
     "filter": _filter,
     "merge": _merge,

@@ -11,6 +11,7 @@ from test_cli import facedata
 from typer.testing import CliRunner
 
 from facedata.cli.main import app
+from facedata.datasets.dataset import Dataset
 from facedata.datasets.readers.catalogue import READERS
 
 
@@ -94,3 +95,29 @@ def test_what_cannot_be_is_told(tmp_path, monkeypatch, arguments, code, words):
     assert done.stderr.count("facedata: ") == 1
     assert words in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_what_a_reader_read_and_a_join_are_rebuilt(tmp_path):
+    trees.siw(tmp_path / "siw")
+    facedata(
+        "ingest",
+        "siw",
+        "siw",
+        "-o",
+        "out",
+        "--frames",
+        1,
+        "--crop",
+        "box",
+        "--margin",
+        0,
+        cwd=tmp_path,
+        code=3,
+    )
+    source = next(Dataset.open(tmp_path / "out").rows(["source"]))["source"]
+    detected = f"FaceScore,AU12,input,frame\n0.9,0.5,{source['file']},{source['frame']}\n"
+    (tmp_path / "feat.csv").write_text(detected)
+    facedata("join", "out", "feat.csv", "--kind", "py-feat", "-o", "joined", cwd=tmp_path)
+    for name in ("out", "joined"):
+        told = json.loads(facedata("rebuild", name, "--json", cwd=tmp_path).stdout)
+        assert told["same"]

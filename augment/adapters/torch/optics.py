@@ -12,7 +12,7 @@ from torch import Tensor
 from facedata.augment.adapters.torch.light import grid, whole
 from facedata.augment.adapters.torch.pixels import held
 from facedata.augment.light import ONE
-from facedata.augment.optics import point_spread
+from facedata.augment.optics import point_spread, widest
 
 __all__ = ["blurred", "pack_spread", "shaded", "sites"]
 
@@ -26,7 +26,7 @@ def pack_spread(sigma: float, rows: int, columns: int) -> NDArray[np.float32]:
     Half of each axis's taps, the middle first, whole numbers that add up to 32768 on both sides. Light that
     passes the border comes back mirrored, over and over on a small picture: taps a period apart are one.
     """
-    taps = point_spread(sigma)
+    taps = point_spread(min(sigma, widest(rows, columns)))
     halves = [_folded(taps, count) for count in (rows, columns)]
     reach = _FEWEST
     while reach < max(map(len, halves)) - 1:
