@@ -40,6 +40,8 @@ MEAN: Final = 4096
 """Mean of each channel of a tile (Q12)."""
 _CODES: Final = 4096
 """Entries of an emission table: 8-bit codes with 4 bits of interpolation."""
+_LOGARITHMS: Final = np.log(np.maximum(np.arange(_CODES), 1e-99).clip(None, 255 * 16) / (255 * 16))
+"""Of those codes' signals, the first next to nothing."""
 LatticeName = Literal["rgb-stripe", "bgr-stripe", "rgb-rows", "pentile-diamond", "wrgb", "grid"]
 
 
@@ -153,26 +155,72 @@ def spectrum(name: str, width: float, height: float, x: Floats, y: Floats) -> ND
         across, down = parts.width * height, parts.height * width
     elif name == "grid":
         across = np.minimum(1.0, across)
-    turn_x, turn_y = np.exp(-2j * math.pi * parts.x * x), np.exp(-2j * math.pi * parts.y * y)
-    if not parts.diamonds:
-        rows, columns = turn_y * np.sinc(down * y), turn_x * np.sinc(across * x)
-        return np.asarray(np.einsum("cp,py,px->cyx", parts.shares, rows, columns), np.complex128)
-    along, up = (across * x)[:, None, :] / 2, (across * height * y)[:, :, None] / 2
-    shapes = np.sinc(along + up) * np.sinc(along - up) * turn_y[:, :, None] * turn_x[:, None, :]
-    return np.asarray(np.tensordot(parts.shares, shapes, axes=1), np.complex128)
+    sizes = np.stack([parts.x[:, 0], parts.y[:, 0], across[:, 0], down[:, 0]], axis=1)
+    return shone(sizes, parts.shares, parts.diamonds, height, x, y)
+
+
+@kernel
+def _sinc(x: float) -> float:
+    """Return sin(pi x) / (pi x)."""
+    turn = math.pi * x
+    return math.sin(turn) / turn if turn != 0 else 1.0
+
+
+@kernel
+def shone(
+    sizes: Floats, shares: Floats, diamonds: bool, tall: float, x: Floats, y: Floats
+) -> NDArray[np.complex128]:
+    """Return the coefficients of `spectrum`: of apertures at `sizes` (x, y, width, height; n x 4).
+
+    `shares` (3 x n) are theirs of each channel's light. Diamonds are `tall` times as tall as wide.
+    """
+    out = np.zeros((3, y.size, x.size), np.complex128)
+    rows, columns = np.empty(y.size, np.complex128), np.empty(x.size, np.complex128)
+    for part in range(sizes.shape[0]):
+        left, top, wide, high = sizes[part, 0], sizes[part, 1], sizes[part, 2], sizes[part, 3]
+        for i in range(y.size):
+            turn = -2 * math.pi * top * y[i]
+            rows[i] = complex(math.cos(turn), math.sin(turn)) * (1.0 if diamonds else _sinc(high * y[i]))
+        for j in range(x.size):
+            turn = -2 * math.pi * left * x[j]
+            columns[j] = complex(math.cos(turn), math.sin(turn)) * (1.0 if diamonds else _sinc(wide * x[j]))
+        for i in range(y.size):
+            for j in range(x.size):
+                wave = rows[i] * columns[j]
+                if diamonds:
+                    along, up = wide * x[j] / 2, wide * tall * y[i] / 2
+                    wave *= _sinc(along + up) * _sinc(along - up)
+                for channel in range(3):
+                    out[channel, i, j] += shares[channel, part] * wave
+    return out
 
 
 def transfer(x: Floats, y: Floats, jacobian: Floats, sigma: float, panel_sigma: float = 0.0) -> Floats:
-    """Return the optics' transfer of waves of (`x`, `y`) cycles per display pixel.
+    """Return the optics' transfer of waves of (`x`, `y`) cycles per display pixel: ... x len(y) x len(x).
 
     `jacobian` is d(display px) / d(sensor px), ... x 2 x 2, `sigma` the lens's Gaussian in sensor px,
     `panel_sigma` one before the camera (a projector's lens) in display px. A wave n has f = J^T n cycles per
     sensor px, of which lens and square photosite leave exp(-2 (pi sigma f)^2) sinc(f_x) sinc(f_y).
     """
-    (a, b), (c, d) = np.moveaxis(jacobian[..., None, None], (-4, -3), (0, 1))
-    wave_x, wave_y = a * x + c * y, b * x + d * y
-    exponent = sigma**2 * (wave_x**2 + wave_y**2) + panel_sigma**2 * (x**2 + y**2)
-    return np.asarray(np.exp(-2 * math.pi**2 * exponent) * np.sinc(wave_x) * np.sinc(wave_y), np.float64)
+    whole = np.ascontiguousarray(jacobian, np.float64)
+    found = passed(x, y, whole.reshape(-1, 2, 2), sigma, panel_sigma)
+    return found.reshape(*whole.shape[:-2], y.size, x.size)
+
+
+@kernel
+def passed(x: Floats, y: Floats, jacobians: Floats, sigma: float, panel_sigma: float) -> Floats:
+    """Return what `transfer` does for N jacobians."""
+    out = np.empty((jacobians.shape[0], y.size, x.size))
+    for n in range(jacobians.shape[0]):
+        for i in range(y.size):
+            for j in range(x.size):
+                wave_x = jacobians[n, 0, 0] * x[j] + jacobians[n, 1, 0] * y[i]
+                wave_y = jacobians[n, 0, 1] * x[j] + jacobians[n, 1, 1] * y[i]
+                lens = sigma * sigma * (wave_x * wave_x + wave_y * wave_y)
+                panel = panel_sigma * panel_sigma * (x[j] * x[j] + y[i] * y[i])
+                share = math.exp(-2 * math.pi**2 * (lens + panel))
+                out[n, i, j] = share * _sinc(wave_x) * _sinc(wave_y)
+    return out
 
 
 @lru_cache(maxsize=64)
@@ -269,8 +317,8 @@ def resolve(
         reach = max(1, math.ceil(0.66 * period / spread))
     x = np.arange(reach + 1.0) / period
     y = np.arange(-reach, reach + 1.0) / period
-    passed = transfer(x, y[:, None], jacobian, sigma, panel_sigma)
-    return Resolved(spectrum(name, width, height, x, y) * passed[..., None, :, :], period)
+    left = transfer(x, y, jacobian, sigma, panel_sigma)
+    return Resolved(spectrum(name, width, height, x, y) * left[..., None, :, :], period)
 
 
 def _least_stretch(jacobian: Floats) -> float:
@@ -329,6 +377,6 @@ def emission(gamma: float, contrast_ratio: float) -> NDArray[np.uint16]:
 
     L = L_b + (L_w - L_b) s^gamma, with L_b = L_w / contrast.
     """
-    signal = (np.arange(_CODES) / (255 * 16)).clip(0, 1) ** gamma
+    signal = np.exp(gamma * _LOGARITHMS)
     black = 1 / contrast_ratio
     return np.asarray(np.rint((black + (1 - black) * signal) * ONE), np.uint16)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facedata.augment.kernels import kernel
 from facedata.augment.light import ONE
 from facedata.augment.textures import environment, planckian
 
@@ -109,12 +110,28 @@ def reflected_cells(
     widest = math.acos(min(1.0, abs(float(normal[2])))) + math.atan(math.hypot(height, width) / 2 / focal)
     gain = tint * (brightest * _PER_UNIT)
     if widest < _FLAT:
-        mirror = (front.mirror * gain).astype(np.float32)
+        mirror = (front.mirror * gain).astype(np.float32).reshape(1, 1, 3)
     else:
         cosine = _cosines(room.shape[0], room.shape[1], (height, width), focal, normal)
         mirror = (schlick(cosine, front.mirror)[:, :, None] * gain).astype(np.float32)
-    light = room * mirror + (level * ONE).astype(np.float32)
-    return np.asarray(np.minimum(light + 0.5, 65535), np.uint16)
+    return _lit(room, mirror, (level * ONE).astype(np.float32))
+
+
+@kernel
+def _lit(
+    room: NDArray[np.float32], mirror: NDArray[np.float32], level: NDArray[np.float32]
+) -> NDArray[np.uint16]:
+    """Return room x mirror + level, uint16; `mirror` is of the room's size, or 1 x 1."""
+    height, width, _ = room.shape
+    out = np.empty((height, width, 3), np.uint16)
+    half, most = np.float32(0.5), np.float32(65535)
+    down, right = min(mirror.shape[0] - 1, 1), min(mirror.shape[1] - 1, 1)
+    for y in range(height):
+        for x in range(width):
+            for channel in range(3):
+                light = room[y, x, channel] * mirror[y * down, x * right, channel] + level[channel] + half
+                out[y, x, channel] = np.uint16(np.int32(min(light, most)))
+    return out
 
 
 def _smeared(room: NDArray[np.float32], lobe: float) -> NDArray[np.float32]:

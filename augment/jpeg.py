@@ -73,7 +73,8 @@ def recompressed(planes: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     if planes.shape[2] < _LEAST_WIDTH:
         settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
         coded = cv2.imencode(".jpg", cv2.merge(list(planes[::-1])), settings)[1]
-        return np.stack(cv2.split(cv2.imdecode(coded, cv2.IMREAD_COLOR))[::-1])
+        found = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
+        return np.ascontiguousarray(np.moveaxis(found, 2, 0)[::-1])
     luma, chroma = _steps(quality)
     return passed(np.ascontiguousarray(planes), luma, chroma)
 

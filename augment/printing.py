@@ -259,11 +259,7 @@ def print_light(
     tones = separations(warped, *sheet.separation_tables())
     if shift >= 0.25:
         tones = misregistered(tones, shift, words)
-    table, levels, side = screen or (
-        np.zeros((CELL_LEVELS + 1) * CELL_SIDE**2, np.int16),
-        CELL_LEVELS,
-        CELL_SIDE,
-    )
+    table, levels, side = screen or (np.empty(0, np.int16), CELL_LEVELS, CELL_SIDE)
     phases = _phases(halftone, scale, side, parameters.paper_seed)
     ink = sheet.tables(levels, side)
     return screened(

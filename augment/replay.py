@@ -38,7 +38,8 @@ _AIRY: Final = 0.42 * 0.55
 _SAME: Final = 0.04
 """Relative change of the lattice's scale over which one tile serves."""
 _TILES: Final = 16
-_GRID: Final = np.stack(np.meshgrid(np.linspace(0, 1, 5), np.linspace(0, 1, 5)), axis=-1).reshape(-1, 2)
+_PLACES: Final = np.array([(0.5, 0.5), *((x / 4, y / 4) for y in range(5) for x in range(5))])
+"""Places at which the lattice's scale is looked at, of the frame: its middle, then a grid."""
 
 
 P = TypeVar("P", bound=PanelParameters)
@@ -177,31 +178,13 @@ class Scene(Generic[P]):
 
     def jacobians(self, places: Floats) -> Floats:
         """Return d(display px) / d(sensor px), N x 2 x 2, at places (N x 2) of the sensor."""
-        view, inverse = self.sensor, self.sensor_backward
-        away = places - view.centre
-        # the lens maps r to r (1 + k1 r^2), whose derivative is (1 + k1 r^2) I + 2 k1 r r^T
-        curve = view.distortion / (min(view.width, view.height) / 2) ** 2
-        bend = 1 + curve * np.sum(away**2, axis=1)[:, None]
-        unbent = np.eye(2) * bend[:, :, None] + 2 * curve * away[:, :, None] * away[:, None, :]
-        seen = (view.centre + away * bend) @ inverse[:, :2].T + inverse[:, 2]
-        depth = np.maximum(seen[:, 2], 0.05)[:, None, None]
-        mapped = inverse[:2, :2] - seen[:, :2, None] / depth * inverse[2, :2]
-        return np.asarray(mapped @ unbent * (self.per_pixel / depth), np.float64)
+        return self._local(places)[1]
 
-    def scales(self, places: Floats) -> Floats:
-        """Return how small the lattice is seen at places of the sensor (N x 2), over the middle's.
-
-        Perspective makes it as small as the inverse map's third coordinate says, the lens by 1 + 2 k1 r^2,
-        the mean of its stretches along and across.
-        """
+    def _local(self, places: Floats) -> tuple[Floats, Floats]:
+        """Return how small the lattice is seen at places, over the middle's, and the derivatives there."""
         view = self.sensor
-        away = places - view.centre
         curve = view.distortion / (min(view.width, view.height) / 2) ** 2
-        bend = 1 + curve * np.sum(away**2, axis=1)
-        depth = (view.centre + away * bend[:, None]) @ self.sensor_backward[2, :2] + self.sensor_backward[
-            2, 2
-        ]
-        return np.asarray(depth / np.maximum(2 * bend - 1, 0.05), np.float64)
+        return screen.local(places, view.centre, curve, self.sensor_backward, self.per_pixel)
 
     def resolved(self, jacobian: Floats) -> display.Resolved:
         """Return the lattice as lens and photosites leave it where the map has those derivatives."""
@@ -213,16 +196,17 @@ class Scene(Generic[P]):
     def tiles(self) -> tuple[Light, float, float]:
         """Return the lattice's tiles for `screen.mosaic`, the smallest scale and the step between tiles."""
         view = self.sensor
-        places = _GRID * (view.width - 1, view.height - 1)
-        scales = np.clip(self.scales(places), 0.1, 10)
+        places = _PLACES * (view.width - 1, view.height - 1)
+        scales, jacobians = self._local(places)
+        scales = scales[1:].clip(0.1, 10)
         near, far = float(scales.min()), float(scales.max())
         count = min(_TILES, 1 + int((far / near - 1) / _SAME))
         if count == 1:
-            return self.resolved(self.jacobian()).tile()[None], near, 1.0
+            return self.resolved(jacobians[0]).tile()[None], near, 1.0
         step = (far - near) / count
         middles = near + (np.arange(count) + 0.5) * step
         nearest = np.argsort(np.abs(scales - middles[:, None]), axis=1, kind="stable")[:, :4]
-        return self.resolved(self.jacobians(places)[nearest].mean(axis=1)).tile(), near, step
+        return self.resolved(jacobians[1:][nearest].mean(axis=1)).tile(), near, step
 
     def boxes(self, rim: float) -> tuple[Floats, Floats, Floats]:
         """Return picture, screen and device: left, top, right, bottom, corner radius in px of the parent.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from facedata.augment.kernels import kernel
 from facedata.augment.operator import Image
 
-__all__ = ["compose", "cover", "inside", "mosaic", "packed", "project", "to_display_grid"]
+__all__ = ["compose", "cover", "inside", "local", "mosaic", "packed", "project", "to_display_grid"]
 
 Floats = NDArray[np.float64]
 Light = NDArray[np.uint16]
@@ -134,6 +134,37 @@ def project(
 
 
 @kernel
+def local(
+    places: Floats, centre: tuple[float, float], curve: float, inverse: Floats, per_pixel: float
+) -> tuple[Floats, Floats]:
+    """Return (scales, derivatives: N x 2 x 2) of the map from sensor px to display px at places (N x 2).
+
+    `inverse` maps the pinhole's px to those of the picture, each `per_pixel` of the display; the lens's are
+    bent by `curve` a squared px about `centre`. A scale says how small the lattice is seen: perspective makes
+    it as small as the inverse map's third coordinate says, the lens by 1 + 2 k1 r^2, the mean of its
+    stretches along and across.
+    """
+    count = places.shape[0]
+    scales, found = np.empty(count), np.empty((count, 2, 2))
+    for i in range(count):
+        x, y = places[i, 0] - centre[0], places[i, 1] - centre[1]
+        # the lens maps r to r (1 + k1 r^2), whose derivative is (1 + k1 r^2) I + 2 k1 r r^T
+        bend = 1 + curve * (x * x + y * y)
+        x_x, x_y, y_y = bend + 2 * curve * x * x, 2 * curve * x * y, bend + 2 * curve * y * y
+        x, y = centre[0] + x * bend, centre[1] + y * bend
+        depth = inverse[2, 0] * x + inverse[2, 1] * y + inverse[2, 2]
+        scales[i] = depth / max(2 * bend - 1, 0.05)
+        depth = max(depth, 0.05)
+        for axis in range(2):
+            at = (inverse[axis, 0] * x + inverse[axis, 1] * y + inverse[axis, 2]) / depth
+            along = (inverse[axis, 0] - at * inverse[2, 0]) * per_pixel / depth
+            across = (inverse[axis, 1] - at * inverse[2, 1]) * per_pixel / depth
+            found[i, axis, 0] = along * x_x + across * x_y
+            found[i, axis, 1] = along * x_y + across * y_y
+    return scales, found
+
+
+@kernel
 def mosaic(
     emitted: Light,
     added: Light,
@@ -150,7 +181,7 @@ def mosaic(
 
     `emitted` and `added` are light at the frame's size, with and without the lattice; `transform` maps sensor
     px to periods of the lattice; `tiles` is n x 3 x 2^b x 2^b, 4096 mean: tile i is for places whose scale
-    (`Scene.scales`) is from `nearest` + i * `step`; `gain` (Q15, rows x 3) and `ambient_gain` (Q15,
+    (`local`) is from `nearest` + i * `step`; `gain` (Q15, rows x 3) and `ambient_gain` (Q15,
     rows) are the shutter's gains on either light's flicker.
     """
     height, width, _ = emitted.shape

@@ -67,7 +67,9 @@ def test_the_transfer_is_that_of_lens_and_photosite():
         x, y = jacobian.T @ order
         lens = np.exp(-2 * np.pi**2 * (0.3**2 * (x * x + y * y) + 0.2**2 * (order[0] ** 2 + order[1] ** 2)))
         photosite = np.sin(np.pi * x) / (np.pi * x) * np.sin(np.pi * y) / (np.pi * y)
-        passed = display.transfer(np.array([[order[0]]]), np.array([[order[1]]]), jacobian, 0.3, 0.2)
+        passed = display.transfer(
+            np.array([float(order[0])]), np.array([float(order[1])]), jacobian, 0.3, 0.2
+        )
         assert passed.item() == pytest.approx(lens * photosite)
 
 

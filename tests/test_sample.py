@@ -112,6 +112,7 @@ def test_words_are_pinned():
 def test_words_are_in_range_and_independent(seed, key):
     words = Words.of(seed, key)
     assert words.named("a").word() == Words.of(seed, key).named("a").word() != words.named("b").word()
+    assert words.first("a") == words.named("a").word()
     values = [words.uniform(-2, 3) for _ in range(20)]
     assert all(-2 <= value < 3 for value in values)
     assert len(set(values)) == 20
