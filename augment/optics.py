@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ __all__ = [
 
 Light = NDArray[np.uint16]
 
+_WIDE: Final = 50.0
+"""Deviation in px from which a point spread is transformed: its sums, as many as squared px, take longer."""
+
 
 @lru_cache(maxsize=256)
 def point_spread(sigma: float) -> NDArray[np.int32]:
@@ -35,7 +38,13 @@ def point_spread(sigma: float) -> NDArray[np.int32]:
     exp(s^2 (cos w - 1)), from which it is computed.
     """
     reach = math.ceil(4.5 * sigma) + 2
-    whole = np.rint(_spread(sigma, reach, 1 << (4 * reach).bit_length()) * ONE).astype(np.int32)
+    count = 1 << (4 * reach).bit_length()
+    if sigma < _WIDE:
+        taps = _spread(sigma, reach, count)
+    else:
+        passed = np.exp(sigma * sigma * (np.cos(2 * np.pi * np.arange(count // 2 + 1) / count) - 1))
+        taps = np.roll(np.fft.irfft(passed, count), reach)[: 2 * reach + 1]
+    whole = np.rint(taps * ONE).astype(np.int32)
     # taps of a ten-thousandth change the variance by less than a percent, and cost as much as the others
     whole[whole < 4] = 0
     whole[reach] += ONE - whole.sum()
