@@ -37,9 +37,9 @@ BOUNDS = {
     "low-resolution": (2, 0.15),
     # a code's difference may move a coefficient of JPEG by a step, and with it 64 px and more
     "capture": (24, 0.2),
-    "replay-lcd": (48, 1.0),
-    "replay-oled": (48, 1.0),
-    "replay-projector": (48, 1.0),
+    "replay-lcd": (64, 1.0),
+    "replay-oled": (64, 1.0),
+    "replay-projector": (64, 1.0),
     # their light before the lens agrees within 2: see test_torch_media
     "print-inkjet": (32, 0.2),
     "print-laser": (32, 0.2),

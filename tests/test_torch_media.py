@@ -294,7 +294,7 @@ def test_a_policy_makes_the_pictures_of_the_command(name):
         parent = Sample(sample_id=sample, content_hash="0" * 32, image="a", width=64, height=64, label="live")
         row = task.plan(parent)[1].sample
         difference = np.abs(made[number] - replay(row.parameters, images[number]))
-        assert difference.mean() <= 1
+        assert difference.mean() <= 1.5  # a code of difference before an instrument, and JPEG twice
         assert row.attack == attacks[number]
     assert len(set(attacks)) > 1
 

@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate
 
 from facedata.augment.adapters.torch.base import Packed, Params
 from facedata.augment.adapters.torch.blurs import pack_shadow, shadowed
-from facedata.augment.adapters.torch.camera import Photographs, pack_camera, pack_room
+from facedata.augment.adapters.torch.camera import Photographs, pack_camera, pack_room, room
 from facedata.augment.adapters.torch.light import mixed, to_light
 from facedata.augment.adapters.torch.pixels import column, rounded
 from facedata.augment.adapters.torch.printed import Press, pack_print
@@ -110,8 +110,7 @@ class BatchedSheet(Photographs):
         cover = covered(seen, params["box"], params["steps"])
         if "outline" in params:
             cover = torch.minimum(cover, _scissors(params["outline"], seen))
-        behind = interpolate(params["room"], size=image.shape[2:], mode="bilinear", align_corners=False)
-        behind, shade = behind.round(), torch.zeros_like(cover)
+        behind, shade = room(params, *image.shape[2:]), torch.zeros_like(cover)
         if params["shadow_rows"].shape[1]:
             behind = torch.where(column(params["worn"]) > 0, to_light(image), behind)
             shade = shadowed(cover, params)
