@@ -244,7 +244,7 @@ def test_a_panel_gives_the_mosaic_of_the_numpy_half(name, oversample):
     else:
         changes |= {"pulse_depth": 0.6, "distance": 300.0, "illuminance": 300.0, "mirrored_luminance": 200.0}
     if name == "replay-oled":
-        changes["density"] = 220.0  # coarse: a lattice that nobody sees takes one tile
+        changes["density"] = 130.0  # coarse: a lattice that nobody sees takes one tile
     parameters = still(name, **changes)
     scene = module.operator.scene(parameters, size[1], size[0])
     image = picture(*size, 3)
