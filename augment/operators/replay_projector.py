@@ -137,7 +137,7 @@ class ProjectorParameters(PanelParameters):
         "light of the room on the wall", unit="lx", low=0, high=20000, draw={"log_uniform": [3, 80]}
     )
     exposure_time: float = quantity(
-        "time that each row is exposed", unit="s", low=1e-5, high=1, draw={"log_uniform": [1 / 250, 1 / 25]}
+        "time that each row is exposed", unit="s", low=1e-5, high=1, draw={"log_uniform": [1 / 100, 1 / 15]}
     )
 
 
