@@ -1,4 +1,4 @@
-"""`facedata annotate`: instruction records for the samples of a dataset, planned, asked, checked and written."""
+"""`facedata annotate`: instruction records for the samples of a dataset, planned, asked and checked."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Asking:
 
 @dataclass(slots=True)
 class Plan:
-    """What a run would ask: requests, those the journal answers already, tokens and US dollars for the rest."""
+    """What a run would ask, and what of it the journal answers already; tokens and US dollars of the rest."""
 
     requests: int = 0
     in_journal: int = 0
@@ -131,7 +131,8 @@ def _jobs(dataset: Dataset, tasks: Sequence[Task], asking: Asking) -> Jobs:
 def _nothing_to_ask(passed_over: Counter[tuple[str, str]], tasks: Sequence[Task]) -> str:
     lacking = ", ".join(f"{count} lack {key} ({task})" for (task, key), count in sorted(passed_over.items()))
     names = ", ".join(task.name for task in tasks)
-    return f"no sample has what {names} needs: {lacking or 'the dataset is empty'}; take a dataset with these labels"
+    reason = lacking or "the dataset is empty"
+    return f"no sample has what {names} needs: {reason}; take a dataset with these labels"
 
 
 def settings(tasks: Sequence[Task], provider: Provider, asking: Asking) -> dict[str, Any]:
