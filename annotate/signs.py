@@ -1,8 +1,8 @@
 """Which signs of an attack, or of a live face, a picture shows by what is recorded of it.
 
 A sign is named only where the physics of the recorded parameters left it large enough to be seen; the tables
-`cues` and `live` of `knowledge` say when. Pictures whose making is not recorded have no signs: not even a typical
-one is claimed of them.
+`cues` and `live` of `knowledge` say when. Pictures whose making is not recorded have no signs: not even a
+typical one is claimed of them.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """What the camera left of an attack's medium, worked out from the recorded parameters of a step.
 
-Each measure is the size that something has in the stored picture: a period in px, a contrast over the mean, an
-angle. A cue is claimed where its measure is large enough (`knowledge/cues.yaml`), so that no text tells of a
-lattice that the lens blurred away. The equations are those of docs/physics; where the row holds the operator's
-own truth (`attributes.truth`), the waves are taken from there. What cannot be worked out is left out.
+Each measure is the size that something has in the stored picture: a period in px, a contrast over the mean,
+an angle. A cue is claimed where its measure is large enough (`knowledge/cues.yaml`), so that no text tells of
+a lattice that the lens blurred away. The equations are those of docs/physics; where the row holds the
+operator's own truth (`attributes.truth`), the waves are taken from there. What cannot be worked out is left
+out.
 """
 
 from __future__ import annotations
@@ -108,7 +109,9 @@ def _panel_waves(operator: str, p: Parameters) -> list[_Wave]:
 def _stripe_waves(
     scale: float, sigma: float, turn: float, aperture: tuple[float, float], lattice: str
 ) -> list[_Wave]:
-    """Return the first harmonics across and along a panel seen straight on; `scale` in photosites a display px.
+    """Return the first harmonics across and along a panel seen straight on.
+
+    `scale` is in photosites a display px.
 
     For layouts that are not stripes a lower bound of the amplitude stands in: a diamond that fills its cell.
     """
@@ -146,7 +149,7 @@ def _fold(x: float, y: float, green: bool) -> tuple[float, float]:
 
 
 def _left(wave: _Wave, oversample: float) -> float:
-    """Return a wave's amplitude after demosaicing by means of neighbours and averaging to the picture's size."""
+    """Return a wave's amplitude after demosaicing (means of neighbours) and averaging to the picture."""
     cx, cy = math.cos(2 * math.pi * wave.x), math.cos(2 * math.pi * wave.y)
     demosaiced = 0.5 + 0.25 * (cx + cy) if wave.green else (0.5 + 0.5 * cx) * (0.5 + 0.5 * cy)
     if oversample > 1:
@@ -158,7 +161,7 @@ def _left(wave: _Wave, oversample: float) -> float:
 def _dots(
     operator: str, p: Parameters, truth: Mapping[str, Any], width: int, height: int
 ) -> dict[str, float]:
-    """Dots of a print: their pitch in px, and what a lens leaves of their first harmonic at a mid-tone."""
+    """Return the pitch of a print's dots, px, and what a lens leaves of them at a mid-tone."""
     del truth
     if operator in ("sfc-halftone", "bn-halftone"):
         cell = 25.4 / p["ruling"] if operator == "sfc-halftone" else p["dot"] / 1000
@@ -175,7 +178,7 @@ def _dots(
 def _bands(
     operator: str, p: Parameters, truth: Mapping[str, Any], width: int, height: int
 ) -> dict[str, float]:
-    """Bands of a rolling shutter: amplitude of the first harmonic and how many cross the picture."""
+    """Return of a rolling shutter's bands the first amplitude, and how many cross the picture."""
     del truth, width, height
     time = p["row_time"] * 1e-6 * p["frame_rows"]
     found = {}
@@ -194,7 +197,7 @@ def _bands(
 def _room(
     operator: str, p: Parameters, truth: Mapping[str, Any], width: int, height: int
 ) -> dict[str, float]:
-    """Light of the room on a screen or wall, over its white: what it mirrors, and what it scatters."""
+    """Return the room's light on a screen or wall, over its white: what it mirrors, and what it scatters."""
     del truth, width, height
     if operator == "reflection":
         return {"mirrored": float(p["strength"])}
@@ -212,7 +215,7 @@ def _room(
 def _sheet(
     operator: str, p: Parameters, truth: Mapping[str, Any], width: int, height: int
 ) -> dict[str, float]:
-    """The sheet: how far it bends (deg), its blacks, its highlight, banding, fibres and noise."""
+    """Return how far a sheet bends (deg), its blacks, its highlight, banding, fibres and noise."""
     del truth
     scale = p["medium_width"] / (p["fill"] * width)  # mm a px
     found = {
@@ -237,7 +240,7 @@ def _sheet(
 
 
 def _lobe(p: Parameters, turn: float) -> float:
-    """Return (n.h)^m where it is largest near the sheet's middle; `turn` is how far a bent sheet's normal goes.
+    """Return (n.h)^m where it is largest near the middle; `turn` is how far a bent sheet's normal goes, deg.
 
     A flat sheet sees the lamp under one angle; of a bent one some place is turned halfway to it, at most by
     `turn`, if the rulings lie across: a third of it is counted on.
