@@ -48,6 +48,10 @@ class _Environment(ImmutableSandboxedEnvironment):
             return attr in _LISTS
         return not callable(value)
 
+    def wrap_str_format(self, value: Any) -> None:
+        """Leave `format` to `is_safe_attribute`, which refuses it: a width can be as large as one likes."""
+        del value
+
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Refuse what repeats a text, formats one or takes powers."""
         texts = isinstance(left, str | list | tuple) or isinstance(right, str | list | tuple)
