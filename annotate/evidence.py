@@ -12,7 +12,7 @@
     questions   [{question, answer, ...}]    choices  four expressions, the shown one among them
     face        [x, y, width, height]        picture  {width, height}
 
-Only what the row says goes in, and a key is missing where the row says nothing. `origin` is `truth` (rendered),
+Only what the row says goes in; a key is missing where the row says nothing. `origin` is `truth` (rendered),
 `human` (a dataset's coders), `detector` (with `tool`; only where no human coded the face) or `adjudicated`.
 `side` is the person's own; a unit that is present without a grade has no intensity. What somebody felt or was
 asked to show is never taken for an expression. Age, gender and race come under `demographics`, and only those
@@ -34,7 +34,7 @@ from facedata.annotate.questions import choices_of, questions_of
 from facedata.annotate.signs import signs_of
 from facedata.datasets.sample import Sample
 
-__all__ = ["DEMOGRAPHICS", "demographics_of", "evidence_of", "region_of"]
+__all__ = ["DEMOGRAPHICS", "demographics_of", "evidence_of", "origin_of", "region_of"]
 
 DEMOGRAPHICS = ("age", "gender", "race")
 _SMALLEST = 0.002  # of the picture: specks of a mask are no place that one would point at
@@ -48,10 +48,10 @@ def evidence_of(sample: Sample, mask: NDArray[np.uint8] | None = None) -> dict[s
     """Return the evidence of a sample, JSON-ready; `mask`, uint8 H x W, is its layer of that name."""
     found: dict[str, Any] = {"picture": {"width": sample.width, "height": sample.height}}
     if sample.label is not None:
-        found["label"] = {"value": sample.label, "origin": _origin(sample, "label")}
+        found["label"] = {"value": sample.label, "origin": origin_of(sample, "label")}
     if sample.attack is not None:
         known = {"species": sample.attack, **species(sample.attack)}
-        found["attack"] = {**known, "origin": _origin(sample, "attack")}
+        found["attack"] = {**known, "origin": origin_of(sample, "attack")}
     found |= _classes(sample, found.get("attack", {}))
     found |= _expression(sample)
     if sample.box is not None:
@@ -61,7 +61,7 @@ def evidence_of(sample: Sample, mask: NDArray[np.uint8] | None = None) -> dict[s
     if steps := _steps(sample.parameters):
         found["steps"] = steps
     if sample.label == "live":
-        found["region"] = {"boxes": [], "share": 0.0, "edges": [], "origin": _origin(sample, "label")}
+        found["region"] = {"boxes": [], "share": 0.0, "edges": [], "origin": origin_of(sample, "label")}
     elif mask is not None and sample.label == "spoof" and (region := region_of(mask)) is not None:
         found["region"] = {**region, "origin": "truth"}
     if (signs := signs_of(sample, found.get("region"))) is not None:
@@ -122,9 +122,9 @@ def _bounds(points: Sequence[tuple[float, float]]) -> list[float]:
 def _expression(sample: Sample) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if sample.expression in EXPRESSIONS:
-        found["expression"] = {"value": sample.expression, "origin": _origin(sample, "expression")}
+        found["expression"] = {"value": sample.expression, "origin": origin_of(sample, "expression")}
     if sample.au_domain is not None:
-        origin = {"origin": _origin(sample, "au")}
+        origin = {"origin": origin_of(sample, "au")}
         sides = (sample.attributes or {}).get("au_side") or {}
         found |= _action_units(sample.au or {}, sample.au_domain, sides, origin)
     else:
@@ -196,7 +196,7 @@ def _looks(value: Any, table: Mapping[str, Any]) -> list[tuple[str, dict[str, An
     return [(look["short"], {"says": look["says"]}) for look in looks]
 
 
-def _origin(sample: Sample, field: str) -> str:
+def origin_of(sample: Sample, field: str) -> str:
     """Return where a field of the row comes from; the rendered faces are known, a dataset's were coded.
 
     `attributes.origin` is one word for all of the row, or a word for each field.
