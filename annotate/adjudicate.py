@@ -6,8 +6,8 @@ theta_s(c, l) is how often source s says l where c is so (Dawid and Skene, *Appl
 with sources independent given the truth. It is counted where a reference is known and pulled towards a stated
 reliability: theta = (n_cl + M t_cl) / (n_c + M), t with the stated share of right answers on the diagonal and
 the rest spread evenly. So a source of which nothing is known counts as stated, and one with hundreds of
-references as it did. Dawid and Skene's own estimation without references (EM) is left out on purpose: with two
-or three sources it may settle on the wrong one.
+references as it did. Dawid and Skene's own estimation without references (EM) is left out on purpose: with
+two or three sources it may settle on the wrong one.
 
 Draws of one model share its mistakes. They count together as one vote (the limit of full correlation), not as
 many: asking again makes nobody surer than the model deserves.
@@ -26,8 +26,8 @@ STATED = {"human": 0.95, "detector": 0.75, "model": 0.6}
 """Shares of right answers that sources of a kind are taken to have, before any of theirs was counted.
 
 People: FACS's final test asks for an agreement of .70 (twice what both coded, over all that each coded; from
-memory). With a fifth of the decisions positive, two coders then differ in 2 x .2 x .3 = .12 of them, so each is
-wrong in about .06. Detectors and models: below what is published for the good ones (a general model of 4
+memory). With a fifth of the decisions positive, two coders then differ in 2 x .2 x .3 = .12 of them, so each
+is wrong in about .06. Detectors and models: below what is published for the good ones (a general model of 4
 billion parameters reached an F1 of .38 on DISFA), so that what is not known counts little.
 """
 

@@ -54,26 +54,38 @@ def evidence_of(sample: Sample, mask: NDArray[np.uint8] | None = None) -> dict[s
         found["attack"] = {**known, "origin": origin_of(sample, "attack")}
     found |= _classes(sample, found.get("attack", {}))
     found |= _expression(sample)
-    if sample.box is not None:
-        found["face"] = [round(value, 1) for value in sample.box]
-    if sample.landmarks is not None and len(sample.landmarks) == 68:
-        found["parts"] = {name: _bounds(sample.landmarks[a:b]) for name, (a, b) in _PARTS.items()}
+    found |= _places(sample)
     if steps := _steps(sample.parameters):
         found["steps"] = steps
     if sample.label == "live":
         found["region"] = {"boxes": [], "share": 0.0, "edges": [], "origin": origin_of(sample, "label")}
     elif mask is not None and sample.label == "spoof" and (region := region_of(mask)) is not None:
         found["region"] = {**region, "origin": "truth"}
+    return found | _derived(sample, found)
+
+
+def _derived(sample: Sample, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what follows from the rest: signs, attributes, questions and options."""
+    more: dict[str, Any] = {}
     if (signs := signs_of(sample, found.get("region"))) is not None:
-        found["signs"] = signs
+        more["signs"] = signs
     # what an attack's picture is of stays, but round it stands another scene in another light
     levels = ("person",) if sample.label == "spoof" else ("person", "image")
     if attributes := [one for one in _attributes(sample.attributes or {}) if one["level"] in levels]:
-        found["attributes"] = attributes
-    if questions := questions_of(found):
-        found["questions"] = questions
+        more["attributes"] = attributes
+    if questions := questions_of({**found, **more}):
+        more["questions"] = questions
     if "expression" in found:
-        found["choices"] = choices_of(found["expression"]["value"], sample.sample_id)
+        more["choices"] = choices_of(found["expression"]["value"], sample.sample_id)
+    return more
+
+
+def _places(sample: Sample) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if sample.box is not None:
+        found["face"] = [round(value, 1) for value in sample.box]
+    if sample.landmarks is not None and len(sample.landmarks) == 68:
+        found["parts"] = {name: _bounds(sample.landmarks[a:b]) for name, (a, b) in _PARTS.items()}
     return found
 
 
@@ -134,7 +146,7 @@ def _expression(sample: Sample) -> dict[str, Any]:
 
 
 def _detected(sample: Sample) -> dict[str, Any]:
-    """Return the units that a detector says show, of the first tool by name that tells present from absent."""
+    """Return the units that a detector says show: the first tool by name that tells present from absent."""
     tools = (sample.attributes or {}).get("detected") or {}
     for name in sorted(tools):
         told = tools[name]

@@ -20,8 +20,7 @@ __all__ = ["knowledge", "signs", "species"]
 def knowledge(name: str) -> dict[Any, Any]:
     """Return the table `name`; do not change it."""
     path = files("facedata.annotate").joinpath("knowledge", f"{name}.yaml")
-    table = yaml.safe_load(path.read_text("utf-8"))
-    assert isinstance(table, dict), name
+    table: dict[Any, Any] = yaml.safe_load(path.read_text("utf-8"))
     return table
 
 
@@ -34,7 +33,7 @@ def signs() -> dict[str, dict[str, Any]]:
 
 @functools.cache
 def species(attack: str) -> dict[str, str]:
-    """Return what is known of an attack species, by its longest known prefix (`known`); nothing where none is.
+    """Return what is known of an attack species, by its longest known prefix (`known`); else nothing.
 
     >>> species("replay/lcd/phone")["class"]
     'replay'

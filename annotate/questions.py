@@ -1,7 +1,7 @@
 """Questions that a row's labels answer, and the options of a multiple choice.
 
-Every question comes from a stated label, and what was not coded is not asked about. Answers are `yes`, `no` or a
-few words; `positive` and `negative` are clauses for the longer answer.
+Every question comes from a stated label, and what was not coded is not asked about. Answers are `yes`, `no`
+or a few words; `positive` and `negative` are clauses for the longer answer.
 """
 
 from __future__ import annotations

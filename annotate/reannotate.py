@@ -5,9 +5,9 @@ What is decided how is in `adjudicate` and `votes`. The rules of the house on to
 - Nothing is asserted from pixels alone: a question that only models answered stays open ("not coded").
 - Rendered truth is never adjudicated: it is the reference that others are measured by. Where there is none,
   people's labels are, each row's own left out when that row is decided.
-- A label that a person gave is overturned by a person only. Where the others outweigh it, where the probability
-  stays below the threshold, or where a model contradicts what it was told, the question goes to review, and the
-  row keeps what it had.
+- A label that a person gave is overturned by a person only. Where the others outweigh it, where the
+  probability stays below the threshold, or where a model contradicts what it was told, the question goes to
+  review, and the row keeps what it had.
 - The shown expression is asked for, not what somebody felt.
 
 The results are edits, as `facedata edit` takes them, and lines for people to review.
@@ -34,6 +34,7 @@ __all__ = ["Adjudicated", "ProposedEdit", "Review", "reannotate_expressions", "r
 
 AUTHOR = "facedata annotate"
 THRESHOLD = 0.9
+_REFERENCES = ("truth", "human")  # a label that was adjudicated is no reference: it holds the others' votes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class ProposedEdit:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """A question for people: `label` is the row's, `suggested` what the votes come to, with its probability."""
+    """A question for people: `label` is the row's, `suggested` what the votes come to, so probably."""
 
     sid: str
     field: str
@@ -90,20 +91,26 @@ class _Judge:
         if odd := {kind: share for kind, share in stated.items() if not 0 < share < 1}:
             raise UsageError(f"reliabilities {odd} are not between 0 and 1")
         self.kinds: dict[str, str] = {"human": "human"}
-        self.reliability = Reliability(classes, self.kinds, {**STATED, **stated})
+        self._counted = {
+            reference: Reliability(classes, self.kinds, {**STATED, **stated}) for reference in _REFERENCES
+        }
         self.threshold = threshold
         self._labels: dict[str, Counter[str]] = defaultdict(Counter)
         self._reference = "human"
 
+    @property
+    def reliability(self) -> Reliability:
+        """The confusions as counted against the reference in use."""
+        return self._counted[self._reference]
+
     def learn(self, asked: Iterable[tuple[str, Votes]]) -> None:
         """Count priors and confusions: against truth where some is known, else against people."""
-        known = list(asked)
-        truths = [votes for _, votes in known if votes.origin == "truth" and votes.independent]
-        self._reference = "truth" if any(votes.label for votes in truths) else "human"
-        for question, votes in known:
+        for question, votes in asked:
             if votes.label is not None:
                 self._labels[question][votes.label] += 1
                 self._count(votes, +1)
+                if votes.origin == "truth" and votes.independent:
+                    self._reference = "truth"
 
     def decide(self, question: str, votes: Votes) -> _Verdict:
         """Return the verdict on a question that somebody but models answered."""
@@ -135,9 +142,9 @@ class _Judge:
         return {name: (counted[name] + 1) / total for name in classes}
 
     def _count(self, votes: Votes, weight: float) -> None:
-        if votes.label is not None and votes.origin == self._reference:
+        if votes.label is not None and votes.origin in self._counted:
             for source, said in votes.independent.items():
-                self.reliability.count(source, votes.label, said, weight)
+                self._counted[votes.origin].count(source, votes.label, said, weight)
 
     def measured(self) -> dict[str, dict[str, float]]:
         """Return for each source its references, and how often it says a class where that is so."""
@@ -158,16 +165,19 @@ def reannotate_units(
     threshold: float = THRESHOLD,
     stated: Mapping[str, float] | None = None,
 ) -> Adjudicated:
-    """Adjudicate the action units of `samples`, which is gone through twice; raise UsageError on bad settings.
+    """Adjudicate the action units of `samples`, gone through twice; raise UsageError on bad settings.
 
     A unit is accepted as present or absent, goes to review, or stays uncoded. Its intensity is the row's own,
     else the median of the detectors' that see it, else none (present, not graded).
     """
     judge, result = _Judge((ABSENT, PRESENT), stated or {}, threshold), Adjudicated()
-    asked = [unit_votes(sample, answers.get(sample.sample_id, ()), judge.kinds) for sample in samples]
-    judge.learn((f"au.{au}", votes) for one in asked for au, votes in one.items())
-    for sample, one in zip(samples, asked, strict=True):
-        domain, levels, sure = set(sample.au_domain or ()), dict(sample.au or {}), {}
+    for sample in samples:
+        asked = unit_votes(sample, answers.get(sample.sample_id, ()), judge.kinds)
+        judge.learn((f"au.{au}", votes) for au, votes in asked.items())
+    for sample in samples:
+        one = unit_votes(sample, answers.get(sample.sample_id, ()), judge.kinds)
+        domain, sure = set(sample.au_domain or ()), {}
+        levels: dict[int, float | None] = dict(sample.au or {})
         for au, votes in sorted(one.items()):
             verdict = _settled(f"au.{au}", votes, judge, sample, result)
             if verdict is None:
@@ -176,7 +186,7 @@ def reannotate_units(
             if au not in domain:
                 domain.add(au)
                 if verdict.value == PRESENT:
-                    levels[au] = statistics.median(votes.intensities) if votes.intensities else None  # type: ignore[assignment]
+                    levels[au] = statistics.median(votes.intensities) if votes.intensities else None
         if sure:
             result.edits += _unit_edits(sample, domain, levels, sure)
     result.reliability = judge.measured()
@@ -192,9 +202,11 @@ def reannotate_expressions(
 ) -> Adjudicated:
     """Adjudicate the shown expressions of `samples`, as `reannotate_units` does action units."""
     judge, result = _Judge(EXPRESSIONS, stated or {}, threshold), Adjudicated()
-    asked = [expression_votes(sample, answers.get(sample.sample_id, ()), judge.kinds) for sample in samples]
-    judge.learn(("expression", votes) for votes in asked)
-    for sample, votes in zip(samples, asked, strict=True):
+    for sample in samples:
+        votes = expression_votes(sample, answers.get(sample.sample_id, ()), judge.kinds)
+        judge.learn([("expression", votes)])
+    for sample in samples:
+        votes = expression_votes(sample, answers.get(sample.sample_id, ()), judge.kinds)
         verdict = _settled("expression", votes, judge, sample, result)
         if verdict is None:
             continue
@@ -240,7 +252,7 @@ def _settled(
 
 
 def _unit_edits(
-    sample: Sample, domain: set[int], levels: Mapping[int, float], sure: Mapping[str, float]
+    sample: Sample, domain: set[int], levels: Mapping[int, float | None], sure: Mapping[str, float]
 ) -> list[ProposedEdit]:
     edits = []
     made = domain - set(sample.au_domain or ())
@@ -278,7 +290,7 @@ def _edit(sample: Sample, name: str, old: str, new: str, message: str) -> Propos
     return ProposedEdit(sample.sample_id, name, old, new, AUTHOR, "", message)
 
 
-def _spelled(levels: Mapping[int, float | None] | None) -> str:
+def _spelled(levels: Mapping[int, float] | Mapping[int, float | None] | None) -> str:
     """Return action units as an edits file spells them; `12=` is present without a grade."""
     pairs = sorted((levels or {}).items())
     return " ".join(f"{au}={'' if level is None else format(level, 'g')}" for au, level in pairs)
@@ -288,7 +300,7 @@ def _json(value: Any) -> str:
     return "" if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def write_csv(rows: Sequence[ProposedEdit] | Sequence[Review], kind: type[Any], path: Path) -> None:
+def write_csv(rows: Sequence[ProposedEdit | Review], kind: type[ProposedEdit | Review], path: Path) -> None:
     """Write edits or reviews as CSV with a header, in the order of their samples; `kind` is their class."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

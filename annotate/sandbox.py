@@ -1,4 +1,4 @@
-"""Where templates and conditions of tasks run: Jinja with nothing that reaches out, loops on or fills the memory.
+"""Where templates and conditions of tasks run: Jinja that reaches nothing, loops on nothing, fills nothing.
 
 A task's file may come from anybody. Its expressions see the values that they are given and a short list of
 filters. Attributes of Python objects are out of reach, loops run over given lists alone (there is no `range`,
@@ -20,9 +20,11 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 __all__ = ["condition", "joined", "template", "value"]
 
 _FILTERS = (
-    "abs capitalize default first float int join last length list lower map max min reject rejectattr "
-    "replace reverse round select selectattr sort string sum title trim unique upper"
-).split()
+    *("abs", "float", "int", "max", "min", "round", "sum"),
+    *("capitalize", "lower", "replace", "string", "title", "trim", "upper"),
+    *("default", "first", "join", "last", "length", "list", "reverse", "sort", "unique"),
+    *("map", "reject", "rejectattr", "select", "selectattr"),
+)
 """Of Jinja's own: none that pads, repeats, formats or looks up attributes of objects by name."""
 
 _TEXTS = ("lower", "upper", "capitalize", "startswith", "endswith", "strip", "split", "replace")
@@ -57,9 +59,9 @@ class _Environment(ImmutableSandboxedEnvironment):
         texts = isinstance(left, str | list | tuple) or isinstance(right, str | list | tuple)
         if operator == "**" or (texts and operator in ("*", "%")):
             raise SecurityError(f"{operator} is not for templates")
-        if operator == "+" and isinstance(left, Sequence) and isinstance(right, Sequence):
-            if len(left) + len(right) > _LONGEST:
-                raise SecurityError("a text or list grows too long")
+        both = isinstance(left, Sequence) and isinstance(right, Sequence)
+        if operator == "+" and both and len(left) + len(right) > _LONGEST:
+            raise SecurityError("a text or list grows too long")
         return super().call_binop(context, operator, left, right)
 
 

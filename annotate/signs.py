@@ -71,7 +71,7 @@ def _known(
     later: Sequence[str],
 ) -> dict[str, Any]:
     told = (sample.attributes or {}).get("truth") or ()
-    truth = next((one for one in told if one.get("operator") == operator), {})
+    truth: Mapping[str, Any] = next((one for one in told if one.get("operator") == operator), {})
     found = measures(operator, parameters, truth, sample.width, sample.height)
     if any(name in _BLURRING for name in later):
         found = {name: size for name, size in found.items() if not name.startswith(_FINE)}

@@ -66,7 +66,7 @@ def _lattice(
     seen = [
         (share * _left(wave, oversample), math.hypot(wave.x, wave.y) * oversample, wave) for wave in waves
     ]
-    found = {}
+    found: dict[str, float] = {}
     for name, folded in (("grid", False), ("moire", True)):
         best = max(
             (
@@ -252,7 +252,7 @@ def _lobe(p: Parameters, turn: float) -> float:
     # tilt above 0 leans the top away, so the sheet looks up; pan above 0 turns the right side away
     normal = (math.sin(pan) * math.cos(tilt), -math.sin(tilt), math.cos(pan) * math.cos(tilt))
     angle = math.acos(min(1.0, sum(n * h for n, h in zip(normal, halfway, strict=True))))
-    return math.cos(max(0.0, angle - math.radians(turn) / 3)) ** float(p["gloss_exponent"])
+    return float(math.cos(max(0.0, angle - math.radians(turn) / 3)) ** float(p["gloss_exponent"]))
 
 
 def _sinc(x: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from facedata.annotate.evidence import origin_of
 from facedata.annotate.facs import EXPRESSIONS
@@ -24,8 +25,8 @@ PRESENT, ABSENT = "present", "absent"
 class Votes:
     """Votes on one question: `label` is the row's own, None where it has none; `origin` where that is from.
 
-    `independent` are the votes of detectors and of models that were not told the label, by source; `told` those
-    of models that were. `intensities` are detectors' grades, 0-5.
+    `independent` are the votes of detectors and of models that were not told the label, by source; `told`
+    those of models that were. `intensities` are detectors' grades, 0-5.
     """
 
     label: str | None = None
@@ -66,9 +67,9 @@ def unit_votes(sample: Sample, answers: Sequence[Record], kinds: dict[str, str])
         for au in map(int, told.get("au_domain") or ()):
             kinds[f"detector {name}"] = "detector"
             found[au].independent[f"detector {name}"] = [PRESENT if au in present else ABSENT]
-            level = (told.get("au") or {}).get(str(au))
-            if au in present and level:
-                found[au].intensities.append(float(level))
+            strength = (told.get("au") or {}).get(str(au))
+            if au in present and strength:
+                found[au].intensities.append(float(strength))
     for record in answers:
         units = record.structured.get("aus")
         if not isinstance(units, list):
@@ -100,7 +101,7 @@ def expression_votes(sample: Sample, answers: Sequence[Record], kinds: dict[str,
     return found
 
 
-def _detected(sample: Sample) -> Mapping[str, Mapping[str, object]]:
+def _detected(sample: Sample) -> Mapping[str, Mapping[str, Any]]:
     return (sample.attributes or {}).get("detected") or {}
 
 
