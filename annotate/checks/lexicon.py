@@ -115,12 +115,12 @@ _MEDIA = _words("""
 """)
 _SIDES = _words("left: left\nright: right\nboth: both bilateral bilaterally")
 _CUES = _words("""
-    print: halftone ink inks dots fibre fibres fiber fibers banding crease-of-paper fold folds folded cutout
-    print: paper's
-    replay: pixel pixels subpixel subpixels bezel backlight refresh scanline scanlines flicker glass
-    mask: seam seams
-    print replay: moire moiré lattice rosette
+    print: halftone ink inks dots fibre fibres fiber fibers fold folds crease creases paper's
+    replay: pixel pixels subpixel subpixels bezel backlight scanline scanlines refresh
+    mask: seam seams pores shell
+    print replay: moire moiré lattice raster
 """)
+
 
 
 def _terms() -> dict[str, tuple[tuple[str, str], ...]]:
@@ -178,7 +178,7 @@ PSEUDO = {
 
 VISIBLE = frozenset(
     "present visible seen active activated observed observable detected shown evident engaged involved found "
-    "there apparent occur occurring appear show contribute exist noticeable discernible displayed recruited part "
+    "there apparent occur occurring appear show contribute exist noticeable discernible displayed recruited "
     "fire exhibited noted made out recognisable recognizable happen detectable".split()
 )
 """What "is not" must be followed by to deny a unit that stands before it: "AU12 is not strong" denies nothing."""

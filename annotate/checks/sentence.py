@@ -15,6 +15,7 @@ Token = tuple[str, int, int]
 _LINKS = frozenset((",", "and", "or", "+", "/", "&", "nor", "plus"))
 _LETTERS = {"l": "left", "r": "right"}
 _COMPARED = frozenset("stronger weaker more less greater higher".split())
+_STATES = frozenset("is was be as shows show this picture image verdict answer label here :".split())
 _NEAR = 4  # words that an adjective may stand before its noun, or that a verb may follow a subject
 
 
@@ -152,6 +153,8 @@ class Sentence:
     # Words
 
     def _take(self, place: int, word: str) -> None:
+        if place == 0 and word in ("no", "yes") and self._word(1) in (",", ":"):
+            return  # the answer to a question: what follows stands for itself
         if word in lexicon.DENIERS or word in lexicon.NEEDS:
             if self._deny(place, word):
                 return
@@ -372,12 +375,23 @@ class Sentence:
     def _item(self, place: int, word: str, kind: str, value: str) -> None:
         if word == "neutral":
             return
+        if kind == "label" and not any(near in _STATES for near in self._words[max(0, place - _NEAR) : place]):
+            return  # "a live face scatters light" says nothing about this one
+        if kind in ("medium", "cue") and self._of_the_camera(place):
+            return
         self._arrive(place)
         _, start, end = self._tokens[place]
         unit = int(value) if kind == "unit" else value
         item = Mention(kind, unit, self._denying, start, end, self._take_side(place))
         self._items.append(item)
         self._pending, self._sided = [], item
+
+    def _of_the_camera(self, place: int) -> bool:
+        """Say whether a word means the camera's pixels, or a screen of dots: no sign of a medium."""
+        near = (*self._words[max(0, place - 2) : place], *self._words[place + 1 : place + 4])
+        if self._words[place] == "screen":
+            return self._word(place + 1) == "of" or self._word(place - 1) == "halftone"
+        return any(word in ("sensor", "sensor's", "camera", "camera's", "px") for word in near)
 
     def _part(self, place: int, name: str) -> None:
         if name == "corner":
@@ -469,8 +483,10 @@ class Sentence:
 
     def _take_side_word(self, place: int, value: str) -> None:
         following = self._words[place + 1 : place + 4]
-        if value == "both" and (following[:1] in (["au"], ["aus"]) or self._word(place - 1) == "to"):
-            return
+        names_part = any(kind in ("part", "place") for kind, _ in TERMS.get(self._word(place + 1), ()))
+        if value == "both" and self._words[place] == "both" and not names_part:
+            if self._word(place + 1) not in ("side", "sides", "the") or self._word(place - 1) == "to":
+                return  # "both AU6 and AU12", "drawn out to both sides"
         if self._compared or any(word in _COMPARED for word in following[:2]):
             return
         ahead = [word for word in following if word not in ("side", "sided", "of", "the", "and", "right")]
