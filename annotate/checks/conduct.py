@@ -57,6 +57,13 @@ _IDENTITY = re.compile(
     r"|\b(?:Mr|Mrs|Ms|Dr|Prof|Sir|President|Senator|Queen|King|Prince|Princess)\.? (?P<title>[A-Z][a-z]+)"
     r"|(?<![.!?:\n] )(?<!^)(?<!\n)\b(?P<full>[A-Z][a-zà-ÿ]+ (?:[A-Z]\. )?[A-Z][a-zà-ÿ]{2,})\b"
 )  # fmt: skip
+_IDENTITY_WORDS = frozenset(
+    "like resembles resemble resembling reminiscent remind reminds similar identified recognized recognised "
+    "recognize recognise known know named called goes famous renowned celebrated celebrity celebrities actor "
+    "actress singer politician president footballer athlete star mr mrs ms dr prof sir senator queen king prince "
+    "princess".split()
+)
+_CAPITALS = re.compile(r"(?:is|'s|of|[a-z,]) [A-Z][a-zà-ÿ]{2}")
 _NO_NAMES = frozenset(
     "action unit units facial coding system facs emfacs au the a an this that lcd oled inner outer brow brows lip "
     "lips lid cheek nose chin jaw upper lower eyes corner puller raiser lowerer tightener depressor dimpler moire "
@@ -86,6 +93,9 @@ _RACE = re.compile(
     r"|\b(?:dark|light|fair|brown|olive|pale|black|white)[- ]skinned\b|\b(?:fair|dark|olive|brown) (?:complexion|skin)\b"
     r"|\bmiddle[- ]eastern\b|\bof (?:\w+ )?(?:descent|origin|ethnicity)\b",
     re.IGNORECASE,
+)
+_RACE_WORDS = frozenset(
+    "white black brown dark light fair olive pale skinned eastern descent origin ethnicity".split()
 )
 _AGE = re.compile(
     r"\b\d+(?:[- ]year[- ]old|[- ]years?[- ]old| years of age)\b|\bmiddle[- ]aged\b"
@@ -137,6 +147,8 @@ def no_label_leak(answer: Answer, settings: Mapping[str, Any]) -> str | None:
 def no_identity(answer: Answer, settings: Mapping[str, Any]) -> str | None:
     """Find names of persons, likenesses, and claims to know somebody."""
     del settings
+    if _words(answer).isdisjoint(_IDENTITY_WORDS) and not _CAPITALS.search(_text(answer)):
+        return ""
     for found in _IDENTITY.finditer(_text(answer)):
         name = next((name for name in found.groupdict().values() if name), None)
         if name is None or not {part.lower().strip(".'") for part in re.split(r"[ -]", name)} & _NO_NAMES:
@@ -156,7 +168,7 @@ def no_demographics(answer: Answer, settings: Mapping[str, Any]) -> str | None:
             vague = {"old", "older", "aged", "adult", "senior"}
             found = [word for word in found if word not in vague or _OLD.search(text.lower())]
             found += [hit.group() for hit in _AGE.finditer(text)] if "year" in text or "aged" in text else []
-        if kind == "race" and not found:
+        if kind == "race" and not found and words & _RACE_WORDS:
             found = [hit.group() for hit in _RACE.finditer(text)]
         if found:
             return f"gives {kind} unasked: {found[0]!r}"

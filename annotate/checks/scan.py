@@ -17,7 +17,7 @@ from facedata.annotate.checks.sentence import Mention, Sentence, Token
 
 __all__ = ["Claim", "claims", "scan", "tokens"]
 
-_TOKEN = re.compile(r"(?:e\.g|i\.e|vs)\.|[A-Za-zéè]+(?:['’][a-z]+)?|\d+(?:\.\d+)?|[.;:!?\n,()/+&]")
+_TOKEN = re.compile(r"(?:e\.g|i\.e|vs)\.|[A-Za-zé]+(?:'[a-z]+)?|\d+(?:\.\d+)?|[.;:!?\n,()/+&]")
 _ENDS = frozenset(".;!?\n")
 
 
@@ -40,7 +40,10 @@ class Claim:
 
 def tokens(text: str) -> list[Token]:
     """Return the words, in lower case, and marks of a text with their places."""
-    return [(m.group().lower().replace("’", "'"), m.start(), m.end()) for m in _TOKEN.finditer(text)]
+    lower = text.replace("’", "'").lower()
+    if len(lower) != len(text):  # a few letters of other scripts grow
+        return [(found[0].lower(), *found.span()) for found in _TOKEN.finditer(text.replace("’", "'"))]
+    return [(found[0], *found.span()) for found in _TOKEN.finditer(lower)]
 
 
 # One record's texts are looked at by several checks.
@@ -60,13 +63,14 @@ def scan(text: str) -> tuple[Mention, ...]:
     return tuple(said)
 
 
-def claims(text: str) -> list[Claim]:
+@functools.lru_cache(maxsize=256)
+def claims(text: str) -> tuple[Claim, ...]:
     """Return what a text claims of action units, in its order.
 
     >>> [(claim.au, claim.polarity, claim.side) for claim in claims("AU12 shows on the left; AU4 is absent.")]
     [(12, 'present', 'left'), (4, 'absent', None)]
     """
-    return [
+    return tuple(
         Claim(
             au=int(mention.value),
             polarity="absent" if mention.denied else "present",
@@ -78,4 +82,4 @@ def claims(text: str) -> list[Claim]:
         )
         for mention in scan(text)
         if mention.kind == "unit" and mention.denied is not None
-    ]
+    )

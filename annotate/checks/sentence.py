@@ -16,6 +16,12 @@ _LINKS = frozenset((",", "and", "or", "+", "/", "&", "nor", "plus"))
 _LETTERS = {"l": "left", "r": "right"}
 _COMPARED = frozenset("stronger weaker more less greater higher".split())
 _STATES = frozenset("is was be as shows show this picture image verdict answer label here :".split())
+_KNOWN = frozenset().union(
+    TERMS, lexicon.DENIERS, lexicon.NEEDS, lexicon.ABSENT, lexicon.ENDERS, lexicon.OPEN, lexicon.LOCATIVE,
+    lexicon.BE, lexicon.VISIBLE, _LINKS, _LETTERS, _COMPARED,
+    (":", "(", ")", "other", "except", "besides", "apart", "which", "who", "au", "aus", "action", "yes"),
+)  # fmt: skip
+_PASSED = GLUE | lexicon.PREPOSITIONS
 _NEAR = 4  # words that an adjective may stand before its noun, or that a verb may follow a subject
 
 
@@ -80,10 +86,15 @@ class Sentence:
 
     def read(self) -> list[Mention]:
         """Return what the sentence says, in the order of the text."""
-        while self._next < len(self._words):
+        count = len(self._words)
+        while self._next < count:
             place = self._next
             self._next += 1
-            self._take(place, self._words[place])
+            word = self._words[place]
+            if word in _KNOWN:
+                self._take(place, word)
+            elif word not in _PASSED:
+                self._pending = []
         self._close()
         return sorted(self._said, key=lambda mention: mention.start)
 
@@ -190,13 +201,10 @@ class Sentence:
             self._term(place, word, readings)
         elif word in lexicon.BE:
             self._predicate = self._predicate or bool(self._items or self._parts)
-        else:
-            if word in _COMPARED:
-                self._compared = True
-            if word in lexicon.VISIBLE and self._items:
-                self._predicate = True
-            if word not in GLUE and word not in lexicon.PREPOSITIONS:
-                self._pending = []
+        elif word in _COMPARED:
+            self._compared = True
+        elif self._items:  # what is left are the words for visible
+            self._predicate = True
 
     def _word(self, place: int) -> str:
         return self._words[place] if 0 <= place < len(self._words) else ""

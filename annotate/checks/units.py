@@ -20,6 +20,9 @@ __all__ = ["au_names", "aus_complete", "aus_grounded", "polarity", "prototype", 
 _YES_NO = re.compile(r"\s*(yes|no)\b", re.IGNORECASE)
 _LISTS = {"aus": "present", "present": "present", "action_units": "present", "absent": "absent"}
 _AGREES = 0.34  # of the units that a prototype and a coding name together
+_AFTER = re.compile(r"\s?(?:\(|[–—:-]\s|,\sthe\s|is\sthe\s)(?:the\s)?")
+_BEFORE = re.compile(r"[(,]\s?(?:au|action unit)\s?$", re.IGNORECASE)
+_LONGEST = 24  # characters of the longest name
 _FLIP = {"present": "absent", "absent": "present"}
 
 
@@ -132,19 +135,44 @@ def au_names(answer: Answer, settings: Mapping[str, Any]) -> str | None:
     del settings
     for au, name, seen in _entries(answer.response):
         unit = ACTION_UNITS.get(au)
-        if unit and isinstance(name, str) and name.strip().lower() != unit.name and _is_a_name(name):
+        if unit and isinstance(name, str) and name.strip().lower() in _numbers() and name.strip().lower() != unit.name:
             return f"calls AU{au} {name!r}; it is the {unit.name}"
-        described = [one for one in claims(seen) if one.polarity == "present"] if isinstance(seen, str) else []
+        described = _described(answer, seen) if isinstance(seen, str) else []
         if described and not any(au in (one.au, *one.others) for one in described):
             return f"describes AU{described[0].au} under AU{au}"
     for text in answer.texts:
-        for pair in _pairs().finditer(text):
-            number = int(pair["number"] or pair["after"])
-            name = (pair["name"] or pair["before"]).lower()
-            unit = ACTION_UNITS.get(number)
-            if unit and name != unit.name:
-                return f"calls AU{number} {name!r}; it is the {unit.name}"
+        for one in claims(text):
+            if one.form == "number" and (unit := ACTION_UNITS.get(one.au)):
+                name = _name_at(text, one)
+                if name and name != unit.name:
+                    return f"calls AU{one.au} {name!r}; it is the {unit.name}"
     return ""
+
+
+def _described(answer: Answer, seen: str) -> list[Claim]:
+    """Return what a unit's description asserts, as it is read in the conversation where it stands there."""
+    for text in answer.texts:
+        if (start := text.find(seen)) >= 0:
+            end = start + len(seen)
+            return [one for one in claims(text) if one.polarity == "present" and start <= one.start < end]
+    return []
+
+
+def _name_at(text: str, number: Claim) -> str | None:
+    """Return the name that stands right after or before a number, if one does."""
+    if found := _AFTER.match(text, number.end):
+        return _first(text[found.end() : found.end() + _LONGEST].lower())
+    if found := _BEFORE.search(text, max(0, number.start - len("(action unit ")), number.start):
+        return _last(text[max(0, found.start() - _LONGEST) : found.start()].rstrip().lower())
+    return None
+
+
+def _first(text: str) -> str | None:
+    return next((name for name in _numbers() if text.startswith(name)), None) if text else None
+
+
+def _last(text: str) -> str | None:
+    return next((name for name in _numbers() if text.endswith(name)), None) if text else None
 
 
 def _entries(value: Any) -> Iterator[tuple[int, Any, Any]]:
@@ -159,18 +187,9 @@ def _entries(value: Any) -> Iterator[tuple[int, Any, Any]]:
                 yield from _entries(item)
 
 
-def _is_a_name(name: str) -> bool:
-    return any(unit.name == name.strip().lower() for unit in ACTION_UNITS.values())
-
-
 @functools.cache
-def _pairs() -> re.Pattern[str]:
-    names = "|".join(sorted((unit.name for unit in ACTION_UNITS.values()), key=len, reverse=True))
-    number = r"(?:AU|[Aa]ction unit)\s?"
-    return re.compile(
-        rf"{number}(?P<number>\d+)[ \t]?(?:\(|[–—:-][ \t]|,[ \t]the[ \t]|is[ \t]the[ \t])(?P<name>(?i:{names}))\b"
-        rf"|\b(?P<before>(?i:{names}))[ \t]?[(,][ \t]?{number}(?P<after>\d+)[),.]"
-    )
+def _numbers() -> dict[str, int]:
+    return {unit.name: unit.number for unit in ACTION_UNITS.values()}
 
 
 def prototype(answer: Answer, settings: Mapping[str, Any]) -> str | None:
