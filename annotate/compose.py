@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from facedata.annotate.ask import Answered
@@ -11,6 +11,7 @@ from facedata.annotate.checks.catalogue import run_checks
 from facedata.annotate.checks.form import parse
 from facedata.annotate.jobs import Job
 from facedata.annotate.providers.base import Provider
+from facedata.annotate.tasks import Task
 from facedata.datasets.instructions import (
     Check,
     ImageReference,
@@ -21,19 +22,25 @@ from facedata.datasets.instructions import (
     Turn,
     record_id,
 )
+from facedata.datasets.words import Words
 
-__all__ = ["compose", "judge"]
+__all__ = ["compose", "judge", "understand"]
 
 
 def judge(job: Job, text: str) -> tuple[Answer, tuple[Check, ...]]:
     """Return an answer's text as an `Answer`, and what the task's checks find in it."""
-    response, problem = parse(text, job.task.response)
-    pairs = [] if response is None else job.task.conversation(job.evidence, response, job.words)
+    answer = understand(job.task, job.evidence, job.words, text)
+    return answer, run_checks(answer, job.task.checks)
+
+
+def understand(task: Task, evidence: Mapping[str, Any], words: Words, text: str) -> Answer:
+    """Return an answer's text as an `Answer`: parsed, and put into the task's conversation."""
+    response, problem = parse(text, task.response)
+    pairs = [] if response is None else task.conversation(evidence, response, words)
     texts = [reply for _, reply in pairs]
     # Most of a response's prose stands word for word in the conversation: it is read once.
     texts += [text for text in _prose(response) if not any(text in reply for reply in texts)]
-    answer = Answer(job.task, job.evidence, response, pairs, problem, texts)
-    return answer, run_checks(answer, job.task.checks)
+    return Answer(task, evidence, response, pairs, problem, texts)
 
 
 def compose(
