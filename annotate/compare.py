@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from facedata.annotate.checks.base import status_of
-from facedata.annotate.checks.duplicates import Seen
+from facedata.annotate.checks.duplicates import NEAR, Seen
 from facedata.annotate.spool import Spool
 from facedata.annotate.tasks import CheckSpec, Task
 from facedata.datasets.instructions import Check, Record
@@ -14,18 +14,17 @@ from facedata.datasets.instructions import Check, Record
 __all__ = ["NEAR_DUPLICATE", "compare"]
 
 NEAR_DUPLICATE = "near-duplicate"
-_NEAR = 0.8  # of the three-word shingles of two texts together
 _BUFFER = 256
 
 
 def compare(spool: Spool, tasks: Sequence[Task]) -> Counter[tuple[str, str]]:
     """Look for near-duplicates among the records of each task that asks for it; rewrite their checks.
 
-    The first record of a kind, by id, passes, and those after it are found. Setting `threshold` (default 0.8):
+    The first record of a kind, by id, passes, and those after it are found. Setting `threshold` (default 0.6):
     the similarity from which texts are near. Returns how many records went from one status to another.
     """
     specs = {task.name: spec for task in tasks for spec in task.checks if spec.rule == NEAR_DUPLICATE}
-    seen = {name: Seen(spec.settings.get("threshold", _NEAR)) for name, spec in specs.items()}
+    seen = {name: Seen(spec.settings.get("threshold", NEAR)) for name, spec in specs.items()}
     moved: Counter[tuple[str, str]] = Counter()
     buffer: list[Record] = []
     try:

@@ -91,9 +91,10 @@ def _status(answered: Answered, checks: tuple[Check, ...]) -> Status:
 
 
 def _prose(value: Any) -> Iterator[str]:
-    """Yield every text of a response, depth first; a unit's own name is no statement that it shows."""
+    """Yield every text of a response, depth first; single words are values, and a unit's name claims nothing."""
     if isinstance(value, str):
-        yield value
+        if " " in value:
+            yield value
     elif isinstance(value, dict):
         for key, part in value.items():
             if not (key == "name" and "au" in value):

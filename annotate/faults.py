@@ -301,7 +301,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("wrong expression", wrong_expression, ("expression-equals-truth",)),
     Fault("wrong label", wrong_label, ("label-equals-truth",)),
     Fault("wrong attack", wrong_attack, ("attack-equals-truth",)),
-    Fault("wrong cue", wrong_cue, ("cue-for-species",), ("attack-equals-truth",)),
+    Fault("wrong cue", wrong_cue, ("cue-for-species",)),
     Fault("dropped unit", dropped_au, ("aus-complete",)),
     Fault("invented unit", invented_au, ("aus-grounded",)),
     Fault("flipped polarity", flipped_polarity, ("polarity",)),

@@ -16,7 +16,7 @@ import numpy as np
 
 from facedata.annotate.ask import Asker
 from facedata.annotate.checks.base import Answer
-from facedata.annotate.checks.duplicates import shingles, similarity
+from facedata.annotate.checks.duplicates import NEAR, shingles, similarity
 from facedata.annotate.compose import judge
 from facedata.annotate.jobs import Job
 from facedata.annotate.providers.base import Image, Request
@@ -26,7 +26,6 @@ from facedata.datasets.instructions import Check
 __all__ = ["Swap", "control", "with_swaps"]
 
 _RULE = "swap-control"
-_SAME = 0.8  # of the three-word shingles
 _GREY = 128
 
 
@@ -70,7 +69,7 @@ def _blank(width: int, height: int) -> bytes:
 
 
 async def control(job: Job, request: Request, asker: Asker, answer: Answer) -> Check:
-    """Ask with the swapped picture and compare; severity and `threshold` (0.8) are the task's."""
+    """Ask with the swapped picture and compare; severity and `threshold` (0.6) are the task's."""
     if asker.provider.name == "rules":
         return Check(rule=_RULE, status="skip", detail="rules see no picture")
     second = await asker.ask(request)
@@ -81,7 +80,7 @@ async def control(job: Job, request: Request, asker: Asker, answer: Answer) -> C
     if again.response is None:
         return Check(rule=_RULE, status="pass", detail="with another picture there is no answer")
     value = similarity(shingles("\n".join(answer.texts)), shingles("\n".join(again.texts)))
-    if value < (spec.settings.get("threshold", _SAME) if spec else _SAME):
+    if value < (spec.settings.get("threshold", NEAR) if spec else NEAR):
         return Check(rule=_RULE, status="pass", detail=f"similarity {value:.2f}")
     severity = spec.severity if spec else "flag"
     detail = f"with another picture the answer stays the same ({value:.2f})"

@@ -23,10 +23,10 @@ _SOURCE = (
 )
 _GIVEN = r"(?:given|provided|supplied|stated|listed|annotated|labell?ed|specified|indicated|mentioned|coded)"
 _LEAK = re.compile(
-    rf"\b(?:according to|based (?:up)?on|as per|consistent with|per|following|matching|in line with|from) "
-    rf"(?:the |this |that |your |my |its )?(?:{_GIVEN} )?{_SOURCE}\b"
-    rf"|\b(?:as|were|was|is|are|i was|we were|have been|has been) (?:{_GIVEN}|told|informed)\b"
-    rf"(?: (?:by|in|with|to|as|above|that|the)\b|[,.;]|$)"
+    rf"\b(?:according to|based (?:up)?on|as per|consistent with|per|following|matching|in line with|"
+    rf"in agreement with|from) (?:the |this |that |your |my |its )?(?:\w+'s )?(?:{_GIVEN} )?{_SOURCE}\b"
+    rf"|\bas {_GIVEN}(?: (?:by|in|with|above) (?:the |your )?(?:\w+ )?{_SOURCE}\b| (?:above|here|to me)\b|[,.;]|$)"
+    rf"|\b(?:was|were|are|is|been) (?:{_GIVEN} (?:to (?:me|us)|in the (?:prompt|question))|coded (?:as|by|in))\b"
     rf"|\b(?:the|this|your|its) (?:{_GIVEN} )?(?:labels?|annotations?|annotators?|ground[- ]?truth|metadata|"
     rf"expert coding|coding|prompt|instructions?|file|record|truth)(?: \w+)? "
     rf"(?:says?|states?|indicates?|shows?|lists?|gives?|tells?|names?|confirms?|marks?|reads?|notes?|specif(?:y|ies)|"
@@ -43,10 +43,10 @@ _LEAK_WORDS = frozenset(
     "description list record file".split()
 )
 
-_NAME = r"[A-Z][a-zà-ÿ]+(?:[ -][A-Z][a-zà-ÿ'’.]+)*"
+_NAME = r"[A-Z][a-zà-ÿ]+(?:[ -][A-Z][a-zà-ÿ'’]+)*"
 _IDENTITY = re.compile(
     r"\b(?i:looks? (?:(?:just|a lot|very much|exactly|a bit) )?like|resembl(?:es?|ing)|reminiscent of|reminds? \w+ of|"
-    rf"similar to|identified as|recogni[sz]ed? (?:\w+ )?as|known as|named|called|goes by) (?!AU)(?P<like>{_NAME})"
+    rf"similar to|identified as|recogni[sz]ed? (?:\w+ )?as|known as|named|called|goes by|(?:appears|seems|likely|happens) to be|may be|might be|could be) (?!AU)(?P<like>{_NAME})"
     rf"|\b(?i:this|it|that|he|she|the (?:person|man|woman|subject|face|picture shows|photo shows)) (?:is|'s|of) (?P<is>{_NAME})"
     r"|(?i:\b(?:i|we) (?:can |could )?(?:recogni[sz]e|know) (?:this|the|him|her|that)\b (?:person|man|woman|face|actor|"
     r"actress|individual|subject)?)"
@@ -56,6 +56,7 @@ _IDENTITY = re.compile(
     r"footballer|athlete|film star|pop star|movie star)\b)"
     r"|\b(?:Mr|Mrs|Ms|Dr|Prof|Sir|President|Senator|Queen|King|Prince|Princess)\.? (?P<title>[A-Z][a-z]+)"
     r"|(?<![.!?:\n] )(?<!^)(?<!\n)\b(?P<full>[A-Z][a-zà-ÿ]+ (?:[A-Z]\. )?[A-Z][a-zà-ÿ]{2,})\b"
+    r"|\b(?P<begins>[A-Z][a-zà-ÿ]+ [A-Z][a-zà-ÿ]{2,}) (?:is|was|appears|looks|has|can|seems|smiles|wears)\b"
 )  # fmt: skip
 _IDENTITY_WORDS = frozenset(
     "like resembles resemble resembling reminiscent remind reminds similar identified recognized recognised "
@@ -63,7 +64,7 @@ _IDENTITY_WORDS = frozenset(
     "actress singer politician president footballer athlete star mr mrs ms dr prof sir senator queen king prince "
     "princess".split()
 )
-_CAPITALS = re.compile(r"(?:is|'s|of|[a-z,]) [A-Z][a-zà-ÿ]{2}")
+_CAPITALS = re.compile(r"(?:is|'s|of|be|[A-Za-z,]) [A-Z][a-zà-ÿ]{2}")
 _NO_NAMES = frozenset(
     "action unit units facial coding system facs emfacs au the a an this that lcd oled inner outer brow brows lip "
     "lips lid cheek nose chin jaw upper lower eyes corner puller raiser lowerer tightener depressor dimpler moire "

@@ -57,15 +57,15 @@ _PARTS = _words("""
 # "lower" is an action as well: the parser decides by the word that follows.
 _PLACES = _words("""
     inner: inner medial innermost
-    outer: outer lateral outermost
+    outer: outer lateral outermost tails tail
     upper: upper top
     bottom: bottom
 """)
 _ACTIONS = _words("""
     raise: raise raised raises raising raiser rise rises rising risen lift lifts lifted lifting elevate elevated
-    raise: elevates elevation arched arch arches arching up upward upwards upturned hoisted hiked
+    raise: climb climbs climbing elevates elevation arched arch arches arching up upward upwards upturned hoisted hiked
     lower: lower lowered lowers lowering lowerer down downward downwards drop drops dropped dropping droop droops
-    lower: drooping sag sags sagging depressed depressor downturned sinks sunk slack fall falls fallen hang hangs
+    lower: drooping sag sags sagging depressed depressor downturned sinks sunk slack low fall falls fallen hang hangs
     together: together knit knitted knits knitting furrow furrowed furrows furrowing scowl
     tight: tight tightly tighten tightened tightens tightening tightener tense tensed tension taut
     narrow: narrow narrowed narrows narrowing squint squinted squinting squints slits slit compressor constricted
@@ -75,7 +75,8 @@ _ACTIONS = _words("""
     close: closed closes closing shut sealed
     wide: wide widely widened widens widening wider
     stretch: stretch stretched stretches stretching stretcher
-    side: sideways sides laterally horizontally outward outwards back backwards
+    side: sideways sides laterally horizontally outward outwards
+    back: back backwards
     pull: pull pulled pulls pulling puller
     wrinkle: wrinkle wrinkled wrinkles wrinkling wrinkler crinkle crinkled crinkles creased creases scrunched
     wrinkle: scrunches bunch bunches bunched bunching dimpled puckers scrunching
@@ -115,7 +116,7 @@ _MEDIA = _words("""
 """)
 _SIDES = _words("left: left\nright: right\nboth: both bilateral bilaterally")
 _CUES = _words("""
-    print: halftone ink inks dots fibre fibres fiber fibers fold folds crease creases paper's
+    print: halftone ink inks dots fibre fibres fiber fibers paper's
     replay: pixel pixels subpixel subpixels bezel backlight scanline scanlines refresh
     mask: seam seams pores shell
     print replay: moire moiré lattice raster
@@ -152,7 +153,7 @@ AGENTS = frozenset(
 
 GLUE = frozenset(
     "of the a an his her their its both this these that very slightly slight clearly clear strongly strong mild "
-    "marked markedly visible any same more most somewhat visibly gently firmly bridge root run runs skin middle ends end halves half".split()
+    "marked markedly visible any same more most somewhat visibly gently firmly bridge root run runs skin middle ends end halves half lies lie push pushes pushed".split()
 )
 """Words that may stand between an adjective or verb and its object."""
 
@@ -179,7 +180,7 @@ PSEUDO = {
 VISIBLE = frozenset(
     "present visible seen active activated observed observable detected shown evident engaged involved found "
     "there apparent occur occurring appear show contribute exist noticeable discernible displayed recruited "
-    "fire exhibited noted made out recognisable recognizable happen detectable".split()
+    "take takes place fire exhibited noted made out recognisable recognizable happen detectable".split()
 )
 """What "is not" must be followed by to deny a unit that stands before it: "AU12 is not strong" denies nothing."""
 
@@ -249,16 +250,16 @@ FRAMES: Mapping[str, tuple[Frame, ...]] = _frames("""
     upper lid: raise~wide~open=5, wide~open=5, open=5, tight=7, close=43
     lower lid: raise~tight=7|6, tight~narrow=7, narrow=7
     lid: raise~wide~open=5, wide~open=5, tight~narrow=7, narrow=7|6, close=43
-    eye: wide=5, narrow~tight=7|6, tight=7, close~tight=43, open=-43
+    eye: wide~open=5, narrow~tight=7|6, tight=7, close~tight=43, open=-43
     eye corner: wrinkle=6
     cheek: raise=6
     nose: wrinkle=9
     nostril: flare=38, wide=38, narrow=39
     upper lip: raise=10, curl=10
     lower lip: lower=16
-    lip corner: sharp+raise~pull=13, raise~side~pull~curl=12, lower~pull=15, tuck~tight=14, tight=14, side~pull=20|12, stretch=20, pull=12, curl=12
-    lip: sharp+pull=13, press~together~tight~narrow=24, tight~narrow=23, narrow=23|24, part=25, open=25, stretch~side~pull=20, pucker=18, funnel=22, suck=28, side~pull=20, close=-25, together=-25, curl=12
-    mouth: wide+open~stretch=27|26|25, stretch+open=27|26|25, open=25|26|27, part=25|26|27, stretch+side~pull=20, stretch=27|20, side~pull=20, close=-25, pucker=18, tight=23|24
+    lip corner: sharp+raise~pull=13, raise~side~back~pull~curl=12, lower~side~back~pull=15, tuck~tight=14, tight=14, side~pull=20, back~pull=20|12, stretch=20, pull=12, curl=12
+    lip: sharp+pull=13, press~together~tight~narrow=24, tight~narrow=23, narrow=23|24, part=25, open=25, stretch~side~back~pull=20, pucker=18, funnel=22, suck=28, side~back~pull=20, back~pull=20, close=-25, together=-25, curl=12
+    mouth: wide+open~stretch=27|26|25, stretch+open=27|26|25, open=25|26|27, part=25|26|27, stretch+side~back~pull=20, stretch=27|20, side~pull=20, close=-25, pucker=18, tight=23|24
     jaw: lower=26|27, open=26|27, close=-26, raise=-26
     chin: raise~wrinkle=17, wrinkle=17
     nasolabial: deepen=11

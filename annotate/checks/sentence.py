@@ -22,6 +22,8 @@ _KNOWN = frozenset().union(
     (":", "(", ")", "other", "except", "besides", "apart", "which", "who", "au", "aus", "action", "yes"),
 )  # fmt: skip
 _PASSED = GLUE | lexicon.PREPOSITIONS
+_PRINTED = frozenset("face faces photo photograph picture portrait image sheet paper copy".split())
+_SINGULAR = frozenset("is was does has stays remains".split())
 _NEAR = 4  # words that an adjective may stand before its noun, or that a verb may follow a subject
 
 
@@ -81,6 +83,7 @@ class Sentence:
         self._depth = 0
         self._linked: int | None = None
         self._linked_by_or = False
+        self._last_link = 0
         self._next = 0
         self._begin(denying=False)
 
@@ -111,6 +114,7 @@ class Sentence:
         self._places: set[str] = set()
         self._side: tuple[str, int] | None = None
         self._predicate = False
+        self._one = False
         self._compared = False
         self._sided: Mention | _Part | None = None
 
@@ -200,7 +204,8 @@ class Sentence:
         elif (readings := TERMS.get(word)) is not None:
             self._term(place, word, readings)
         elif word in lexicon.BE:
-            self._predicate = self._predicate or bool(self._items or self._parts)
+            self._predicate = self._predicate or bool(self._items or self._parts or self._pending)
+            self._one = word in _SINGULAR
         elif word in _COMPARED:
             self._compared = True
         elif self._items:  # what is left are the words for visible
@@ -214,6 +219,7 @@ class Sentence:
 
     def _link(self, place: int, word: str) -> None:
         self._linked, self._linked_by_or = place, word in ("or", "nor", "/")
+        self._last_link = self._tokens[place][1]
         following = TERMS.get(self._word(place + 1), ())
         if not any(kind == "action" for kind, _ in following):
             self._pending = []
@@ -278,14 +284,16 @@ class Sentence:
 
     def _deny_back(self, denied: bool | None) -> None:
         if self._depth and self._items:
-            targets = _together(self._items)
-        else:
-            targets = self._items or ([] if self._parts else self._topics)
-        for mention in targets:
-            mention.denied = denied
-        if not self._depth:
-            for part in self._parts or ([] if self._items else self._subjects):
-                for action in part.actions:
+            self._items[-1].denied = denied
+            return
+        # "Parted lips and AU4 is missing": a singular verb has one subject.
+        since = self._last_link if self._one else 0
+        for mention in self._items or ([] if self._parts else self._topics):
+            if mention.start >= since or mention in self._topics:
+                mention.denied = denied
+        for part in self._parts or ([] if self._items else self._subjects):
+            for action in part.actions:
+                if part.end >= since:
                     action.denied = denied
         self._predicate = True
 
@@ -297,7 +305,9 @@ class Sentence:
         if first == ":" or (nothing_before and (names_next or not self._topics)):
             self._denying, self._denied_at = True, place
             return
-        self._deny_back(self._denying is not True)
+        last = max([item.start for item in self._items] + [part.start for part in self._parts], default=-1)
+        doubled = self._denying is True and self._tokens[self._denied_at][1] > last  # "is not absent"
+        self._deny_back(not doubled)
 
     def _open(self) -> None:
         """Make the clause say nothing of this picture, except for what it denies later on."""
@@ -355,7 +365,7 @@ class Sentence:
         if self._side is None:
             return None
         (side, at), self._side = self._side, None
-        return side if place - at <= _NEAR else None
+        return side if place - at <= 2 * _NEAR else None
 
     # Words that stand for something
 
@@ -387,6 +397,8 @@ class Sentence:
             return  # "a live face scatters light" says nothing about this one
         if kind in ("medium", "cue") and self._of_the_camera(place):
             return
+        if word == "printed" and self._word(place + 1) not in _PRINTED:
+            return  # a printed pattern on a shirt
         self._arrive(place)
         _, start, end = self._tokens[place]
         unit = int(value) if kind == "unit" else value
@@ -402,6 +414,8 @@ class Sentence:
         return any(word in ("sensor", "sensor's", "camera", "camera's", "px") for word in near)
 
     def _part(self, place: int, name: str) -> None:
+        if name == "mouth" and _ends_of(self._words, place):
+            name, self._places = "lip corner", set()
         if name == "corner":
             name = self._corner(place)
         if name == "other":
@@ -463,6 +477,8 @@ class Sentence:
         action = _Action(name, self._denying, place, start, end)
         if not (word in lexicon.AGENTS and self._group):
             self._pending.append(action)
+        if self._items and self._linked is None:
+            self._predicate = True  # "AU25 parts the lips"
         if not self._parts and not self._items and self._subjects and self._goes_back(place):
             again = _Part("", set(), None, start, end)
             again.name, again.places, again.side = _same(self._subjects[-1])
@@ -490,14 +506,14 @@ class Sentence:
             part.actions = [one for one in part.actions if one is not action]
 
     def _take_side_word(self, place: int, value: str) -> None:
-        following = self._words[place + 1 : place + 4]
+        following = self._words[place + 1 : place + 2 + _NEAR]
         names_part = any(kind in ("part", "place") for kind, _ in TERMS.get(self._word(place + 1), ()))
         if value == "both" and self._words[place] == "both" and not names_part:
             if self._word(place + 1) not in ("side", "sides", "the") or self._word(place - 1) == "to":
                 return  # "both AU6 and AU12", "drawn out to both sides"
         if self._compared or any(word in _COMPARED for word in following[:2]):
             return
-        ahead = [word for word in following if word not in ("side", "sided", "of", "the", "and", "right")]
+        ahead = [word for word in following if word not in ("side", "sided", "half", "of", "the", "and", "right")]
         comes = ahead[:1] and (ahead[0] in ("au", "aus", "action") or any(
             kind in ("part", "place", "unit", "action") for kind, _ in TERMS.get(ahead[0], ())
         ))  # fmt: skip
@@ -512,13 +528,14 @@ class Sentence:
                 one.side = "both" if both else value
 
 
+def _ends_of(words: list[str], place: int) -> bool:
+    """Say whether "the ends of the" stands before."""
+    before = [word for word in words[max(0, place - _NEAR) : place] if word not in ("the", "of", "his", "her")]
+    return bool(before) and before[-1] in ("ends", "end", "angles", "edges") and "of" in words[place - 2 : place]
+
+
 def _same(part: _Part) -> tuple[str, set[str], str | None]:
     return part.name, set(part.places), part.side
-
-
-def _together(items: list[Mention]) -> list[Mention]:
-    """Return the last item, with what is said in the same breath: "AU12 (lip corner puller, absent)"."""
-    return items[-1:]
 
 
 def _names(part: _Part) -> list[str]:

@@ -82,28 +82,19 @@ def label_equals_truth(answer: Answer, settings: Mapping[str, Any]) -> str | Non
 
 
 def attack_equals_truth(answer: Answer, settings: Mapping[str, Any]) -> str | None:
-    """Find an attack, in its field or as a medium in prose, that is not the known one.
+    """Find an attack in its field that is not the known one; `cue-for-species` looks at the prose.
 
-    A field may name the species or, more coarsely, the first part of it.
+    The field may name the species or, more coarsely, the first part of it.
     """
     label = answer.evidence.get("label", {}).get("value")
     species = answer.evidence.get("attack", {}).get("species")
     if species is None and label != "live":
         return None
-    if species is not None and (found := _species_field(answer, settings, species)):
-        return found
-    media = media_of(species)
-    if media is None:
-        return ""
-    others = sorted({str(mention.value) for mention in mentions(answer, "medium")} - media)
-    return f"speaks of {', '.join(others)}; the picture is {species or 'live'}" if others else ""
-
-
-def _species_field(answer: Answer, settings: Mapping[str, Any], species: str) -> str:
-    called = _called(settings, species) or [species, species.split("/")[0]]
+    called = _called(settings, species) if species is not None else _called(settings, "live") or [None, "", "none", "live"]
+    called = called or [species, str(species).split("/")[0]]
     for value in values_at(answer.response, settings.get("field", "attack")):
         if value not in called:
-            return f"says {value!r}; the attack is {species}"
+            return f"says {value!r}; the attack is {species or 'none'}"
     return ""
 
 
