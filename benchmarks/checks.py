@@ -10,12 +10,14 @@ are checked. Two kinds of text: the stock tasks' own rules, and `paraphrases.yam
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,24 +33,34 @@ from facedata.annotate.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES
 from facedata.annotate.tasks import CheckSpec, Task, load_task
 from facedata.datasets.words import Words
 
-BANK = yaml.safe_load((Path(__file__).parent / "paraphrases.yaml").read_text("utf-8"))
 CODED = (1, 2, 4, 5, 6, 7, 9, 10, 12, 15, 17, 20, 23, 25, 26, 43)  # what the rendered faces have
 SPECIES = ("print/inkjet", "print/laser", "replay/lcd", "replay/oled", "mask/resin", "mask/silicone")
 NOT_MEASURED = ("equals-truth", "prototype")
 EVERY = tuple(CheckSpec(rule=rule) for rule in CHECKS if rule not in NOT_MEASURED)
-SAID = Sentences(
-    seen=BANK["seen"],
-    denied=BANK["denied"],
-    side=BANK["side"],
-    verdicts=BANK["verdict"],
-    nouns=BANK["nouns"],
-    cues=BANK["spoof"],
-    labels=BANK["label"],
-    leak=BANK["leak"],
-    identity=BANK["identity"],
-    demographics=BANK["demographics"],
-    refusal=BANK["refusal"],
-)
+HERE = Path(__file__).parent
+
+
+class Bank:
+    """The words of a file: right answers are made of them, and faults."""
+
+    def __init__(self, path: Path) -> None:
+        self.words = yaml.safe_load(path.read_text("utf-8"))
+        known = self.words
+        self.faults = Sentences(
+            seen=known["seen"],
+            denied=known["denied"],
+            side=known["side"],
+            verdicts=known["verdict"],
+            nouns=known["nouns"],
+            cues=known["spoof"],
+            labels=known["label"],
+            leak=known["leak"],
+            identity=known["identity"],
+            demographics=known["demographics"],
+            refusal=known["refusal"],
+        )
+
+
 TEXT = {"type": "string", "minLength": 1}
 
 
@@ -120,34 +132,34 @@ def picture_evidence(words: Words) -> dict[str, Any]:
     }
 
 
-def face_case(words: Words) -> Case:
+def face_case(bank: dict[str, Any], words: Words) -> Case:
     """Return a right answer about a face in the bank's words."""
     evidence = face_evidence(words)
     clauses = []
     for unit in evidence["aus"]:
-        text = words.choice(BANK["seen"][unit["au"]]).format(AU=f"AU{unit['au']}")
+        text = words.choice(bank["seen"][unit["au"]]).format(AU=f"AU{unit['au']}")
         if "side" in unit and words.chance(0.7):
-            text = words.choice(BANK["side"]).format(au=unit["au"], side=unit["side"])
+            text = words.choice(bank["side"]).format(au=unit["au"], side=unit["side"])
         clauses.append((unit["au"], text))
     sentences = [text for _, text in clauses]
     for au in evidence["absent"]:
         if words.chance(0.15):
             name = ACTION_UNITS[au].name
-            sentences.append(words.choice(BANK["denied"]).format(AU=f"AU{au}", name=name))
-    sentences.append(words.choice(BANK["harmless"]))
-    noun = words.choice(BANK["nouns"][evidence["expression"]["value"]])
-    sentences.append(words.choice(BANK["verdict"]).format(noun=noun))
-    response = {"text": _joined(sentences, words), "expression": evidence["expression"]["value"]}
+            sentences.append(words.choice(bank["denied"]).format(AU=f"AU{au}", name=name))
+    sentences.append(words.choice(bank["harmless"]))
+    noun = words.choice(bank["nouns"][evidence["expression"]["value"]])
+    sentences.append(words.choice(bank["verdict"]).format(noun=noun))
+    response = {"text": _joined(bank, sentences, words), "expression": evidence["expression"]["value"]}
     return Case(evidence, response, clauses=tuple((au, _found(text, response["text"])) for au, text in clauses))
 
 
-def _joined(clauses: list[str], words: Words) -> str:
+def _joined(bank: dict[str, Any], clauses: list[str], words: Words) -> str:
     """Return clauses as prose: each a sentence, or two joined to one."""
     text, rest = [], list(clauses)
     while rest:
         first = rest.pop(0)
         if rest and words.chance(0.5):
-            first = words.choice(BANK["links"]).format(a=first, b=rest.pop(0))
+            first = words.choice(bank["links"]).format(a=first, b=rest.pop(0))
         text.append(sentence(first))
     return " ".join(text)
 
@@ -156,16 +168,16 @@ def _found(clause: str, text: str) -> str:
     return clause if clause in text else sentence(clause)[:-1]
 
 
-def picture_case(words: Words) -> Case:
+def picture_case(bank: dict[str, Any], words: Words) -> Case:
     """Return a right answer about a picture in the bank's words."""
     evidence = picture_evidence(words)
     label, species = evidence["label"]["value"], evidence.get("attack", {}).get("species")
     medium = species.split("/")[0] if species else "live"
-    sentences = [words.choice(BANK["spoof"][medium]) for _ in range(2)]
-    sentences += [words.choice(BANK["harmless"]), words.choice(BANK["label"][label])]
+    sentences = [words.choice(bank["spoof"][medium]) for _ in range(2)]
+    sentences += [words.choice(bank["harmless"]), words.choice(bank["label"][label])]
     boxes = [[value + words.integer(-2, 2) for value in box] for box in evidence.get("region", {}).get("boxes", [])]
     boxes = [[max(0, min(x, 256 - w)), max(0, min(y, 256 - h)), w, h] for x, y, w, h in boxes]
-    return Case(evidence, {"text": _joined(sentences, words), "label": label, "attack": species, "boxes": boxes})
+    return Case(evidence, {"text": _joined(bank, sentences, words), "label": label, "attack": species, "boxes": boxes})
 
 
 def rules_case(task: Task, words: Words) -> Case:
@@ -174,13 +186,32 @@ def rules_case(task: Task, words: Words) -> Case:
     return Case(evidence, task.written(evidence, words), text="reasoning")
 
 
-def corpora() -> dict[str, list[tuple[Task, Callable[[Words], Case]]]]:
-    """Return the sources of right answers, by kind of text."""
+Sources = list[tuple[Task, Callable[[Words], Case]]]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A kind of text: where right answers come from, and what faults say."""
+
+    name: str
+    bank: Bank
+    sources: Sources
+    prose: bool = True
+
+
+def corpora() -> list[Corpus]:
+    """Return the kinds of text."""
+    known, unseen = Bank(HERE / "paraphrases.yaml"), Bank(HERE / "unseen.yaml")
     explain = load_task("explain-expression")
-    return {
-        "own words": [(FACES, face_case), (PICTURES, picture_case)],
-        "rules": [(explain, lambda words: rules_case(explain, words))],
-    }
+    return [
+        Corpus("rules", known, [(explain, partial(rules_case, explain))], prose=False),
+        Corpus("known words", known, _prose_of(known)),
+        Corpus("unseen words", unseen, _prose_of(unseen)),
+    ]
+
+
+def _prose_of(bank: Bank) -> Sources:
+    return [(FACES, partial(face_case, bank.words)), (PICTURES, partial(picture_case, bank.words))]
 
 
 @dataclass
@@ -196,15 +227,13 @@ class Score:
     alarming: list[str] = field(default_factory=list)
 
 
-def measure(
-    sources: list[tuple[Task, Callable[[Words], Case]]], records: int, seed: int
-) -> tuple[dict[str, Score], dict[str, Score]]:
+def measure(corpus: Corpus, records: int, seed: int) -> tuple[dict[str, Score], dict[str, Score]]:
     """Return scores by check and by fault: `records` right answers, and as many with one fault each."""
     checks = {spec.rule: Score() for spec in EVERY}
     faults = {fault.name: Score() for fault in (*FAULTS, OTHER_SAMPLE)}
     for number in range(records):
         words = Words.of(seed, "case", number)
-        task, make = sources[number % len(sources)]
+        task, make = corpus.sources[number % len(corpus.sources)]
         case = make(words)
         for rule, detail in _findings(task, case, None, words).items():
             checks[rule].clean += 1
@@ -212,13 +241,12 @@ def measure(
                 checks[rule].alarms += 1
                 checks[rule].false += 1
                 checks[rule].alarming.append(f"{detail} | {case.response[case.text]}")
-        _one_fault(task, make, number, seed, checks, faults)
+        _one_fault(corpus, number, seed, checks, faults)
     return checks, faults
 
 
 def _one_fault(
-    task: Task,
-    make: Callable[[Words], Case],
+    corpus: Corpus,
     number: int,
     seed: int,
     checks: dict[str, Score],
@@ -226,12 +254,13 @@ def _one_fault(
 ) -> None:
     """Give a new right answer one of the faults that it can have, in turn, and count what is found."""
     words = Words.of(seed, "fault", number)
+    task, make = corpus.sources[number % len(corpus.sources)]
     case, other = make(words), make(words.named("other"))
     every = (*FAULTS, OTHER_SAMPLE)
     for step in range(len(every)):
         # The step keeps the kinds in turn where a kind does not apply.
         fault = every[(number // 2 + step) % len(every)]
-        text = inject(fault, case, other, SAID, words)
+        text = inject(fault, case, other, corpus.bank.faults, words)
         if text is not None:
             break
     else:
@@ -251,20 +280,18 @@ def _one_fault(
 
 
 def _findings(task: Task, case: Case, text: str | None, words: Words) -> dict[str, str]:
-    import json
-
     said = json.dumps(case.response, ensure_ascii=False) if text is None else text
     answer = understand(task, case.evidence, words, said)
     return {check.rule: check.detail if check.status == "fail" else "" for check in run_checks(answer, EVERY)}
 
 
-def near_duplicates(records: int, seed: int) -> Score:
+def near_duplicates(bank: dict[str, Any], records: int, seed: int) -> Score:
     """Score near-duplicate: a tenth of a stream repeats an earlier text with one word in twenty changed."""
     score, seen, texts = Score(), Seen(), []
     for number in range(records):
         words = Words.of(seed, "stream", number)
         copied = bool(texts) and words.chance(0.1)
-        text = _reworded(words.choice(texts), words) if copied else str(face_case(words).response["text"])
+        text = _reworded(words.choice(texts), words) if copied else str(face_case(bank, words).response["text"])
         found = seen.nearest(str(number), text) is not None
         score.right += copied and found
         score.missed += copied and not found
@@ -283,13 +310,13 @@ def _reworded(text: str, words: Words) -> str:
     return " ".join(parts)
 
 
-def swap_controls(records: int, seed: int) -> Score:
+def swap_controls(bank: dict[str, Any], records: int, seed: int) -> Score:
     """Score swap-control: half of the answerers say the same again, half describe the same labels anew."""
     score = Score()
     for number in range(records):
         words = Words.of(seed, "swap", number)
-        text, blind = str(face_case(words.named("case")).response["text"]), words.chance(0.5)
-        again = _reworded(text, words) if blind else _anew(words)
+        text, blind = str(face_case(bank, words.named("case")).response["text"]), words.chance(0.5)
+        again = _reworded(text, words) if blind else _anew(bank, words)
         found = similarity(shingles(text), shingles(again)) >= NEAR
         score.right += blind and found
         score.missed += blind and not found
@@ -299,20 +326,18 @@ def swap_controls(records: int, seed: int) -> Score:
     return score
 
 
-def _anew(words: Words) -> str:
+def _anew(bank: dict[str, Any], words: Words) -> str:
     """Return another text about the same evidence: the case's draws up to its words are the same."""
     evidence = face_evidence(words.named("case"))
     fresh = words.named("again")
-    sentences = [fresh.choice(BANK["seen"][unit["au"]]).format(AU=f"AU{unit['au']}") for unit in evidence["aus"]]
-    sentences.append(fresh.choice(BANK["harmless"]))
-    noun = fresh.choice(BANK["nouns"][evidence["expression"]["value"]])
-    return _joined([*sentences, fresh.choice(BANK["verdict"]).format(noun=noun)], fresh)
+    sentences = [fresh.choice(bank["seen"][unit["au"]]).format(AU=f"AU{unit['au']}") for unit in evidence["aus"]]
+    sentences.append(fresh.choice(bank["harmless"]))
+    noun = fresh.choice(bank["nouns"][evidence["expression"]["value"]])
+    return _joined(bank, [*sentences, fresh.choice(bank["verdict"]).format(noun=noun)], fresh)
 
 
-def speed(sources: list[tuple[Task, Callable[[Words], Case]]], records: int, seed: int) -> tuple[float, int]:
+def speed(sources: Sources, records: int, seed: int) -> tuple[float, int]:
     """Return (ms of CPU a record for all checks, mean length in characters), best of five."""
-    import json
-
     answers = []
     for number in range(records):
         words = Words.of(seed, "speed", number)
@@ -357,11 +382,12 @@ def tables(records: int, seed: int, show: int = 0) -> str:
         "|---|---|---:|---:|---:|---:|",
     ]
     kinds = ["", "| Fault | Text | Found, % | Faults |", "|---|---|---:|---:|"]
-    for name, sources in corpora().items():
-        checks, faults = measure(sources, records, seed)
-        if name == "own words":
-            checks["near-duplicate"] = near_duplicates(records, seed)
-            checks["swap-control"] = swap_controls(records, seed)
+    for corpus in corpora():
+        name = corpus.name
+        checks, faults = measure(corpus, records, seed)
+        if corpus.prose:
+            checks["near-duplicate"] = near_duplicates(corpus.bank.words, records, seed)
+            checks["swap-control"] = swap_controls(corpus.bank.words, records, seed)
         lines += _rows(name, checks)
         kinds += [
             f"| {fault} | {name} | {_share(one.right, one.right + one.missed)} | {one.right + one.missed} |"
@@ -371,7 +397,7 @@ def tables(records: int, seed: int, show: int = 0) -> str:
         for kind, one in {**checks, **faults}.items():
             for text in (*one.missing[:show], *one.alarming[:show]):
                 print(f"{name}: {kind}: {text}\n", file=sys.stderr)
-        ms, length = speed(sources, min(records, 300), seed)
+        ms, length = speed(corpus.sources, min(records, 300), seed)
         kinds.append(f"| all checks: {ms:.2f} ms a record of {length} characters | {name} | | |")
     return "\n".join([*lines, *kinds])
 
