@@ -33,7 +33,8 @@ _LEAK = re.compile(
     rf"records?|has|have|is|are|mentions?|includes?|provided|calls?)\b"
     rf"|\bground[- ]truth\b|\b(?:provided|given|supplied) (?:{_SOURCE}|action units|expression|aus?)\b"
     rf"|\b(?:i|we) (?:was|were|am|are|have been) (?:told|given|informed|provided)\b"
-    rf"|\b(?:labell?ed|annotated|tagged) as\b",
+    rf"|\b(?:labell?ed|annotated|tagged) as\b|\bannotators?\b"
+    rf"|\bcoders? (?:noted|marked|said|saw|found|rated|scored|gave|assigned)\b",
     re.IGNORECASE,
 )
 _LEAK_WORDS = frozenset(
@@ -103,7 +104,11 @@ _AGE = re.compile(
     r"|\b(?:in|around|about) (?:his|her|their|the) (?:early |mid |late )?(?:mid-|late-|early-)?\w+ties\b",
     re.IGNORECASE,
 )
-_OLD = re.compile(r"\b(?:old|older|aged|adult|senior)\b(?! (?:paper|print|photo|photograph|screen|sheet|picture))")
+_OLD = re.compile(
+    r"\b(?:old|older|aged|senior|adult) (?:\w+ )?(?:man|woman|person|people|lady|gentleman|guy|face|subject|individual)\b"
+    r"|\b(?:looks?|seems?|appears?) (?:to be )?(?:rather |quite |very )?(?:an )?(?:old|older|aged|adult|senior)\b"
+    r"|\b(?:an? |young |old )adults?\b|\bpeople of \w+ age\b"
+)
 
 _REFUSES = re.compile(
     r"\b(?:i(?:'m| am)|we(?:'re| are)) (?:very |really |so )?(?:sorry|afraid|unable|not able|not comfortable)\b"
@@ -111,13 +116,14 @@ _REFUSES = re.compile(
     r"couldn't|could not|have to decline)\b"
     r"|\bas an? (?:ai|artificial|language|large)\b|\b(?:unable|not able|not possible|impossible) (?:for me )?to "
     r"(?:help|assist|analy[sz]e|describe|identify|provide|process|comply|fulfil|view|see|comment|answer)"
+    r"|\b(?:my|our) (?:guidelines|polic(?:y|ies)|rules|programming)\b|\bi apologi[sz]e\b"
     r"|\b(?:against|violates?) (?:my|our|the) (?:polic|guideline|terms)|\bcannot (?:assist|comply|fulfil|help|process)\b"
     r"|\b(?:this|your|the) request (?:cannot|can't|could not|violates|is not)\b|\bno (?:image|picture|photo) (?:was|is|has been) "
     r"(?:provided|attached|given|visible)\b",
     re.IGNORECASE,
 )  # fmt: skip
 _REFUSAL_WORDS = frozenset(
-    "i i'm we we're sorry unable cannot can't ai policy guidelines violates request impossible decline able "
+    "i i'm we we're sorry unable cannot can't ai policy policies rules programming apologize apologise guidelines violates request impossible decline able "
     "image picture".split()
 )
 

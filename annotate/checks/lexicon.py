@@ -66,7 +66,7 @@ _ACTIONS = _words("""
     raise: climb climbs climbing elevates elevation arched arch arches arching up upward upwards upturned hoisted hiked
     lower: lower lowered lowers lowering lowerer down downward downwards drop drops dropped dropping droop droops
     lower: drooping sag sags sagging depressed depressor downturned sinks sunk slack low fall falls fallen hang hangs
-    together: together knit knitted knits knitting furrow furrowed furrows furrowing scowl
+    together: touch touching touches frown frowns frowning frowned together knit knitted knits knitting furrow furrowed furrows furrowing scowl
     tight: tight tightly tighten tightened tightens tightening tightener tense tensed tension taut
     narrow: narrow narrowed narrows narrowing squint squinted squinting squints slits slit compressor constricted
     press: press pressed presses pressing pressor clamped clenched
@@ -75,7 +75,7 @@ _ACTIONS = _words("""
     close: closed closes closing shut sealed
     wide: wide widely widened widens widening wider
     stretch: stretch stretched stretches stretching stretcher
-    side: sideways sides laterally horizontally outward outwards
+    side: sideways horizontal sides laterally horizontally outward outwards
     back: back backwards
     pull: pull pulled pulls pulling puller
     wrinkle: wrinkle wrinkled wrinkles wrinkling wrinkler crinkle crinkled crinkles creased creases scrunched
@@ -96,12 +96,12 @@ _UNITS = {  # nouns that stand for a unit on their own
     "winks": 46, "winking": 46,
 }  # fmt: skip
 _EXPRESSIONS = _words("""
-    happiness: happy happiness joy joyful joyous cheerful happily
-    sadness: sad sadness sorrow sorrowful unhappy
-    surprise: surprise surprised astonished astonishment
-    fear: fear fearful afraid frightened scared
-    disgust: disgust disgusted revulsion
-    anger: anger angry angered furious
+    happiness: joyfulness delight delighted happy happiness joy joyful joyous cheerful happily
+    sadness: grief gloomy sad sadness sorrow sorrowful unhappy
+    surprise: amazed amazement startled surprise surprised astonished astonishment
+    fear: dread terror terrified fear fearful afraid frightened scared
+    disgust: aversion disgust disgusted revulsion
+    anger: rage enraged annoyed irritated anger angry angered furious
     contempt: contempt contemptuous disdain scorn
     neutral: neutral
 """)
@@ -118,7 +118,7 @@ _SIDES = _words("left: left\nright: right\nboth: both bilateral bilaterally")
 _CUES = _words("""
     print: halftone ink inks dots fibre fibres fiber fibers paper's
     replay: pixel pixels subpixel subpixels bezel backlight scanline scanlines refresh
-    mask: seam seams pores shell
+    mask: seam seams shell
     print replay: moire moiré lattice raster
 """)
 
@@ -153,7 +153,7 @@ AGENTS = frozenset(
 
 GLUE = frozenset(
     "of the a an his her their its both this these that very slightly slight clearly clear strongly strong mild "
-    "marked markedly visible any same more most somewhat visibly gently firmly bridge root run runs skin middle ends end halves half lies lie push pushes pushed".split()
+    "marked markedly visible any same more most somewhat visibly gently firmly bridge root run runs skin middle ends end halves half lies lie move moves moved moving tugged drawn drawing draws push pushes pushed".split()
 )
 """Words that may stand between an adjective or verb and its object."""
 
@@ -164,7 +164,7 @@ BE = frozenset(
 """Verbs that make a clause of what stands before them."""
 
 DENIERS = frozenset(
-    "no not without neither nor never none lack lacks lacking absence cannot fails fail failed devoid "
+    "no not without neither nor never none lack lacks lacking absence cannot vain fails fail failed devoid "
     "unlike nothing isn't aren't wasn't weren't doesn't don't didn't can't hasn't haven't nobody".split()
 )
 """Words that deny what follows."""
@@ -259,7 +259,7 @@ FRAMES: Mapping[str, tuple[Frame, ...]] = _frames("""
     lower lip: lower=16
     lip corner: sharp+raise~pull=13, raise~side~back~pull~curl=12, lower~side~back~pull=15, tuck~tight=14, tight=14, side~pull=20, back~pull=20|12, stretch=20, pull=12, curl=12
     lip: sharp+pull=13, press~together~tight~narrow=24, tight~narrow=23, narrow=23|24, part=25, open=25, stretch~side~back~pull=20, pucker=18, funnel=22, suck=28, side~back~pull=20, back~pull=20, close=-25, together=-25, curl=12
-    mouth: wide+open~stretch=27|26|25, stretch+open=27|26|25, open=25|26|27, part=25|26|27, stretch+side~back~pull=20, stretch=27|20, side~pull=20, close=-25, pucker=18, tight=23|24
+    mouth: wide+side~open=20, wide+open~stretch=27|26|25, stretch+open=27|26|25, open=25|26|27, part=25|26|27, stretch+side~back~pull=20, stretch=27|20, side~pull=20, close=-25, pucker=18, tight=23|24
     jaw: lower=26|27, open=26|27, close=-26, raise=-26
     chin: raise~wrinkle=17, wrinkle=17
     nasolabial: deepen=11

@@ -129,8 +129,7 @@ class Sentence:
         if self._parts:
             self._subjects = self._group or [self._parts[-1]]
         self._said += said
-        if said:
-            self._topics = said
+        self._topics = []
         self._begin(denying=denying)
 
     def _last(self, name: str) -> _Part | None:
@@ -267,6 +266,8 @@ class Sentence:
             if word in lexicon.UNCODED:
                 self._deny_back(None)
             elif word in lexicon.VISIBLE and not (self._word(place - 1) in ("is", "are") and word == "there"):
+                if self._names_unit(ahead + 1):
+                    return False  # "the face does not show AU4"
                 self._deny_back(True)
             elif word in lexicon.ABSENT:
                 self._predicate = True  # "is not absent" says that it is there
@@ -281,6 +282,12 @@ class Sentence:
             self._next = ahead + 1
             return True
         return False
+
+    def _names_unit(self, place: int) -> bool:
+        while self._word(place) in GLUE:
+            place += 1
+        kinds = {kind for kind, _ in TERMS.get(self._word(place), ())}
+        return self._word(place) in ("au", "aus", "action") or bool(kinds & {"part", "place", "unit", "expression"})
 
     def _deny_back(self, denied: bool | None) -> None:
         if self._depth and self._items:
@@ -474,6 +481,9 @@ class Sentence:
             self._arrive(place)
             self._items.append(Mention("expression", "neutral", self._denying, start, end))
             return
+        if name == "rest" and any(part.actions for part in self._group):
+            self._deny_back(self._denying is not True)  # "the lid tightener remains at rest"
+            return
         action = _Action(name, self._denying, place, start, end)
         if not (word in lexicon.AGENTS and self._group):
             self._pending.append(action)
@@ -514,10 +524,11 @@ class Sentence:
         if self._compared or any(word in _COMPARED for word in following[:2]):
             return
         ahead = [word for word in following if word not in ("side", "sided", "half", "of", "the", "and", "right")]
-        comes = ahead[:1] and (ahead[0] in ("au", "aus", "action") or any(
+        comes = ahead[:1] and (ahead[0] in ("au", "aus", "action", "face") or any(
             kind in ("part", "place", "unit", "action") for kind, _ in TERMS.get(ahead[0], ())
         ))  # fmt: skip
-        if comes or self._sided is None:
+        back = self._linked is None and self._sided is not None and ahead[:1] == ["face"]
+        if (comes and not back) or self._sided is None:
             both = self._side is not None and self._side[0] != value
             self._side = ("both" if both else value, place)
         else:
