@@ -173,7 +173,7 @@ PSEUDO = {
     "no": {"doubt", "question", "less", "matter"},
     "not": {"only", "just", "merely", "solely", "simply", "least", "unlike"},
     "without": {"doubt", "question"},
-    "nothing": {"but", "less"},
+    "nothing": {"but", "less", "else"},
 }
 """Deniers that deny nothing before these words."""
 

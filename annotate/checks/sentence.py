@@ -565,7 +565,7 @@ def _units(part: _Part, name: str) -> list[Mention]:
             continue
         start = min(part.start, *(action.start for action in actions))
         end = max(part.end, *(action.end for action in actions))
-        if "rest" in left and not denied:
+        if left == {"rest"} and not denied:
             said += [Mention("unit", au, True, start, end, part.side) for au in RESTING.get(name, ())]
         for frame in FRAMES.get(name, ()):
             if frame.actions <= left:
