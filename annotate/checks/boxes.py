@@ -43,6 +43,8 @@ def boxes_match(answer: Answer, settings: Mapping[str, Any]) -> str | None:
     """
     known = answer.evidence.get("region", {}).get("boxes")
     found = list(_boxes(answer.response, settings))
+    if not known and answer.evidence.get("label", {}).get("value") == "live":
+        return "marks a region of a live face" if found else ""
     if not known or not _has_place(answer.response, settings):
         return None
     value = iou(found, [(x, y, x + w, y + h) for x, y, w, h in known])

@@ -245,7 +245,7 @@ def _frames(table: str) -> dict[str, tuple[Frame, ...]]:
 
 FRAMES: Mapping[str, tuple[Frame, ...]] = _frames("""
     inner brow: raise=1, together=4, lower=4
-    outer brow: raise=2, lower=4
+    outer brow: raise=2, lower=4, together=4
     brow: raise=1|2, lower~together=4, together=4
     upper lid: raise~wide~open=5, wide~open=5, open=5, tight=7, close=43
     lower lid: raise~tight=7|6, tight~narrow=7, narrow=7

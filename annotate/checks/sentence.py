@@ -220,6 +220,10 @@ class Sentence:
         self._linked, self._linked_by_or = place, word in ("or", "nor", "/")
         self._last_link = self._tokens[place][1]
         following = TERMS.get(self._word(place + 1), ())
+        named_last = any(kind == "place" for kind, _ in TERMS.get(self._word(place - 1), ()))
+        if self._places and not named_last and (brow := self._last("brow")):
+            brow.places |= self._places  # "raised at their outer ends, ..."
+            self._places = set()
         if not any(kind == "action" for kind, _ in following):
             self._pending = []
         if word == "nor":
@@ -230,14 +234,15 @@ class Sentence:
             self._words[0] = ""
 
     def _colon(self, place: int) -> None:
-        if self._items or self._parts:
+        # "Absent: AU4, AU9" and "Not present: AU4": the denial holds for the list; "not live: ..." ends there.
+        listing = self._denying is not False and place - self._denied_at <= 2 and self._words[place - 1] not in TERMS
+        if self._items or self._parts or not listing:
             topics = list(self._items)
             self._close()
             self._topics = topics or self._topics
             word = self._word(place + 1)
             if word in ("no", "none", "not") and self._word(place + 2) in ("", *lexicon.VISIBLE):
                 self._deny_topics()
-        # "Absent: AU4, AU9": the denial holds for the list.
 
     def _deny_topics(self) -> None:
         for mention in self._topics:
