@@ -7,19 +7,25 @@ from dataclasses import replace
 
 from facedata.annotate.ask import Answered, Asker
 from facedata.annotate.checks.base import Answer
+from facedata.annotate.compare import NEAR_DUPLICATE
 from facedata.annotate.compose import compose, judge
 from facedata.annotate.jobs import Job
 from facedata.annotate.providers.base import Request
+from facedata.annotate.swap import control
+from facedata.annotate.tasks import Task
 from facedata.datasets.instructions import Check, Record
 
 __all__ = ["answer_job"]
 
 
-async def answer_job(job: Job, asker: Asker, *, repair: bool) -> Record | None:
+async def answer_job(
+    job: Job, asker: Asker, *, repair: bool, swapped: Request | None = None
+) -> Record | None:
     """Return the record of a job, or None where no answer could be had: another run asks again.
 
     An answer that fails a check is sent back once, with what was found. The better of the two is kept: a
-    second answer that fails as well does not hide the first.
+    second answer that fails as well does not hide the first. What still fails then goes to review, and is
+    rejected only where there is no answer to look at. `swapped` is the request of the swap control.
     """
     answered = await asker.ask(job.request)
     if answered.outcome.status in ("rate-limited", "error"):
@@ -29,7 +35,17 @@ async def answer_job(job: Job, asker: Asker, *, repair: bool) -> Record | None:
         mended = await _again(job, asker, answered, checks)
         if mended is not None:
             answered, answer, checks = mended
+    if asker.provider.name == "rules":
+        checks = (*checks, *_needless(job.task))
+    if swapped is not None and answer.response is not None:
+        checks = (*checks, await control(job, swapped, asker, answer))
     return compose(job, asker.provider, answered, answer, checks)
+
+
+def _needless(task: Task) -> list[Check]:
+    """Return what is not checked of rules, which write the same where the labels are the same."""
+    detail = "rules write the same where labels are the same"
+    return [Check(rule=spec.rule, status="skip", detail=detail) for spec in task.checks if spec.rule == NEAR_DUPLICATE]
 
 
 def _failures(checks: Sequence[Check]) -> list[Check]:
@@ -43,6 +59,8 @@ async def _again(
     if second.outcome.status != "ok":
         return None
     answer, found = judge(job, second.outcome.text)
+    if first.cost is not None and second.cost is not None:
+        second = replace(second, cost=first.cost + second.cost)  # the record cost both
     return (second, answer, found) if len(_failures(found)) < len(_failures(checks)) else None
 
 

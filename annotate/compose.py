@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from facedata.annotate.ask import Answered
@@ -11,6 +11,7 @@ from facedata.annotate.checks.catalogue import run_checks
 from facedata.annotate.checks.form import parse
 from facedata.annotate.jobs import Job
 from facedata.annotate.providers.base import Provider
+from facedata.annotate.tasks import Task
 from facedata.datasets.instructions import (
     Check,
     ImageReference,
@@ -21,17 +22,25 @@ from facedata.datasets.instructions import (
     Turn,
     record_id,
 )
+from facedata.datasets.words import Words
 
-__all__ = ["compose", "judge"]
+__all__ = ["compose", "judge", "understand"]
 
 
 def judge(job: Job, text: str) -> tuple[Answer, tuple[Check, ...]]:
     """Return an answer's text as an `Answer`, and what the task's checks find in it."""
-    response, problem = parse(text, job.task.response)
-    pairs = [] if response is None else job.task.conversation(job.evidence, response, job.words)
-    texts = [*_prose(response), *(answer for _, answer in pairs)]
-    answer = Answer(job.task, job.evidence, response, pairs, problem, texts)
+    answer = understand(job.task, job.evidence, job.words, text)
     return answer, run_checks(answer, job.task.checks)
+
+
+def understand(task: Task, evidence: Mapping[str, Any], words: Words, text: str) -> Answer:
+    """Return an answer's text as an `Answer`: parsed, and put into the task's conversation."""
+    response, problem = parse(text, task.response)
+    pairs = [] if response is None else task.conversation(evidence, response, words)
+    texts = [reply for _, reply in pairs]
+    # Most of a response's prose stands word for word in the conversation: it is read once.
+    texts += [text for text in _prose(response) if not any(text in reply for reply in texts)]
+    return Answer(task, evidence, response, pairs, problem, texts)
 
 
 def compose(
@@ -82,12 +91,14 @@ def _status(answered: Answered, checks: tuple[Check, ...]) -> Status:
 
 
 def _prose(value: Any) -> Iterator[str]:
-    """Yield every text of a response, depth first."""
+    """Yield every text of a response, depth first; single words are values, and a unit's name claims nothing."""
     if isinstance(value, str):
-        yield value
+        if " " in value:
+            yield value
     elif isinstance(value, dict):
-        for part in value.values():
-            yield from _prose(part)
+        for key, part in value.items():
+            if not (key == "name" and "au" in value):
+                yield from _prose(part)
     elif isinstance(value, list):
         for part in value:
             yield from _prose(part)

@@ -11,10 +11,12 @@ from typing import Any
 
 from facedata.annotate.answering import answer_job
 from facedata.annotate.ask import Asker, Limits, Spent, in_flight
+from facedata.annotate.compare import compare
 from facedata.annotate.jobs import Job, Jobs
-from facedata.annotate.providers.base import Provider, Sampling
+from facedata.annotate.providers.base import Provider, Request, Sampling
 from facedata.annotate.spool import Spool
 from facedata.annotate.store import Store
+from facedata.annotate.swap import Swap, with_swaps
 from facedata.annotate.tasks import Task
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import SourceError
@@ -30,7 +32,8 @@ class Asking:
     """How to ask: `seed` decides wordings, `draws` how many answers each question gets.
 
     `journal` is the file of answers that were paid for, None to keep none; `again` names outcomes in it that
-    are asked anew. `repair` sends a failed answer back once.
+    are asked anew. `repair` sends a failed answer back once. `swap` says how many answers are controlled by a
+    second request with another picture.
     """
 
     seed: int = 0
@@ -40,6 +43,7 @@ class Asking:
     journal: Path | None = None
     again: tuple[str, ...] = ()
     repair: bool = True
+    swap: Swap = field(default_factory=Swap)
     progress: Callable[[int, int], None] | None = None
 
 
@@ -70,12 +74,14 @@ def plan(dataset: Dataset, tasks: Sequence[Task], provider: Provider, asking: As
     jobs = _jobs(dataset, tasks, asking)
     totals: Counter[str] = Counter()
     with Store(asking.journal, asking.again) as store:
-        for job in jobs:
-            found.requests += 1
-            if store.get(job.request.key(provider)) is not None:
-                found.in_journal += 1
-            else:
-                totals.update(provider.estimate(job.request).model_dump())
+        for job, swapped in with_swaps(jobs, asking.swap):
+            swapped = None if provider.name == "rules" else swapped
+            for request in (job.request,) if swapped is None else (job.request, swapped):
+                found.requests += 1
+                if store.get(request.key(provider)) is not None:
+                    found.in_journal += 1
+                else:
+                    totals.update(provider.estimate(request).model_dump())
     found.usage = Usage(**totals)
     found.cost = provider.price.of(found.usage) if provider.price else None
     found.passed_over = jobs.passed_over
@@ -98,11 +104,12 @@ async def _ask_all(
     with Store(asking.journal, asking.again) as store:
         asker = Asker(provider, store, asking.limits)
 
-        async def work(job: Job) -> Record | None:
-            return await answer_job(job, asker, repair=asking.repair)
+        async def work(item: tuple[Job, Request | None]) -> Record | None:
+            job, swapped = item
+            return await answer_job(job, asker, repair=asking.repair, swapped=swapped)
 
         try:
-            async for record in in_flight(jobs, work, asking.limits.concurrency):
+            async for record in in_flight(with_swaps(jobs, asking.swap), work, asking.limits.concurrency):
                 done += 1
                 if record is None:
                     tally.unanswered += 1
@@ -121,6 +128,11 @@ async def _ask_all(
     tally.passed_over = jobs.passed_over
     if not done:
         raise SourceError(_nothing_to_ask(jobs.passed_over, tasks))
+    moved = {} if provider.name == "rules" else compare(spool, tasks)
+    for (before, after), count in moved.items():
+        tally.by_status[before] -= count
+        tally.by_status[after] += count
+    tally.by_status += Counter()  # those that nothing is left of go
     return tally
 
 
@@ -145,4 +157,5 @@ def settings(tasks: Sequence[Task], provider: Provider, asking: Asking) -> dict[
         "sampling": asking.sampling.to_json(),
         "draws": asking.draws,
         "repair": asking.repair,
+        "swap": {"share": asking.swap.share, "picture": asking.swap.picture},
     }

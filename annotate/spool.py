@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 from facedata.datasets.instructions import Record
 
 __all__ = ["Spool"]
+
+_PAGE = 512
 
 
 class Spool:
@@ -31,9 +32,19 @@ class Spool:
         return int(self._connection.execute("SELECT count(*) FROM records").fetchone()[0])
 
     def __iter__(self) -> Iterator[Record]:
-        with closing(self._connection.cursor()) as cursor:
-            for (text,) in cursor.execute("SELECT record FROM records ORDER BY id"):
+        # Page by page, so that records may be replaced on the way.
+        last, page = "", _PAGE
+        while page == _PAGE:
+            query = "SELECT id, record FROM records WHERE id > ? ORDER BY id LIMIT ?"
+            rows = self._connection.execute(query, (last, _PAGE)).fetchall()
+            page = len(rows)
+            for last, text in rows:  # noqa: B007 - where the next page begins
                 yield Record.model_validate_json(text)
+
+    def replace(self, records: Iterable[Record]) -> None:
+        """Put records in the place of those of the same ids."""
+        rows = [(record.model_dump_json(exclude_none=True), record.record_id) for record in records]
+        self._connection.executemany("UPDATE records SET record = ? WHERE id = ?", rows)
 
     def close(self) -> None:
         """Close the file."""

@@ -93,7 +93,7 @@ class Turn(_Model):
 
 
 class Check(_Model):
-    """What one rule found: `flag` asks for review, `fail` rejects, `skip` says why it does not apply."""
+    """What one rule found: `fail` is sent back once to be mended, `flag` is not; `skip` says why it does not apply."""
 
     rule: str
     status: Literal["pass", "flag", "fail", "skip"]
