@@ -228,7 +228,7 @@ def test_files_are_as_edits_are_read(tmp_path):
 
 
 def test_settings_are_checked():
-    with pytest.raises(UsageError, match="threshold 1.5"):
+    with pytest.raises(UsageError, match=r"threshold 1\.5"):
         reannotate_units([], {}, threshold=1.5)
     with pytest.raises(UsageError, match="between 0 and 1"):
         reannotate_units([], {}, stated={"human": 1.0})
