@@ -6,6 +6,7 @@ import pytest
 import replay_twins as twins
 
 from facedata.augment import display, optics, screen
+from facedata.augment.replay import soft
 
 RNG = np.random.default_rng(5)
 SIZES = pytest.mark.parametrize("size", [(32, 48), (31, 47), (1, 9), (17, 2)], ids=str)
@@ -77,8 +78,8 @@ def test_soften(size, sigma):
     bright[0, 0] = 65535
     places = [optics.mirrored(n, len(taps) // 2) for n in size]
     if min(size) > len(taps) // 2:
-        assert np.array_equal(screen.soften(bright, taps, *places), twins.soften(bright, taps))
-    out = screen.soften(bright, taps, *places)
+        assert np.array_equal(optics.soften(bright, taps, *places), twins.soften(bright, taps))
+    out = optics.soften(bright, taps, *places)
     assert out.mean() == pytest.approx(bright.mean(), abs=1), "a lens keeps the light"
 
 
@@ -125,3 +126,12 @@ def test_a_display_shows_no_more_pixels_than_it_has():
     coarse = screen.to_display_grid(image, 30.0, 20.0)
     assert np.array_equal(coarse, cv2.resize(image, (30, 20), interpolation=cv2.INTER_AREA))
     assert screen.to_display_grid(image, 0.2, 0.2).shape == (1, 1, 3)
+
+
+@pytest.mark.parametrize("sigma", [200.0, 3e4])
+def test_a_blur_wider_than_the_frame_leaves_it_even(sigma):
+    stripe = np.zeros((24, 69, 3), np.uint16)
+    stripe[:, :20] = 30000
+    even = soft(stripe, sigma)
+    assert even.mean() == pytest.approx(stripe.mean(), rel=1e-3)
+    assert even.std() < 0.02 * even.mean()
