@@ -52,7 +52,9 @@ def _look(record: Record, seen: Mapping[str, Seen], specs: Mapping[str, CheckSpe
         return Check(rule=NEAR_DUPLICATE, status="pass")
     other, value = near
     severity = specs[record.task].severity
-    return Check(rule=NEAR_DUPLICATE, status=severity, detail=f"says nearly the same as {other} ({value:.2f})")
+    return Check(
+        rule=NEAR_DUPLICATE, status=severity, detail=f"says nearly the same as {other} ({value:.2f})"
+    )
 
 
 def _with(record: Record, check: Check) -> Record:

@@ -30,10 +30,18 @@ from facedata.annotate.votes import ABSENT, PRESENT, Answers, Votes, expression_
 from facedata.datasets.errors import UsageError
 from facedata.datasets.sample import Sample
 
-__all__ = ["Adjudicated", "ProposedEdit", "Review", "reannotate_expressions", "reannotate_units", "write_csv"]
+__all__ = [
+    "THRESHOLD",
+    "Adjudicated",
+    "ProposedEdit",
+    "Review",
+    "reannotate_expressions",
+    "reannotate_units",
+    "write_csv",
+]
 
-AUTHOR = "facedata annotate"
-THRESHOLD = 0.9
+_AUTHOR = "facedata annotate"
+THRESHOLD = 0.9  # of a label's probability, under which people look at it
 _REFERENCES = ("truth", "human")  # a label that was adjudicated is no reference: it holds the others' votes
 
 
@@ -287,13 +295,13 @@ def _attribute_edits(
 
 
 def _edit(sample: Sample, name: str, old: str, new: str, message: str) -> ProposedEdit:
-    return ProposedEdit(sample.sample_id, name, old, new, AUTHOR, "", message)
+    return ProposedEdit(sample.sample_id, name, old, new, _AUTHOR, "", message)
 
 
 def _spelled(levels: Mapping[int, float] | Mapping[int, float | None] | None) -> str:
     """Return action units as an edits file spells them; `12=` is present without a grade."""
     pairs = sorted((levels or {}).items())
-    return " ".join(f"{au}={'' if level is None else format(level, 'g')}" for au, level in pairs)
+    return " ".join(f"{au}={'' if level is None else repr(float(level))}" for au, level in pairs)
 
 
 def _json(value: Any) -> str:

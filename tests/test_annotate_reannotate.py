@@ -6,6 +6,7 @@ import csv
 import json
 
 import pytest
+from version_trees import make, sound
 
 from facedata.annotate.adjudicate import PULL, Reliability, posterior
 from facedata.annotate.evidence import evidence_of
@@ -16,11 +17,14 @@ from facedata.annotate.reannotate import (
     reannotate_units,
     write_csv,
 )
+from facedata.annotate.reannotate_run import parse_reliability, reannotate
 from facedata.annotate.tasks import load_task
 from facedata.annotate.votes import BLIND, gather
+from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import UsageError
 from facedata.datasets.instructions import Provenance, Record
 from facedata.datasets.sample import Sample
+from facedata.datasets.versions.edit import edit
 from facedata.datasets.words import Words
 
 CLASSES = ("absent", "present")
@@ -100,8 +104,8 @@ def test_a_label_that_nobody_doubts_is_kept_with_its_probability():
     rows = [row(str(n), au={12: 2.0} if n == 0 else {}, au_domain=(12,)) for n in range(4)]
     found = reannotate_units(rows, {})
     assert found.counts == {"accepted": 4}
-    edits = {edit.sid: edit for edit in found.edits}
-    assert {edit.field for edit in found.edits} == {"attributes.adjudicated"}
+    edits = {one.sid: one for one in found.edits}
+    assert {one.field for one in found.edits} == {"attributes.adjudicated"}
     present = (1 / 3 * 0.95) / (1 / 3 * 0.95 + 2 / 3 * 0.05)
     absent = (2 / 3 * 0.95) / (2 / 3 * 0.95 + 1 / 3 * 0.05)
     assert json.loads(edits["0"].new) == {"au": {"12": round(present, 4)}}
@@ -113,7 +117,7 @@ def test_models_alone_assert_nothing():
     answers = gather([answer("a", units(6, 12), number=n) for n in range(5)])
     found = reannotate_units(rows, answers)
     assert found.counts["left open: only models answered"] == 2
-    assert all(edit.field == "attributes.adjudicated" for edit in found.edits)
+    assert all(one.field == "attributes.adjudicated" for one in found.edits)
     assert "12" not in found.edits[0].new
     nobody = reannotate_expressions([row()], gather([answer("a", {"expression": "fear"}, "code-expression")]))
     assert nobody.edits == []
@@ -128,7 +132,7 @@ def test_a_detector_alone_is_not_sure_enough_and_a_model_beside_it_may_be():
     assert (alone.reviews[0].suggested, alone.reviews[0].confidence) == ("present", 0.75)
     with_model = reannotate_units(rows, gather([answer("a", units(12))]), threshold=0.8)
     # .75 x .6 against .25 x .4
-    edits = {edit.field: edit.new for edit in with_model.edits}
+    edits = {one.field: one.new for one in with_model.edits}
     assert edits["au"] == "12="
     assert edits["au_domain"] == "12"
     assert json.loads(edits["attributes.origin"]) == {"au": "adjudicated"}
@@ -139,8 +143,8 @@ def test_new_units_take_the_detectors_grade_and_leave_coded_ones_alone():
     attributes = detected([1, 12], [1, 12], **{"12": 2.4, "1": 3.0})
     rows = [row(au={1: 1.0}, au_domain=(1,), attributes=attributes)]
     found = reannotate_units(rows, gather([answer("a", units(1, 12))]), threshold=0.6)
-    edits = {edit.field: edit for edit in found.edits}
-    assert (edits["au"].old, edits["au"].new) == ("1=1", "1=1 12=2.4")
+    edits = {one.field: one for one in found.edits}
+    assert (edits["au"].old, edits["au"].new) == ("1=1.0", "1=1.0 12=2.4")
     assert (edits["au_domain"].old, edits["au_domain"].new) == ("1", "1 12")
     assert "attributes.origin" not in edits  # part of it is people's
 
@@ -182,7 +186,7 @@ def test_truth_is_the_reference_and_is_never_adjudicated():
     rows.append(row("h", au={}, au_domain=(12,), attributes=detected([12], [12])))
     found = reannotate_units(rows, {})
     assert found.counts["truth"] == 20
-    assert {edit.sid for edit in found.edits} <= {"h"}
+    assert {one.sid for one in found.edits} <= {"h"}
     measured = found.reliability["detector openface"]
     assert measured["references"] == 20  # the row that a person coded is none where truth is known
     assert measured["present"] == round((15 + PULL * 0.75) / (20 + PULL), 4)
@@ -201,7 +205,7 @@ def test_not_coded_stays_apart_from_absent():
     rows = [row(au={1: 2.0}, au_domain=(1, 4))]
     found = reannotate_units(rows, {}, threshold=0.5)
     assert set(json.loads(found.edits[0].new)["au"]) == {"1", "4"}
-    assert not any(edit.field == "au_domain" for edit in found.edits)
+    assert not any(one.field == "au_domain" for one in found.edits)
 
 
 @pytest.mark.parametrize("name", BLIND)
@@ -232,3 +236,49 @@ def test_settings_are_checked():
         reannotate_units([], {}, threshold=1.5)
     with pytest.raises(UsageError, match="between 0 and 1"):
         reannotate_units([], {}, stated={"human": 1.0})
+
+
+def test_the_labels_go_into_a_new_version_with_their_history(tmp_path, faces):
+    rows = Dataset.open(make(faces, tmp_path / "plain", variants=1))
+    ids = [sample.sample_id for sample in rows]
+    told = {"openface": {"au_domain": [1, 12], "au_present": [12], "origin": "detector"}}
+    lines = [f"{ids[0]},au_domain,,1 4,,,", f"{ids[0]},au,,4=2.25,,,"]
+    lines += [
+        f'{sid},attributes.detected,,"{json.dumps(told).replace(chr(34), chr(34) * 2)}",,,' for sid in ids
+    ]
+    header = "sid,field,old,new,author,time,message\n"
+    (tmp_path / "start.csv").write_text(header + "\n".join(lines) + "\n")
+    edit(tmp_path / "plain", tmp_path / "start.csv", tmp_path / "labelled")
+
+    stated = {"detector": 0.95}
+    arguments = ("au", tmp_path / "labelled", (), tmp_path / "sure", tmp_path / "review.csv")
+    derived, result = reannotate(*arguments, stated=stated)
+    assert sound(tmp_path / "sure")
+    after = {sample.sample_id: sample for sample in Dataset.open(tmp_path / "sure")}
+    coded = after[ids[0]]
+    # nobody coded AU12: prior 1/2. The detector was right once, about an absent AU1, so it says "present" of
+    # what is absent in 10 x .05 / (10 + 1); of what is present it is right in .95, as stated
+    assert coded.au == {4: 2.25, 12: None}
+    assert coded.au_domain == (1, 4, 12)
+    assert coded.attributes["adjudicated"]["au"]["12"] == round(0.95 / (0.95 + 0.5 / 11), 4)
+    assert after[ids[1]].au[12] is None
+    assert after[ids[1]].attributes["origin"] == {"au": "adjudicated"}
+    assert evidence_of(after[ids[1]])["aus"][0]["origin"] == "adjudicated"
+    kept = (tmp_path / "sure" / "curation" / "edits.csv").read_text()
+    assert "facedata annotate" in kept
+    assert derived.record.verb == "edit"
+    reviewed = list(csv.DictReader((tmp_path / "review.csv").read_text().splitlines()))
+    assert len(reviewed) == result.counts["review"]
+
+    bare = ("au", tmp_path / "plain", (), tmp_path / "none", tmp_path / "r.csv")
+    with pytest.raises(UsageError, match="models alone assert nothing"):
+        reannotate(*bare)
+
+
+def test_shares_are_read():
+    assert parse_reliability(None) == {}
+    assert parse_reliability("human=0.9, detector=.8") == {"human": 0.9, "detector": 0.8}
+    with pytest.raises(UsageError, match="KIND=SHARE"):
+        parse_reliability("ada=0.9")
+    with pytest.raises(UsageError, match="KIND=SHARE"):
+        parse_reliability("human=high")

@@ -123,7 +123,6 @@ _CUES = _words("""
 """)
 
 
-
 def _terms() -> dict[str, tuple[tuple[str, str], ...]]:
     terms: dict[str, list[tuple[str, str]]] = {}
     tables = {

@@ -235,7 +235,11 @@ class Sentence:
 
     def _colon(self, place: int) -> None:
         # "Absent: AU4, AU9" and "Not present: AU4": the denial holds for the list; "not live: ..." ends there.
-        listing = self._denying is not False and place - self._denied_at <= 2 and self._words[place - 1] not in TERMS
+        listing = (
+            self._denying is not False
+            and place - self._denied_at <= 2
+            and self._words[place - 1] not in TERMS
+        )
         if self._items or self._parts or not listing:
             topics = list(self._items)
             self._close()
@@ -292,7 +296,9 @@ class Sentence:
         while self._word(place) in GLUE:
             place += 1
         kinds = {kind for kind, _ in TERMS.get(self._word(place), ())}
-        return self._word(place) in ("au", "aus", "action") or bool(kinds & {"part", "place", "unit", "expression"})
+        return self._word(place) in ("au", "aus", "action") or bool(
+            kinds & {"part", "place", "unit", "expression"}
+        )
 
     def _deny_back(self, denied: bool | None) -> None:
         if self._depth and self._items:
@@ -312,7 +318,9 @@ class Sentence:
     def _absent(self, place: int) -> None:
         following = [word for word in self._words[place + 1 : place + 4] if word not in GLUE]
         first = following[0] if following else ""
-        names_next = first in ("au", "aus", "action") or any(kind == "part" for kind, _ in TERMS.get(first, ()))
+        names_next = first in ("au", "aus", "action") or any(
+            kind == "part" for kind, _ in TERMS.get(first, ())
+        )
         nothing_before = not (self._items or self._parts)
         if first == ":" or (nothing_before and (names_next or not self._topics)):
             self._denying, self._denied_at = True, place
@@ -405,7 +413,9 @@ class Sentence:
     def _item(self, place: int, word: str, kind: str, value: str) -> None:
         if word == "neutral":
             return
-        if kind == "label" and not any(near in _STATES for near in self._words[max(0, place - _NEAR) : place]):
+        if kind == "label" and not any(
+            near in _STATES for near in self._words[max(0, place - _NEAR) : place]
+        ):
             return  # "a live face scatters light" says nothing about this one
         if kind in ("medium", "cue") and self._of_the_camera(place):
             return
@@ -528,7 +538,9 @@ class Sentence:
                 return  # "both AU6 and AU12", "drawn out to both sides"
         if self._compared or any(word in _COMPARED for word in following[:2]):
             return
-        ahead = [word for word in following if word not in ("side", "sided", "half", "of", "the", "and", "right")]
+        ahead = [
+            word for word in following if word not in ("side", "sided", "half", "of", "the", "and", "right")
+        ]
         comes = ahead[:1] and (ahead[0] in ("au", "aus", "action", "face") or any(
             kind in ("part", "place", "unit", "action") for kind, _ in TERMS.get(ahead[0], ())
         ))  # fmt: skip
@@ -546,8 +558,12 @@ class Sentence:
 
 def _ends_of(words: list[str], place: int) -> bool:
     """Say whether "the ends of the" stands before."""
-    before = [word for word in words[max(0, place - _NEAR) : place] if word not in ("the", "of", "his", "her")]
-    return bool(before) and before[-1] in ("ends", "end", "angles", "edges") and "of" in words[place - 2 : place]
+    before = [
+        word for word in words[max(0, place - _NEAR) : place] if word not in ("the", "of", "his", "her")
+    ]
+    return (
+        bool(before) and before[-1] in ("ends", "end", "angles", "edges") and "of" in words[place - 2 : place]
+    )
 
 
 def _same(part: _Part) -> tuple[str, set[str], str | None]:

@@ -90,7 +90,11 @@ def attack_equals_truth(answer: Answer, settings: Mapping[str, Any]) -> str | No
     species = answer.evidence.get("attack", {}).get("species")
     if species is None and label != "live":
         return None
-    called = _called(settings, species) if species is not None else _called(settings, "live") or [None, "", "none", "live"]
+    called = (
+        _called(settings, species)
+        if species is not None
+        else _called(settings, "live") or [None, "", "none", "live"]
+    )
     called = called or [species, str(species).split("/")[0]]
     for value in values_at(answer.response, settings.get("field", "attack")):
         if value not in called:
