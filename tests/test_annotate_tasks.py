@@ -35,7 +35,8 @@ def rows():
     """Rendered faces, each with what every operator would record of it: (row, mask)."""
     found = []
     for number in range(3):
-        face = DemoItem(number, number, SIZE, 1).load(SIZE * SIZE).sample
+        (loaded,) = DemoItem(number, number, SIZE, 1).load(SIZE * SIZE)
+        face = loaded.sample
         found.append((face, None))
         for name, operator in OPERATORS.items():
             made = knowledge("attacks")["operators"].get(name)
