@@ -97,8 +97,7 @@ def _cues_of(attack: str, made: str) -> dict[str, dict[str, Any]]:
     return {
         name: cue
         for name, cue in knowledge("cues").items()
-        if any(_below(made, prefix) for prefix in cue["species"])
-        and attack.split("/")[0] == made.split("/")[0]
+        if all(any(_below(one, prefix) for prefix in cue["species"]) for one in (attack, made))
     }
 
 
