@@ -13,6 +13,7 @@ import pytest
 import facedata.datasets.demo as demo
 from facedata.datasets.demo import AUS, DOMAINS, EXPRESSIONS, REGIONS, DemoFace, Identity, Shot
 from facedata.datasets.demo.colour import blackbody, skin_albedo
+from facedata.datasets.demo_source import DemoItem
 from facedata.datasets.errors import UsageError
 from facedata.datasets.words import Words
 
@@ -153,6 +154,15 @@ def test_subjects_meet_every_domain_and_every_expression() -> None:
         shots = [demo.demo_face(k, j, 64).shot for j in range(8)]
         assert {s.domain for s in shots} == set(DOMAINS)
         assert {s.expression for s in shots} == {*EXPRESSIONS, "random"}
+
+
+def test_units_at_random_are_no_expression() -> None:
+    rows = {}
+    for j in range(8):
+        (loaded,) = DemoItem(0, j, 64, 0).load(64 * 64)
+        rows[loaded.sample.attributes["shot"]["expression"]] = loaded.sample.expression
+    assert rows.pop("random") is None
+    assert rows == {name: name for name in EXPRESSIONS}
 
 
 @pytest.mark.parametrize("k", PEOPLE)

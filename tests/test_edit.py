@@ -38,8 +38,8 @@ def apply(dataset, *lines, name="b", **options):
 def test_every_kind_of_field(dataset, ada):
     lines = [
         *("label,live,spoof,,,", "attack,,print/photo,,,", "expression,,happiness,,,", "valence,,-0.25,,,"),
-        *("confidence,,1,,,", "box,,1 2 30.5 40,,,", "landmarks,,1 2 3 4,,,", "au,,12=2.5 6=0,,,"),
-        *("au_domain,,6 12 17,,,", "au.17,,1,,,", "attributes.age,,30,,,", "attributes.note,,a b,,,"),
+        *("confidence,,1,,,", "box,,1 2 30.5 40,,,", "landmarks,,1 2 3 4,,,", "au,,12=2.5 6=0 4=,,,"),
+        *("au_domain,,4 6 12 17,,,", "au.17,,1,,,", "attributes.age,,30,,,", "attributes.note,,a b,,,"),
         *("source.licence,,CC0,,,", "source.dataset,,mine,,,"),
     ]
     found = apply(dataset, *[f"{ada.sample_id},{line}" for line in lines])
@@ -51,7 +51,7 @@ def test_every_kind_of_field(dataset, ada):
         -0.25,
     )
     assert (row.confidence, row.box, row.landmarks) == (1.0, (1.0, 2.0, 30.5, 40.0), ((1.0, 2.0), (3.0, 4.0)))
-    assert (row.au, row.au_domain) == ({6: 0.0, 12: 2.5, 17: 1.0}, (6, 12, 17))
+    assert (row.au, row.au_domain) == ({4: None, 6: 0.0, 12: 2.5, 17: 1.0}, (4, 6, 12, 17))
     assert row.attributes == {"age": 30, "note": "a b"}
     assert (row.source.licence, row.source.dataset, row.source.sha256) == ("CC0", "mine", ada.source.sha256)
     assert row.image.startswith("images/spoof/")

@@ -120,6 +120,8 @@ def changed(sample: Sample, edit: Edit) -> Sample | str:
     else:
         parse = _parser(edit.field, edit.where)
         old, new = (parse(text, edit.where) for text in (edit.old, edit.new))
+    if edit.field == "au" and not current and old is None:
+        current = None  # units that were coded and none of which shows: spelled alike
     if current == new:
         return sample
     return _replaced(sample, name, rest, new) if current == old else spelled(current)
@@ -156,7 +158,9 @@ def spelled(value: Any) -> str:
         case str():
             return value
         case Mapping():
-            return " ".join(f"{key}={level:g}" for key, level in value.items())
+            return " ".join(
+                f"{key}={'' if level is None else format(level, 'g')}" for key, level in value.items()
+            )
         case tuple() if value and not isinstance(value[0], tuple):
             return " ".join(f"{one:g}" for one in value)
     return json.dumps(value)
@@ -236,15 +240,17 @@ def _points(text: str, where: str) -> tuple[tuple[float, float], ...] | None:
     return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-def _units(text: str, where: str) -> dict[int, float] | None:
+def _units(text: str, where: str) -> dict[int, float | None] | None:
     if not text:
         return None
     found = {}
     for pair in text.split():
         unit, equals, level = pair.partition("=")
-        if not equals or not unit.isdecimal() or not level:
-            raise UsageError(f"{where}: au {pair!r} is not of the form 12=2.5")
-        found[int(unit)] = float(_level(level, where) or 0)
+        if not equals or not unit.isdecimal():
+            raise UsageError(
+                f"{where}: au {pair!r} is not of the form 12=2.5, or 12= for present, not graded"
+            )
+        found[int(unit)] = _level(level, where)
     return found
 
 

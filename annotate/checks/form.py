@@ -1,0 +1,51 @@
+"""Checks of an answer's form: is it what the schema asks for."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from jsonschema_rs import Validator, validator_for
+
+from facedata.annotate.checks.base import Answer
+from facedata.datasets.canonical import canonical_json
+
+__all__ = ["parse", "schema"]
+
+_FENCE = re.compile(r"^\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
+_LONGEST = 200  # characters of an answer that a message repeats
+
+
+def parse(text: str, response_schema: Mapping[str, Any]) -> tuple[Any, str]:
+    """Return (response, ""), or (None, what is wrong) where `text` is not JSON of the schema.
+
+    One code fence round the whole answer is taken off: local models add it, and nothing is lost by it.
+    """
+    fenced = _FENCE.match(text)
+    try:
+        value = json.loads(fenced.group(1) if fenced else text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        return None, f"not JSON ({error}): {text[:_LONGEST]!r}"
+    problem = next(_validator(canonical_json(response_schema)).iter_errors(value), None)
+    if problem is not None:
+        place = "".join(f"[{part!r}]" for part in problem.instance_path) or "the answer"
+        return None, f"{place}: {problem.message[:_LONGEST]}"
+    return value, ""
+
+
+def schema(answer: Answer, settings: Mapping[str, Any]) -> str:
+    """Find answers that are not JSON of the task's response schema."""
+    del settings
+    return answer.problem
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+@functools.lru_cache(maxsize=64)
+def _validator(text: str) -> Validator:
+    return validator_for(json.loads(text))

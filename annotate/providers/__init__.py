@@ -1,0 +1,1 @@
+"""Who answers: each provider behind one small interface; see `base`."""

@@ -1,0 +1,149 @@
+"""What a provider is: a request in, a classified outcome out, and no exception for what a server may do.
+
+A provider sends what it is given and says what came back. It does not retry, cache, parse answers or write
+files: the run does, the same way for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from facedata.annotate.tasks import Task
+from facedata.datasets.canonical import identifier
+from facedata.datasets.instructions import Usage
+from facedata.datasets.words import Words
+
+__all__ = ["Image", "Outcome", "OutcomeStatus", "Price", "Provider", "Request", "Sampling", "media_type"]
+
+OutcomeStatus = Literal["ok", "blocked", "truncated", "invalid", "rate-limited", "error"]
+"""`invalid`: an answer that is none; `error`: of server or network, worth another try if `retryable`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture to send: its hash is part of the request; `read` gives its bytes, JPEG, PNG or WebP."""
+
+    sha256: str
+    read: Callable[[], bytes] = field(compare=False, repr=False)
+
+
+def media_type(data: bytes) -> str:
+    """Return the media type of an encoded picture, by its first bytes."""
+    if data.startswith(b"\x89PNG"):
+        return "image/png"
+    return "image/webp" if data[8:12] == b"WEBP" else "image/jpeg"
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How an answer is drawn. `seed` numbers answers to one request, for providers that can repeat a draw."""
+
+    temperature: float = 0.0
+    top_p: float | None = None
+    max_tokens: int = 2048
+    seed: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is set."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question. Only `rules` looks at `task`, `evidence` and `words`; a model sees texts and pictures."""
+
+    system: str
+    prompt: str
+    images: tuple[Image, ...]
+    schema: Mapping[str, Any]
+    sampling: Sampling
+    task: Task = field(compare=False, repr=False)
+    evidence: Mapping[str, Any] = field(compare=False, repr=False)
+    words: Words = field(compare=False, repr=False)
+
+    def key(self, provider: Provider) -> str:
+        """Return the hash of exactly what is sent, to whom, and how: the cache's key."""
+        return identifier(
+            "request",
+            provider.settings(),
+            self.system,
+            self.prompt,
+            [image.sha256 for image in self.images],
+            self.schema,
+            self.sampling.to_json(),
+            provider.extra_key(self),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came back. `text` is the answer as it came, kept even where it cannot be used.
+
+    `detail` says why it is not ok, without any key or header; `retry_after`, s, is the server's own wish.
+    """
+
+    status: OutcomeStatus
+    text: str = ""
+    model: str | None = None
+    response_id: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    detail: str = ""
+    retry_after: float | None = None
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars for a million tokens: of the prompt, of the output (with thoughts), of a cached prompt."""
+
+    prompt: float
+    output: float
+    cached: float | None = None
+
+    def of(self, usage: Usage) -> float:
+        """Return the cost of one request, US dollars."""
+        cached = self.prompt if self.cached is None else self.cached
+        paid = (usage.prompt - usage.cached) * self.prompt + usage.cached * cached
+        return (paid + (usage.output + usage.thoughts) * self.output) / 1e6
+
+
+class Provider(Protocol):
+    """Answers requests; one object serves a run."""
+
+    @property
+    def name(self) -> str:
+        """`rules`, `gemini`, `openai`, `transformers` or `replay`."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """The model that is asked for."""
+        ...
+
+    @property
+    def price(self) -> Price | None:
+        """What tokens cost, None where it is not known; free ones have a price of zero."""
+        ...
+
+    def settings(self) -> dict[str, Any]:
+        """Return what decides the answer beside the request: name, model, address; never a key."""
+        ...
+
+    def extra_key(self, request: Request) -> Any:
+        """Return what else of a request decides the answer: for `rules`, evidence and words; else None."""
+        ...
+
+    def estimate(self, request: Request) -> Usage:
+        """Return the tokens that the request is expected to take, before it is sent."""
+        ...
+
+    async def answer(self, request: Request) -> Outcome:
+        """Send the request; every failure that a server or a network may cause is an outcome."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
