@@ -1,0 +1,201 @@
+"""The two sides of a comparison, read from disk: what is true, and what was answered.
+
+Rows are streamed and only the columns that are compared are decoded; of the truth, the samples that were
+answered are kept in memory (about a kilobyte each), of the answers one at a time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from facedata.annotate.evidence import evidence_of, region_of
+from facedata.annotate.score.facts import Box, Facts, facts_of_answer, facts_of_evidence
+from facedata.datasets.dataset import Dataset, is_dataset
+from facedata.datasets.errors import DatasetError, SourceError
+from facedata.datasets.instructions import INSTRUCTIONS_NAME
+from facedata.datasets.sample import SCHEMA, Sample
+
+__all__ = ["Answered", "Side", "Truth", "TruthKind", "answers", "read_truth"]
+
+TruthKind = Literal["labels", "answers"]
+"""Whether the truth is what the rows (or the evidence) say, or what the truth's own answers say."""
+
+_BATCH = 1024
+_LABELS = ("expression", "au", "au_domain", "label", "attack", "valence", "arousal", "confidence")
+_NEEDED = ("sample_id", "image", "content_hash", "width", "height", "subject", "layers", *_LABELS)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A side of the comparison: a dataset, its records, or both; `name` is how messages call it."""
+
+    path: Path
+    dataset: Dataset | None
+    records: Path | None
+
+    @classmethod
+    def open(cls, path: str | Path) -> Side:
+        """Open a dataset's folder, or a file of records; raise SourceError where it is neither."""
+        root = Path(path)
+        if root.is_file():
+            return cls(root, None, root)
+        records = root / INSTRUCTIONS_NAME
+        found = records if records.is_file() else None
+        if is_dataset(root):
+            return cls(root, Dataset.open(root), found)
+        if found is None:
+            raise SourceError(
+                f"{root} is neither a dataset nor a file of records; give a dataset's folder or its "
+                f"{INSTRUCTIONS_NAME}"
+            )
+        return cls(root, None, found)
+
+    def rows(self, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Yield `columns` of the records."""
+        path = self.records
+        if path is None:
+            return
+        try:
+            with pq.ParquetFile(path) as file:
+                if missing := set(columns) - set(file.schema_arrow.names):
+                    raise DatasetError(f"{path} lacks the columns {sorted(missing)}; is it a file of records?")
+                for batch in file.iter_batches(_BATCH, columns=list(columns)):
+                    yield from batch.to_pylist()
+        except (OSError, pa.ArrowException) as error:
+            raise DatasetError(f"{path} cannot be read ({error}); restore it or make it again") from None
+
+
+@dataclass(slots=True)
+class Answered:
+    """One answer: `said` is None where none could be read, and `failure` says why (`blocked`, `invalid`)."""
+
+    record_id: str
+    sample_id: str
+    task: str
+    said: Facts | None
+    text: str
+    failure: str = ""
+
+
+@dataclass(slots=True)
+class Truth:
+    """What is true of the samples that were answered.
+
+    `texts` holds reference texts by (sample id, task), and `asked` what the answers to a task speak of.
+    """
+
+    facts: dict[str, Facts] = field(default_factory=dict)
+    subjects: dict[str, str | None] = field(default_factory=dict)
+    texts: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    asked: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _masks: dict[str, str] = field(default_factory=dict)
+    _dataset: Dataset | None = None
+
+    def boxes(self, sample_id: str) -> tuple[Box, ...] | None:
+        """Return the true boxes of a sample: from its mask, which is read when it is asked for."""
+        stated = self.facts[sample_id].boxes
+        reference = self._masks.get(sample_id)
+        if stated is not None or reference is None or self._dataset is None:
+            return stated
+        data = np.frombuffer(self._dataset.read(reference), np.uint8)
+        mask = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+        region = None if mask is None else region_of(np.asarray(mask, np.uint8))
+        return None if region is None else tuple(tuple(map(float, box)) for box in region["boxes"])
+
+
+def answers(side: Side, tasks: Sequence[str] = ()) -> Iterator[Answered]:
+    """Yield the answers in a side's records, of `tasks` or of all, as they lie there."""
+    for row in side.rows(("record_id", "sample_id", "task", "status", "structured", "messages")):
+        if tasks and row["task"] not in tasks:
+            continue
+        structured = _decoded(row, "structured")
+        text = _assistant(_decoded(row, "messages"))
+        failure = ""
+        if row["status"] == "blocked":
+            failure = "blocked"
+        elif not structured and not text:
+            failure = "invalid"
+        said = None if failure else facts_of_answer(structured)
+        yield Answered(row["record_id"], row["sample_id"], row["task"], said, text, failure)
+
+
+def read_truth(side: Side, wanted: set[str], kind: TruthKind, references: bool) -> Truth:
+    """Return the truth of the samples in `wanted`; `references` takes the side's own texts as well."""
+    truth = Truth(_dataset=side.dataset)
+    if side.dataset is not None:
+        for row in side.dataset.rows(_NEEDED):
+            if row["sample_id"] in wanted:
+                _take_row(truth, row)
+    from_records = kind == "answers" or side.dataset is None
+    if from_records or references:
+        columns = ("sample_id", "task", "status", "structured", "messages", "evidence")
+        for row in side.rows(columns):
+            if row["sample_id"] in wanted:
+                _take_record(truth, row, kind if from_records else None, references)
+    return truth
+
+
+def _take_row(truth: Truth, row: Mapping[str, Any]) -> None:
+    sample = Sample.from_row({**dict.fromkeys(SCHEMA.names), **row})
+    truth.facts[sample.sample_id] = facts_of_evidence(evidence_of(sample))
+    truth.subjects[sample.sample_id] = sample.subject
+    if sample.label == "spoof":
+        mask = next((layer.ref for layer in sample.layers if layer.name == "mask"), None)
+        if mask is not None:
+            truth._masks[sample.sample_id] = mask
+
+
+def _take_record(truth: Truth, row: Mapping[str, Any], kind: TruthKind | None, references: bool) -> None:
+    structured = _decoded(row, "structured")
+    said, place = facts_of_answer(structured), (row["sample_id"], row["task"])
+    truth.asked[row["task"]] |= said.stated()
+    text = _assistant(_decoded(row, "messages"))
+    if references and text:
+        truth.texts[place].append(text)
+    if kind is None:
+        return
+    known = facts_of_evidence(_decoded(row, "evidence"))
+    if kind == "answers":
+        # Which units were looked at is known from the coding, where the answer does not list the absent ones.
+        coded = said.coded if said.coded is not None else known.coded
+        known = Facts(said.expression, said.label, said.attack, said.aus, coded, said.boxes)
+    earlier = truth.facts.get(row["sample_id"])
+    truth.facts[row["sample_id"]] = known if earlier is None else _joined(earlier, known, kind)
+    truth.subjects.setdefault(row["sample_id"], None)
+
+
+def _joined(earlier: Facts, later: Facts, kind: TruthKind) -> Facts:
+    """Return facts of one sample from two records: answers replace labels, else the first one stands."""
+    first, second = (later, earlier) if kind == "answers" else (earlier, later)
+    names = ("expression", "label", "attack", "boxes")
+    kept = {name: getattr(first if getattr(first, name) is not None else second, name) for name in names}
+    units = first if first.aus is not None and first.coded is not None else second
+    return Facts(**kept, aus=units.aus, coded=units.coded)
+
+
+def _decoded(row: Mapping[str, Any], column: str) -> Any:
+    try:
+        return json.loads(row[column])
+    except (TypeError, ValueError):
+        raise DatasetError(f"record of sample {row['sample_id']!r}: {column} is not JSON") from None
+
+
+def _assistant(messages: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the answer says in words, a line a part."""
+    return "\n".join(
+        part["text"]
+        for turn in messages
+        if turn["role"] == "assistant"
+        for part in turn["content"]
+        if part.get("text")
+    )
