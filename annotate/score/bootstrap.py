@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 __all__ = ["Drawn", "Draws", "Estimate", "Sums", "estimate", "resample"]
 
 _WEIGHTS = 2_000_000  # weights held at once: 16 MB
+_FOLD = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +57,14 @@ class Draws:
 class Sums:
     """Sums of `width` quantities for each of some groups (an action unit, a pair of classes), by subject.
 
-    Sixteen bytes an addition are kept until they are totalled.
+    Additions are folded every million, so memory grows with the subjects and groups, not with the records.
     """
 
     def __init__(self, width: int) -> None:
         self.width = width
         self.groups: dict[Hashable, int] = {}
         self._subjects, self._cells, self._values = array("i"), array("i"), array("d")
+        self._fold_at = _FOLD
 
     def add(self, subject: int, group: Hashable, column: int, value: float = 1.0) -> None:
         """Add `value` to a quantity of a group, for a subject."""
@@ -70,6 +72,16 @@ class Sums:
         self._subjects.append(subject)
         self._cells.append(number * self.width + column)
         self._values.append(value)
+        if len(self._values) >= self._fold_at:
+            self._fold()
+
+    def _fold(self) -> None:
+        places = np.asarray(self._subjects, np.int64) << 32 | np.asarray(self._cells, np.int64)
+        kept, where = np.unique(places, return_inverse=True)
+        self._values = array("d", np.bincount(where, np.asarray(self._values)).tobytes())
+        self._subjects = array("i", (kept >> 32).astype(np.intc).tobytes())
+        self._cells = array("i", (kept & 0xFFFFFFFF).astype(np.intc).tobytes())
+        self._fold_at = max(_FOLD, 2 * len(self._values))
 
     def matrix(self, subjects: int) -> Any:
         """Return the sums as a sparse matrix, (subjects, groups * width)."""
@@ -111,7 +123,8 @@ def resample(sums: Sequence[Sums], subjects: int, draws: Draws) -> list[Drawn]:
     for one, end, width in zip(sums, np.cumsum(widths), widths, strict=True):
         part = slice(end - width, end)
         shape = (len(one.groups), one.width)
-        found.append(Drawn(tuple(one.groups), total[part].reshape(shape), drawn[:, part].reshape(-1, *shape)))
+        draw = drawn[:, part].reshape(len(drawn), *shape)
+        found.append(Drawn(tuple(one.groups), total[part].reshape(shape), draw))
     return found
 
 

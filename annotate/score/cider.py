@@ -33,9 +33,7 @@ class Cider:
         self._references: dict[object, list[int]] = {}
         self.answers = 0
 
-    def add(
-        self, image: object, answer: Sequence[str], references: Sequence[Sequence[str]]
-    ) -> None:
+    def add(self, image: object, answer: Sequence[str], references: Sequence[Sequence[str]]) -> None:
         """Add an answer about `image`; the references of an image are taken from its first answer."""
         if image not in self._references:
             number = len(self._references)

@@ -16,11 +16,16 @@ class ClaimLike(Protocol):
     """A claim as the claim parser gives it: `others` are units that the same words may mean."""
 
     @property
-    def au(self) -> int: ...
+    def au(self) -> int:
+        """The action unit."""
+
     @property
-    def polarity(self) -> Literal["present", "absent"]: ...
+    def polarity(self) -> Literal["present", "absent"]:
+        """Whether it is said to show."""
+
     @property
-    def others(self) -> tuple[int, ...]: ...
+    def others(self) -> tuple[int, ...]:
+        """Units that the same words may mean as well."""
 
 
 Parser = Callable[[str], Sequence[ClaimLike]]

@@ -18,14 +18,17 @@ _GRADES = {letter: float(level) for level, letter in enumerate("ABCDE", start=1)
 class Facts:
     """Statements about one picture; None where nothing is said.
 
-    `aus` maps each action unit that shows to its intensity (0-5, None where it is not graded); `coded` are the
-    units that were looked at, so that one of them outside `aus` is absent, and any other one not coded.
-    `boxes` say where the attack medium shows; `confidences`, one a box, are None where none were stated.
+    `attack` is a species and `attack_class` one of the classes that a task distinguishes. `aus` maps each
+    action unit that shows to its intensity (0-5, None where it is not graded); `coded` are the units that
+    were looked at, so that one of them outside `aus` is absent, and any other one not coded. `boxes` say
+    where the attack medium shows, none at all in a live picture; `confidences`, one a box, are None where
+    they were not stated.
     """
 
     expression: str | None = None
     label: str | None = None
     attack: str | None = None
+    attack_class: str | None = None
     aus: Mapping[int, float | None] | None = None
     coded: frozenset[int] | None = None
     boxes: tuple[Box, ...] | None = None
@@ -35,7 +38,7 @@ class Facts:
         """Return the names of what is said at all."""
         return {
             name
-            for name in ("expression", "label", "attack", "aus", "boxes")
+            for name in ("expression", "label", "attack", "attack_class", "aus", "boxes")
             if getattr(self, name) is not None
         }
 
@@ -43,11 +46,13 @@ class Facts:
 def facts_of_evidence(evidence: Mapping[str, Any]) -> Facts:
     """Return the facts in a sample's evidence; see `annotate.evidence`."""
     coded = evidence.get("coded")
-    region = evidence.get("region")
+    label = _inner(evidence.get("label"), "value")
+    region = evidence.get("region", {"boxes": []} if label == "live" else None)
     return Facts(
         expression=_inner(evidence.get("expression"), "value"),
-        label=_inner(evidence.get("label"), "value"),
+        label=label,
         attack=_inner(evidence.get("attack"), "species"),
+        attack_class=_inner(evidence.get("attack_class"), "value"),
         aus=None if coded is None else _units(evidence.get("aus") or ()),
         coded=None if coded is None else frozenset(coded),
         boxes=None if region is None else _boxes(region.get("boxes") or ())[0],
@@ -57,15 +62,14 @@ def facts_of_evidence(evidence: Mapping[str, Any]) -> Facts:
 def facts_of_answer(structured: Mapping[str, Any]) -> Facts:
     """Return what an answer's structured part says, by the field names that the tasks share.
 
-    `expression`, `label` and `attack` (or `species`) are words; `aus` holds numbers or objects with `au` and
-    perhaps `intensity` (0-5), `grade` (A-E) or `present: false`; `absent` holds numbers; `boxes` or `regions`
-    holds (x, y, width, height) or objects with `box` and perhaps `confidence`. What cannot be read as such is
-    as good as not said.
+    `expression`, `label`, `attack` and `class` are words; `aus` holds numbers or objects with `au` and
+    perhaps `intensity` (0-5 or A-E) or `present: false`; `absent` holds numbers; `boxes` holds (x, y, width,
+    height) or objects with `box` and perhaps `confidence`. What cannot be read so is as good as not said.
     """
     listed = structured.get("aus")
     units = _units(listed) if isinstance(listed, list) else None
     absent = structured.get("absent")
-    places = next((structured[key] for key in ("boxes", "regions") if key in structured), None)
+    places = structured.get("boxes")
     boxes, confidences = _boxes(places) if isinstance(places, list) else (None, None)
     coded = None
     if units is not None and isinstance(absent, list):
@@ -73,7 +77,8 @@ def facts_of_answer(structured: Mapping[str, Any]) -> Facts:
     return Facts(
         expression=_inner(structured.get("expression"), "value"),
         label=_inner(structured.get("label"), "value"),
-        attack=_inner(structured.get("attack", structured.get("species")), "species"),
+        attack=_inner(structured.get("attack"), "species"),
+        attack_class=_inner(structured.get("class"), "value"),
         aus=units,
         coded=coded,
         boxes=boxes,

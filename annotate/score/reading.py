@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,7 +68,9 @@ class Side:
         try:
             with pq.ParquetFile(path) as file:
                 if missing := set(columns) - set(file.schema_arrow.names):
-                    raise DatasetError(f"{path} lacks the columns {sorted(missing)}; is it a file of records?")
+                    raise DatasetError(
+                        f"{path} lacks the columns {sorted(missing)}; is it a file of records?"
+                    )
                 for batch in file.iter_batches(_BATCH, columns=list(columns)):
                     yield from batch.to_pylist()
         except (OSError, pa.ArrowException) as error:
@@ -168,7 +170,7 @@ def _take_record(truth: Truth, row: Mapping[str, Any], kind: TruthKind | None, r
     if kind == "answers":
         # Which units were looked at is known from the coding, where the answer does not list the absent ones.
         coded = said.coded if said.coded is not None else known.coded
-        known = Facts(said.expression, said.label, said.attack, said.aus, coded, said.boxes)
+        known = replace(said, coded=coded)
     earlier = truth.facts.get(row["sample_id"])
     truth.facts[row["sample_id"]] = known if earlier is None else _joined(earlier, known, kind)
     truth.subjects.setdefault(row["sample_id"], None)
@@ -177,7 +179,7 @@ def _take_record(truth: Truth, row: Mapping[str, Any], kind: TruthKind | None, r
 def _joined(earlier: Facts, later: Facts, kind: TruthKind) -> Facts:
     """Return facts of one sample from two records: answers replace labels, else the first one stands."""
     first, second = (later, earlier) if kind == "answers" else (earlier, later)
-    names = ("expression", "label", "attack", "boxes")
+    names = ("expression", "label", "attack", "attack_class", "boxes")
     kept = {name: getattr(first if getattr(first, name) is not None else second, name) for name in names}
     units = first if first.aus is not None and first.coded is not None else second
     return Facts(**kept, aus=units.aus, coded=units.coded)

@@ -1,4 +1,4 @@
-"""REGE, recognition plus generation (Li et al. 2024, Facial Affective Behavior Analysis with Instruction Tuning).
+"""REGE, recognition plus generation (Li et al. 2024, FABA-Bench, arXiv 2404.05052).
 
 As published, recognition is read from the text by its words: an action unit is answered where `AU` and its
 number stand, whatever is said of it, and the expression is the first one named outside sentences that hold a

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from facedata.annotate.score.bootstrap import Sums
 from facedata.annotate.score.boxes import CONFIDENCES, match
 from facedata.annotate.score.cider import Cider
-from facedata.annotate.score.claims import Parser, present_in, verdict
+from facedata.annotate.score.claims import ClaimLike, Parser, present_in, verdict
 from facedata.annotate.score.facts import Box, Facts
 from facedata.annotate.score.rege import expression_named, units_named
 from facedata.annotate.score.text import meteor, rouge_l, words
 
 __all__ = ["CLASSES", "NO_ANSWER", "THRESHOLDS", "Pair", "Tally"]
 
-CLASSES = ("expression", "label", "attack")
+CLASSES = ("expression", "label", "attack", "attack_class")
 NO_ANSWER = ""
 """Stands for the class of an answer that gives none; no truth has it."""
 THRESHOLDS = (0.4, 0.5)
@@ -57,7 +57,7 @@ class Tally:
     claims: Sums = field(default_factory=lambda: Sums(5))
     """Claims supported, contradicted, unjudged; showing units that are claimed to show, showing units."""
     boxes: Sums = field(default_factory=lambda: Sums(3 + 2 * CONFIDENCES * len(THRESHOLDS)))
-    """Pictures, their IoU, true boxes; then hits and misses by confidence, for each threshold."""
+    """Pictures with true boxes, their IoU, these boxes; then hits and misses by confidence, by threshold."""
     texts: Sums = field(default_factory=lambda: Sums(4))
     """Texts, their ROUGE-L, METEOR and CIDEr."""
     named_units: Sums = field(default_factory=lambda: Sums(4))
@@ -76,7 +76,7 @@ class Tally:
         self._classes(pair)
         if pair.boxes is not None and "boxes" in pair.asked:
             self._boxes(pair, pair.boxes)
-        claimed = self._claims(pair) if self.parser else None
+        claimed = self._claims(pair, self.parser(pair.text)) if self.parser else None
         if pair.references:
             self._text(pair)
         self._rege(pair, claimed)
@@ -95,13 +95,15 @@ class Tally:
         shows = truth.aus or {}
         answered = None if said is None else said.aus or {}
         for unit in truth.coded:
-            self.units.add(pair.subject, unit, _cell(unit in shows, None if answered is None else unit in answered))
+            self.units.add(
+                pair.subject, unit, _cell(unit in shows, None if answered is None else unit in answered)
+            )
         if answered is None:
             return
         self.counts["units answered that were not coded"] += len(set(answered) - truth.coded)
         for unit in truth.coded:
-            x = shows[unit] if unit in shows else 0.0
-            y = answered[unit] if unit in answered else 0.0
+            x = shows.get(unit, 0.0)
+            y = answered.get(unit, 0.0)
             self.graded = self.graded or bool(y)
             if x is not None and y is not None:
                 for column, value in enumerate((1.0, x, y, x * x, y * y, x * y)):
@@ -118,7 +120,7 @@ class Tally:
     def _boxes(self, pair: Pair, truth: tuple[Box, ...]) -> None:
         said = pair.said or Facts()
         overlap, each = match(truth, said.boxes or ())
-        for column, value in enumerate((1.0, overlap, float(len(truth)))):
+        for column, value in enumerate((1.0, overlap, float(len(truth))) if truth else ()):
             self.boxes.add(pair.subject, "boxes", column, value)
         confidences = said.confidences or (1.0,) * len(each)
         for found, confidence in zip(each, confidences, strict=True):
@@ -127,10 +129,8 @@ class Tally:
                 first = 3 + 2 * CONFIDENCES * number + (0 if found >= threshold else CONFIDENCES)
                 self.boxes.add(pair.subject, "boxes", first + level)
 
-    def _claims(self, pair: Pair) -> frozenset[int]:
+    def _claims(self, pair: Pair, claims: Sequence[ClaimLike]) -> frozenset[int]:
         """Count the claims of a text, and return the units that it claims to show."""
-        assert self.parser is not None
-        claims = self.parser(pair.text) if pair.text else ()
         present = present_in(claims)
         if pair.truth.coded is not None:
             for claim in claims:

@@ -10,6 +10,7 @@ import functools
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 __all__ = ["meteor", "rouge_l", "words"]
 
@@ -113,7 +114,7 @@ def _stem(word: str) -> str:
 
 
 @functools.cache
-def _stemmer():  # type: ignore[no-untyped-def]  # the library ships no types
+def _stemmer() -> Any:
     import snowballstemmer
 
     return snowballstemmer.stemmer("porter")
