@@ -29,7 +29,9 @@ def judge(job: Job, text: str) -> tuple[Answer, tuple[Check, ...]]:
     """Return an answer's text as an `Answer`, and what the task's checks find in it."""
     response, problem = parse(text, job.task.response)
     pairs = [] if response is None else job.task.conversation(job.evidence, response, job.words)
-    texts = [*_prose(response), *(answer for _, answer in pairs)]
+    texts = [reply for _, reply in pairs]
+    # Most of a response's prose stands word for word in the conversation: it is read once.
+    texts += [text for text in _prose(response) if not any(text in reply for reply in texts)]
     answer = Answer(job.task, job.evidence, response, pairs, problem, texts)
     return answer, run_checks(answer, job.task.checks)
 
@@ -82,12 +84,13 @@ def _status(answered: Answered, checks: tuple[Check, ...]) -> Status:
 
 
 def _prose(value: Any) -> Iterator[str]:
-    """Yield every text of a response, depth first."""
+    """Yield every text of a response, depth first; a unit's own name is no statement that it shows."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for part in value.values():
-            yield from _prose(part)
+        for key, part in value.items():
+            if not (key == "name" and "au" in value):
+                yield from _prose(part)
     elif isinstance(value, list):
         for part in value:
             yield from _prose(part)

@@ -5,30 +5,76 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from facedata.annotate.checks.base import Answer, CheckFunction
+from facedata.annotate.checks.boxes import boxes_inside, boxes_match
+from facedata.annotate.checks.conduct import no_demographics, no_identity, no_label_leak, refusal
+from facedata.annotate.checks.cues import cue_for_species
 from facedata.annotate.checks.form import schema
+from facedata.annotate.checks.truth import (
+    attack_equals_truth,
+    equals_truth,
+    expression_equals_truth,
+    label_equals_truth,
+)
+from facedata.annotate.checks.units import (
+    au_names,
+    aus_complete,
+    aus_grounded,
+    polarity,
+    prototype,
+    side,
+)
 from facedata.annotate.tasks import CheckSpec
 from facedata.datasets.errors import UsageError
 from facedata.datasets.instructions import Check
 
-__all__ = ["CHECKS", "run_checks"]
+__all__ = ["CHECKS", "RUN_CHECKS", "run_checks"]
 
-CHECKS: dict[str, CheckFunction] = {"schema": schema}
+CHECKS: dict[str, CheckFunction] = {
+    "schema": schema,
+    "equals-truth": equals_truth,
+    "expression-equals-truth": expression_equals_truth,
+    "label-equals-truth": label_equals_truth,
+    "attack-equals-truth": attack_equals_truth,
+    "aus-complete": aus_complete,
+    "aus-grounded": aus_grounded,
+    "polarity": polarity,
+    "side": side,
+    "au-names": au_names,
+    "cue-for-species": cue_for_species,
+    "boxes-inside": boxes_inside,
+    "boxes-match": boxes_match,
+    "no-label-leak": no_label_leak,
+    "no-identity": no_identity,
+    "no-demographics": no_demographics,
+    "refusal": refusal,
+    "prototype": prototype,
+}
+"""Checks that one answer is enough for."""
+
+RUN_CHECKS = ("near-duplicate", "swap-control")
+"""Checks that need more than one answer: the run makes them."""
+
+_FLAGS_ONLY = frozenset({"prototype"})  # a published rule of thumb is no truth about a picture
 
 
 def run_checks(answer: Answer, specs: Sequence[CheckSpec]) -> tuple[Check, ...]:
-    """Return what each of the checks finds in an answer."""
+    """Return what each of the checks finds in an answer; those of `RUN_CHECKS` are left to the run."""
     found = []
     for spec in specs:
+        if spec.rule in RUN_CHECKS:
+            continue
         function = CHECKS.get(spec.rule)
         if function is None:
             raise UsageError(
-                f"task {answer.task.name}: no check {spec.rule!r}; there are {', '.join(sorted(CHECKS))}"
+                f"task {answer.task.name}: no check {spec.rule!r}; there are "
+                f"{', '.join(sorted((*CHECKS, *RUN_CHECKS)))}"
             )
         if answer.response is None and spec.rule != "schema":
             continue  # there is nothing to look at, and the schema check says so
+        severity = "flag" if spec.rule in _FLAGS_ONLY else spec.severity
         detail = function(answer, spec.settings)
         if detail is None:
-            found.append(Check(rule=spec.rule, status="skip"))
+            found.append(Check(rule=spec.rule, status="skip", detail="nothing is known to check it against"))
         else:
-            found.append(Check(rule=spec.rule, status=spec.severity if detail else "pass", detail=detail))
+            found.append(Check(rule=spec.rule, status=severity if detail else "pass", detail=detail))
     return tuple(found)

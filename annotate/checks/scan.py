@@ -1,0 +1,85 @@
+"""What a text says of action units, expressions, labels and media, with polarity: a small, fast reader.
+
+Deniers and their reach are handled in the manner of NegEx (Chapman et al. 2001) and ConText (Harkema et al.
+2009): a denier holds until a word that ends its clause, "is absent" reaches back, "not only" denies nothing.
+Descriptions in words ("the corners of the mouth turn up") are read as a part of the face and what happens to
+it. It knows the English of such texts and no more; docs/checks.md says how often it errs.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from facedata.annotate.checks.sentence import Mention, Sentence, Token
+
+__all__ = ["Claim", "claims", "scan", "tokens"]
+
+_TOKEN = re.compile(r"(?:e\.g|i\.e|vs)\.|[A-Za-zé]+(?:'[a-z]+)?|\d+(?:\.\d+)?|[.;:!?\n,()/+&]")
+_ENDS = frozenset(".;!?\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a text says of one action unit, at characters `start` to `end`.
+
+    `others` are units that the same words may mean as well; `form` is `number`, or `words` for a name or a
+    description. `side` is None where none is named.
+    """
+
+    au: int
+    polarity: Literal["present", "absent"]
+    side: Literal["left", "right", "both"] | None
+    start: int
+    end: int
+    others: tuple[int, ...] = ()
+    form: str = "words"
+
+
+def tokens(text: str) -> list[Token]:
+    """Return the words, in lower case, and marks of a text with their places."""
+    lower = text.replace("’", "'").lower()
+    if len(lower) != len(text):  # a few letters of other scripts grow
+        return [(found[0].lower(), *found.span()) for found in _TOKEN.finditer(text.replace("’", "'"))]
+    return [(found[0], *found.span()) for found in _TOKEN.finditer(lower)]
+
+
+# One record's texts are looked at by several checks.
+@functools.lru_cache(maxsize=256)
+def scan(text: str) -> tuple[Mention, ...]:
+    """Return all that a text says, in its order; questions say nothing."""
+    found = tokens(text)
+    said: list[Mention] = []
+    begin = 0
+    for place, (word, _, _) in enumerate(found):
+        if word in _ENDS:
+            if word != "?" and place > begin:
+                said += Sentence(found[begin:place]).read()
+            begin = place + 1
+    if begin < len(found):
+        said += Sentence(found[begin:]).read()
+    return tuple(said)
+
+
+@functools.lru_cache(maxsize=256)
+def claims(text: str) -> tuple[Claim, ...]:
+    """Return what a text claims of action units, in its order.
+
+    >>> [(claim.au, claim.polarity, claim.side) for claim in claims("AU12 shows on the left; AU4 is absent.")]
+    [(12, 'present', 'left'), (4, 'absent', None)]
+    """
+    return tuple(
+        Claim(
+            au=int(mention.value),
+            polarity="absent" if mention.denied else "present",
+            side=mention.side,  # type: ignore[arg-type]
+            start=mention.start,
+            end=mention.end,
+            others=mention.others,
+            form=mention.form,
+        )
+        for mention in scan(text)
+        if mention.kind == "unit" and mention.denied is not None
+    )
