@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, Protocol
+from collections.abc import Iterable
+from typing import Literal
 
+from facedata.annotate.checks.scan import Claim
 from facedata.annotate.score.facts import Facts
 
-__all__ = ["ClaimLike", "Parser", "Verdict", "present_in", "verdict"]
+__all__ = ["Verdict", "present_in", "verdict"]
 
 Verdict = Literal["supported", "contradicted", "unjudged"]
 
 
-class ClaimLike(Protocol):
-    """A claim as the claim parser gives it: `others` are units that the same words may mean."""
-
-    @property
-    def au(self) -> int:
-        """The action unit."""
-
-    @property
-    def polarity(self) -> Literal["present", "absent"]:
-        """Whether it is said to show."""
-
-    @property
-    def others(self) -> tuple[int, ...]:
-        """Units that the same words may mean as well."""
-
-
-Parser = Callable[[str], Sequence[ClaimLike]]
-
-
-def verdict(claim: ClaimLike, truth: Facts) -> Verdict:
+def verdict(claim: Claim, truth: Facts) -> Verdict:
     """Return what the coding says of a claim.
 
     Of several units that the words may mean, one that agrees is enough, and all of them must be coded and
@@ -45,6 +27,14 @@ def verdict(claim: ClaimLike, truth: Facts) -> Verdict:
     return "contradicted" if units <= coded else "unjudged"
 
 
-def present_in(claims: Iterable[ClaimLike]) -> frozenset[int]:
-    """Return the units that are claimed to show."""
-    return frozenset(claim.au for claim in claims if claim.polarity == "present")
+def present_in(claims: Iterable[Claim]) -> frozenset[int]:
+    """Return the units that are claimed to show.
+
+    Words that may mean several units add none where one of these is claimed by other words.
+    """
+    made = [claim for claim in claims if claim.polarity == "present"]
+    units = {claim.au for claim in made if not claim.others}
+    for claim in made:
+        if not units & {claim.au, *claim.others}:
+            units.add(claim.au)
+    return frozenset(units)

@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Box", "Facts", "facts_of_answer", "facts_of_evidence"]
+from facedata.annotate.evidence import evidence_of
+from facedata.annotate.facs import EXPRESSIONS
+from facedata.datasets.sample import Sample
+
+__all__ = ["Box", "Facts", "facts_of_answer", "facts_of_evidence", "facts_of_sample"]
 
 Box = tuple[float, float, float, float]
 """x, y, width, height in pixels of the stored picture."""
@@ -41,6 +45,27 @@ class Facts:
             for name in ("expression", "label", "attack", "attack_class", "aus", "boxes")
             if getattr(self, name) is not None
         }
+
+
+def facts_of_sample(sample: Sample) -> Facts:
+    """Return the facts that a row states; its mask is read by `reading.Truth.boxes`."""
+    coded = None if sample.au_domain is None else frozenset(sample.au_domain)
+    levels = sample.au or {}
+    attack_class = sample.label if sample.label == "live" else None
+    if sample.label == "spoof":
+        # The parameters of a rendered attack decide its class; only spoofs are worth working that out for.
+        attack_class = evidence_of(sample).get("attack_class")
+    return Facts(
+        expression=sample.expression if sample.expression in EXPRESSIONS else None,
+        label=sample.label,
+        attack=sample.attack,
+        attack_class=attack_class,
+        aus=None
+        if coded is None
+        else {au: level for au, level in levels.items() if level is None or level > 0},
+        coded=coded,
+        boxes=() if sample.label == "live" else None,
+    )
 
 
 def facts_of_evidence(evidence: Mapping[str, Any]) -> Facts:

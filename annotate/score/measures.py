@@ -178,16 +178,13 @@ def _rege(drawn: dict[str, Drawn], draws: Draws) -> Section | None:
     return Section("rege", about, tuple(rows)) if rows else None
 
 
-def _rege_row(name: str, published: Values, aware: Values | None, generation: Values, draws: Draws) -> Row:
+def _rege_row(name: str, published: Values, aware: Values, generation: Values, draws: Draws) -> Row:
     measures = {"recognition": published, "rouge_l": generation, "rege": published + generation}
-    if aware is not None:
-        measures |= {"recognition_polarity": aware, "rege_polarity": aware + generation}
+    measures |= {"recognition_polarity": aware, "rege_polarity": aware + generation}
     return Row(name, {}, {key: estimate(one, draws) for key, one in measures.items()})
 
 
-def _unit_recognition(drawn: Drawn) -> Values | None:
-    if not drawn.groups:
-        return None
+def _unit_recognition(drawn: Drawn) -> Values:
     confusion = drawn.both(_confusion)
     shown = confusion[0, :, 1].sum(-1) > 0
     return _mean(_of_present(confusion)[2][:, shown])

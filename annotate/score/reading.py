@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from facedata.annotate.evidence import evidence_of, region_of
-from facedata.annotate.score.facts import Box, Facts, facts_of_answer, facts_of_evidence
+from facedata.annotate.evidence import region_of
+from facedata.annotate.score.facts import Box, Facts, facts_of_answer, facts_of_evidence, facts_of_sample
 from facedata.datasets.dataset import Dataset, is_dataset
 from facedata.datasets.errors import DatasetError, SourceError
 from facedata.datasets.instructions import INSTRUCTIONS_NAME
@@ -31,7 +31,8 @@ TruthKind = Literal["labels", "answers"]
 """Whether the truth is what the rows (or the evidence) say, or what the truth's own answers say."""
 
 _BATCH = 1024
-_LABELS = ("expression", "au", "au_domain", "label", "attack", "valence", "arousal", "confidence")
+_LABELS = ("expression", "au", "au_domain", "label", "attack", "parameters")
+# Without `attributes`: a detector's output, which lies there, is evidence but never the truth.
 _NEEDED = ("sample_id", "image", "content_hash", "width", "height", "subject", "layers", *_LABELS)
 
 
@@ -149,7 +150,7 @@ def read_truth(side: Side, wanted: set[str], kind: TruthKind, references: bool) 
 
 def _take_row(truth: Truth, row: Mapping[str, Any]) -> None:
     sample = Sample.from_row({**dict.fromkeys(SCHEMA.names), **row})
-    truth.facts[sample.sample_id] = facts_of_evidence(evidence_of(sample))
+    truth.facts[sample.sample_id] = facts_of_sample(sample)
     truth.subjects[sample.sample_id] = sample.subject
     if sample.label == "spoof":
         mask = next((layer.ref for layer in sample.layers if layer.name == "mask"), None)

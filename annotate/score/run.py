@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facedata.annotate.score.bootstrap import Draws
-from facedata.annotate.score.claims import Parser
 from facedata.annotate.score.facts import Facts
 from facedata.annotate.score.measures import sections
 from facedata.annotate.score.reading import Answered, Side, Truth, TruthKind, answers, read_truth
@@ -35,7 +34,6 @@ class Scoring:
     truth: TruthKind = "labels"
     missing: bool = True
     draws: Draws = field(default_factory=Draws)
-    parser: Parser | None = None
     progress: Callable[[int, int], None] | None = None
 
 
@@ -75,7 +73,7 @@ class _Comparison:
             )
         self.missing = [place for place in self.missing if place[0] in self.truth.facts]
         self.subjects = _Subjects(self.truth, right)
-        self.tallies: dict[str, Tally] = defaultdict(lambda: Tally(scoring.parser))
+        self.tallies: dict[str, Tally] = defaultdict(Tally)
 
     def run(self) -> Scores:
         unknown = 0
@@ -138,8 +136,6 @@ class _Comparison:
             yield "one subject: there is nothing to draw intervals from"
         elif len(self.subjects) < _FEW:
             yield f"only {len(self.subjects)} subjects: intervals from so few are too narrow"
-        if self.scoring.parser is None:
-            yield "no claim parser: claims and the polarity-aware REGE of action units are left out"
 
 
 class _Subjects:

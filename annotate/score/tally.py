@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from facedata.annotate.checks.scan import claims
 from facedata.annotate.score.bootstrap import Sums
 from facedata.annotate.score.boxes import CONFIDENCES, match
 from facedata.annotate.score.cider import Cider
-from facedata.annotate.score.claims import ClaimLike, Parser, present_in, verdict
+from facedata.annotate.score.claims import present_in, verdict
 from facedata.annotate.score.facts import Box, Facts
 from facedata.annotate.score.rege import expression_named, units_named
 from facedata.annotate.score.text import meteor, rouge_l, words
@@ -42,9 +43,8 @@ class Pair:
 
 @dataclass
 class Tally:
-    """Counts of one task; `parser` reads claims from a text, None leaves them out."""
+    """Counts of one task."""
 
-    parser: Parser | None
     counts: Counter[str] = field(default_factory=Counter)
     units: Sums = field(default_factory=lambda: Sums(4))
     """Of each action unit: true positives, false positives, false negatives, true negatives."""
@@ -76,10 +76,9 @@ class Tally:
         self._classes(pair)
         if pair.boxes is not None and "boxes" in pair.asked:
             self._boxes(pair, pair.boxes)
-        claimed = self._claims(pair, self.parser(pair.text)) if self.parser else None
         if pair.references:
             self._text(pair)
-        self._rege(pair, claimed)
+        self._rege(pair, self._claims(pair))
 
     def finish(self) -> None:
         """Count what needs all answers: the CIDEr of each."""
@@ -129,11 +128,12 @@ class Tally:
                 first = 3 + 2 * CONFIDENCES * number + (0 if found >= threshold else CONFIDENCES)
                 self.boxes.add(pair.subject, "boxes", first + level)
 
-    def _claims(self, pair: Pair, claims: Sequence[ClaimLike]) -> frozenset[int]:
+    def _claims(self, pair: Pair) -> frozenset[int]:
         """Count the claims of a text, and return the units that it claims to show."""
-        present = present_in(claims)
+        made = claims(pair.text)
+        present = present_in(made)
         if pair.truth.coded is not None:
-            for claim in claims:
+            for claim in made:
                 self.claims.add(pair.subject, "claims", _VERDICTS.index(verdict(claim, pair.truth)))
             shows = frozenset(pair.truth.aus or ()) & pair.truth.coded
             self.claims.add(pair.subject, "claims", 3, len(shows & present))
@@ -149,16 +149,15 @@ class Tally:
         self.cider.add(pair.image, answer, references)
         self._of_text.append(pair.subject)
 
-    def _rege(self, pair: Pair, claimed: frozenset[int] | None) -> None:
+    def _rege(self, pair: Pair, claimed: frozenset[int]) -> None:
         truth = pair.truth
         if truth.coded is not None and "aus" in pair.asked:
             named = units_named(pair.text)
             for unit in truth.coded:
                 shows = unit in (truth.aus or ())
                 self.named_units.add(pair.subject, unit, _cell(shows, unit in named))
-                if claimed is not None:
-                    answer = None if pair.said is None else unit in claimed
-                    self.claimed_units.add(pair.subject, unit, _cell(shows, answer))
+                answer = None if pair.said is None else unit in claimed
+                self.claimed_units.add(pair.subject, unit, _cell(shows, answer))
         if truth.expression is not None and "expression" in pair.asked:
             self.named_expression.add(pair.subject, "expression", 0)
             if expression_named(pair.text) == truth.expression:
