@@ -28,7 +28,8 @@ def iou_matrix(first: Sequence[Box], second: Sequence[Box]) -> NDArray[np.float6
     high = np.minimum(a[..., :2] + a_size, b[..., :2] + b_size)
     shared = np.maximum(high - low, 0).prod(-1)
     union = a_size.prod(-1) + b_size.prod(-1) - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    overlap: NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return overlap
 
 
 def match(truth: Sequence[Box], answer: Sequence[Box]) -> tuple[float, NDArray[np.float64]]:

@@ -93,4 +93,5 @@ class Cider:
         reference = vectors[theirs]
         shared = np.asarray(vectors[ours].minimum(reference).multiply(reference).sum(1)).ravel()
         sizes = norms[ours] * norms[theirs]
-        return np.divide(shared, sizes, out=np.zeros(shared.size), where=sizes > 0)
+        cosine: NDArray[np.float64] = np.divide(shared, sizes, out=np.zeros(shared.size), where=sizes > 0)
+        return cosine

@@ -14,7 +14,7 @@ from facedata.annotate.score.agreement import (
     kappa,
     precision_recall_f1,
 )
-from facedata.annotate.score.bootstrap import Drawn, Draws, Estimate, estimate, resample
+from facedata.annotate.score.bootstrap import Drawn, Draws, Estimate, Sums, estimate, resample
 from facedata.annotate.score.boxes import CONFIDENCES, average_precision
 from facedata.annotate.score.scores import Row, Section
 from facedata.annotate.score.tally import CLASSES, THRESHOLDS, Tally
@@ -23,12 +23,16 @@ __all__ = ["sections"]
 
 Values = NDArray[np.float64]
 
+_SUMS = (
+    *("units", "levels", "classes", "claims", "boxes", "texts"),
+    *("named_units", "claimed_units", "named_expression"),
+)
+
 
 def sections(tally: Tally, subjects: int, draws: Draws) -> tuple[Section, ...]:
     """Return what a task's counts come to; parts that were not answered, or have no truth, are left out."""
-    names = ("units", "levels", "classes", "claims", "boxes", "texts")
-    names += ("named_units", "claimed_units", "named_expression")
-    drawn = dict(zip(names, resample([getattr(tally, name) for name in names], subjects, draws), strict=True))
+    kept: list[Sums] = [getattr(tally, name) for name in _SUMS]
+    drawn = dict(zip(_SUMS, resample(kept, subjects, draws), strict=True))
     made = [
         _units(drawn["units"], draws),
         _levels(drawn["levels"], draws) if tally.graded else None,
@@ -98,7 +102,7 @@ def _class_confusion(drawn: Drawn, pairs: list[tuple[str, str, str]]) -> Values:
     confusion = np.zeros((len(counts), len(classes), len(classes) + 1))
     for number, group in enumerate(drawn.groups):
         if group in pairs:
-            _, truth, said = pairs[pairs.index(group)]  # type: ignore[arg-type]
+            _, truth, said = pairs[pairs.index(group)]
             confusion[:, classes[truth], classes.get(said, len(classes))] += counts[:, number]
     return confusion
 
@@ -201,7 +205,8 @@ def _of_present(confusion: Values) -> tuple[Values, Values, Values]:
 
 
 def _share(part: Values, whole: Values) -> Values:
-    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
+    share: Values = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
+    return share
 
 
 def _mean(values: Values) -> Values:

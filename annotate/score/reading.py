@@ -113,7 +113,7 @@ class Truth:
         data = np.frombuffer(self._dataset.read(reference), np.uint8)
         mask = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
         region = None if mask is None else region_of(np.asarray(mask, np.uint8))
-        return None if region is None else tuple(tuple(map(float, box)) for box in region["boxes"])
+        return None if region is None else tuple((x, y, w, h) for x, y, w, h in region["boxes"])
 
 
 def answers(side: Side, tasks: Sequence[str] = ()) -> Iterator[Answered]:
