@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 __all__ = ["Cider"]
 
 _LONGEST, _SIGMA = 4, 6.0
+_PAIRS = 4096  # pairs of texts compared at once, to keep memory low
 
 
 class Cider:
@@ -79,19 +80,32 @@ class Cider:
         self, texts: NDArray[np.int32], grams: NDArray[np.int32], ours: NDArray[Any], theirs: NDArray[Any]
     ) -> NDArray[np.float64]:
         """Return the clipped cosine of each two texts' weighted n-grams of one length, (pairs,)."""
-        from scipy.sparse import csr_matrix
-
         kinds = int(grams.max()) + 1 if grams.size else 1
-        vectors = csr_matrix((np.ones(grams.size), (texts, grams)), shape=(len(self._lengths), kinds))
         pictures = len(self._references)
         images = np.asarray(self._images)[texts]
         told = images >= 0
-        shown = csr_matrix((np.ones(told.sum()), (images[told], grams[told])), shape=(pictures, kinds))
-        in_pictures = np.bincount(shown.indices, minlength=kinds)
-        vectors.data *= np.log(pictures / np.maximum(in_pictures, 1))[vectors.indices]
-        norms = np.sqrt(np.asarray(vectors.multiply(vectors).sum(1)).ravel())
-        reference = vectors[theirs]
-        shared = np.asarray(vectors[ours].minimum(reference).multiply(reference).sum(1)).ravel()
-        sizes = norms[ours] * norms[theirs]
-        cosine: NDArray[np.float64] = np.divide(shared, sizes, out=np.zeros(shared.size), where=sizes > 0)
+        shown = _counted(images[told], grams[told], pictures, kinds)
+        rarity = np.log(pictures / np.maximum(np.bincount(shown.indices, minlength=kinds), 1))
+        del shown, images, told
+        vectors = _counted(texts, grams, len(self._lengths), kinds)
+        vectors.data *= rarity[vectors.indices]
+        norms = np.sqrt(np.asarray(vectors.power(2).sum(1)).ravel())
+        cosine = np.zeros(ours.size)
+        for first in range(0, ours.size, _PAIRS):
+            mine, other = ours[first : first + _PAIRS], theirs[first : first + _PAIRS]
+            reference = vectors[other]
+            shared = np.asarray(vectors[mine].minimum(reference).multiply(reference).sum(1)).ravel()
+            sizes = norms[mine] * norms[other]
+            np.divide(shared, sizes, out=cosine[first : first + _PAIRS], where=sizes > 0)
         return cosine
+
+
+def _counted(rows: NDArray[Any], grams: NDArray[np.int32], count: int, kinds: int) -> Any:
+    """Return how often each n-gram stands in each row, a sparse (count, kinds); `rows` is in order."""
+    from scipy.sparse import csr_matrix
+
+    ends = np.cumsum(np.bincount(rows, minlength=count))
+    starts = np.concatenate([[0], ends]).astype(np.int32)
+    counts = csr_matrix((np.ones(grams.size), grams.copy(), starts), shape=(count, kinds))
+    counts.sum_duplicates()
+    return counts

@@ -6,11 +6,13 @@ answered are kept in memory (about a kilobyte each), of the answers one at a tim
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from sys import intern
 from typing import Any, Literal
 
 import cv2
@@ -82,7 +84,6 @@ class Side:
 class Answered:
     """One answer: `said` is None where none could be read, and `failure` says why (`blocked`, `invalid`)."""
 
-    record_id: str
     sample_id: str
     task: str
     said: Facts | None
@@ -99,7 +100,7 @@ class Truth:
 
     facts: dict[str, Facts] = field(default_factory=dict)
     subjects: dict[str, str | None] = field(default_factory=dict)
-    texts: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    texts: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     asked: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     _masks: dict[str, str] = field(default_factory=dict)
     _dataset: Dataset | None = None
@@ -118,7 +119,7 @@ class Truth:
 
 def answers(side: Side, tasks: Sequence[str] = ()) -> Iterator[Answered]:
     """Yield the answers in a side's records, of `tasks` or of all, as they lie there."""
-    for row in side.rows(("record_id", "sample_id", "task", "status", "structured", "messages")):
+    for row in side.rows(("sample_id", "task", "status", "structured", "messages")):
         if tasks and row["task"] not in tasks:
             continue
         structured = _decoded(row, "structured")
@@ -129,7 +130,7 @@ def answers(side: Side, tasks: Sequence[str] = ()) -> Iterator[Answered]:
         elif not structured and not text:
             failure = "invalid"
         said = None if failure else facts_of_answer(structured)
-        yield Answered(row["record_id"], row["sample_id"], row["task"], said, text, failure)
+        yield Answered(intern(row["sample_id"]), intern(row["task"]), said, text, failure)
 
 
 def read_truth(side: Side, wanted: set[str], kind: TruthKind, references: bool) -> Truth:
@@ -150,21 +151,21 @@ def read_truth(side: Side, wanted: set[str], kind: TruthKind, references: bool) 
 
 def _take_row(truth: Truth, row: Mapping[str, Any]) -> None:
     sample = Sample.from_row({**dict.fromkeys(SCHEMA.names), **row})
-    truth.facts[sample.sample_id] = facts_of_sample(sample)
-    truth.subjects[sample.sample_id] = sample.subject
+    name = intern(sample.sample_id)
+    truth.facts[name] = _shared(facts_of_sample(sample))
+    truth.subjects[name] = None if sample.subject is None else intern(sample.subject)
     if sample.label == "spoof":
         mask = next((layer.ref for layer in sample.layers if layer.name == "mask"), None)
         if mask is not None:
-            truth._masks[sample.sample_id] = mask
+            truth._masks[name] = mask
 
 
 def _take_record(truth: Truth, row: Mapping[str, Any], kind: TruthKind | None, references: bool) -> None:
-    structured = _decoded(row, "structured")
-    said, place = facts_of_answer(structured), (row["sample_id"], row["task"])
-    truth.asked[row["task"]] |= said.stated()
-    text = _assistant(_decoded(row, "messages"))
-    if references and text:
-        truth.texts[place].append(text)
+    name, task = intern(row["sample_id"]), intern(row["task"])
+    said = facts_of_answer(_decoded(row, "structured"))
+    truth.asked[task] |= said.stated()
+    if references and (text := _assistant(_decoded(row, "messages"))):
+        truth.texts[name, task] = (*truth.texts.get((name, task), ()), text)
     if kind is None:
         return
     known = facts_of_evidence(_decoded(row, "evidence"))
@@ -172,9 +173,19 @@ def _take_record(truth: Truth, row: Mapping[str, Any], kind: TruthKind | None, r
         # Which units were looked at is known from the coding, where the answer does not list the absent ones.
         coded = said.coded if said.coded is not None else known.coded
         known = replace(said, coded=coded)
-    earlier = truth.facts.get(row["sample_id"])
-    truth.facts[row["sample_id"]] = known if earlier is None else _joined(earlier, known, kind)
-    truth.subjects.setdefault(row["sample_id"], None)
+    earlier = truth.facts.get(name)
+    truth.facts[name] = _shared(known if earlier is None else _joined(earlier, known, kind))
+    truth.subjects.setdefault(name, None)
+
+
+def _shared(facts: Facts) -> Facts:
+    """Return the facts with one set of coded units for all that have the same."""
+    return facts if facts.coded is None else replace(facts, coded=_same(facts.coded))
+
+
+@functools.lru_cache(maxsize=1024)
+def _same(coded: frozenset[int]) -> frozenset[int]:
+    return coded
 
 
 def _joined(earlier: Facts, later: Facts, kind: TruthKind) -> Facts:

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from sys import intern
 
 from facedata.annotate.score.bootstrap import Draws
 from facedata.annotate.score.facts import Facts
@@ -58,8 +59,8 @@ def score(truth: str | Path, given: str | Path, scoring: Scoring | None = None) 
 class _Comparison:
     def __init__(self, left: Side, right: Side, scoring: Scoring, *, references: bool) -> None:
         self.left, self.right, self.scoring = left, right, scoring
-        places = list(_places(right, scoring.tasks))
-        wanted, self.records = set(places), len(places)
+        given = Counter(_places(right, scoring.tasks))
+        wanted, self.records = given.keys(), given.total()
         if not wanted:
             raise SourceError(f"{right.path} has no records{_of(scoring.tasks)}; nothing is there to score")
         expected = set(_places(left, scoring.tasks)) if references and scoring.missing else set()
@@ -77,7 +78,7 @@ class _Comparison:
 
     def run(self) -> Scores:
         unknown = 0
-        failures = [Answered("", sample, task, None, "", "missing") for sample, task in self.missing]
+        failures = [Answered(sample, task, None, "", "missing") for sample, task in self.missing]
         for number, one in enumerate(answers(self.right, self.scoring.tasks), start=1):
             if self.scoring.progress:
                 self.scoring.progress(number, self.records)
@@ -165,7 +166,7 @@ class _Subjects:
 def _places(side: Side, tasks: Sequence[str]) -> Iterator[tuple[str, str]]:
     for row in side.rows(("sample_id", "task")):
         if not tasks or row["task"] in tasks:
-            yield row["sample_id"], row["task"]
+            yield intern(row["sample_id"]), intern(row["task"])
 
 
 def _of(tasks: Sequence[str]) -> str:
