@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from sys import intern
@@ -73,7 +73,7 @@ class _Comparison:
                 f"no sample that {right.path} answers is in {left.path}; give the dataset that was annotated"
             )
         self.missing = [place for place in self.missing if place[0] in self.truth.facts]
-        self.subjects = _Subjects(self.truth, right)
+        self.subjects = _Subjects(self.truth, right, samples)
         self.tallies: dict[str, Tally] = defaultdict(Tally)
 
     def run(self) -> Scores:
@@ -140,27 +140,28 @@ class _Comparison:
 
 
 class _Subjects:
-    """Numbers of subjects in order of appearance; `alone` counts samples without one."""
+    """Numbers of the subjects, by their names' order, so that the draws do not depend on the records' order.
 
-    def __init__(self, truth: Truth, right: Side) -> None:
-        self._names = dict(truth.subjects)
-        if right.dataset is not None and any(self._names.get(sample) is None for sample in truth.facts):
+    `alone` counts samples that name none: each of them is a subject of its own.
+    """
+
+    def __init__(self, truth: Truth, right: Side, samples: Iterable[str]) -> None:
+        names = {sample: truth.subjects.get(sample) for sample in samples if sample in truth.facts}
+        if right.dataset is not None and None in names.values():
             for row in right.dataset.rows(("sample_id", "subject")):
-                if self._names.get(row["sample_id"], "") is None:
-                    self._names[row["sample_id"]] = row["subject"]
-        self._numbers: dict[tuple[str, bool], int] = {}
-        self.alone = 0
+                if names.get(row["sample_id"], "") is None:
+                    names[row["sample_id"]] = row["subject"]
+        self.alone = sum(name is None for name in names.values())
+        keys = {sample: (sample, False) if name is None else (name, True) for sample, name in names.items()}
+        numbers = {key: number for number, key in enumerate(sorted(set(keys.values())))}
+        self._numbers = {sample: numbers[key] for sample, key in keys.items()}
+        self._count = len(numbers)
 
     def number(self, sample_id: str) -> int:
-        name = self._names.get(sample_id)
-        key = (sample_id, False) if name is None else (name, True)
-        if key not in self._numbers:
-            self._numbers[key] = len(self._numbers)
-            self.alone += name is None
-        return self._numbers[key]
+        return self._numbers[sample_id]
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return self._count
 
 
 def _places(side: Side, tasks: Sequence[str]) -> Iterator[tuple[str, str]]:
