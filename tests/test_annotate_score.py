@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from facedata.annotate.checks.scan import claims
 from facedata.annotate.score.bootstrap import Draws
 from facedata.annotate.score.claims import present_in, verdict
-from facedata.annotate.score.facts import Facts, facts_of_answer
+from facedata.annotate.score.facts import Facts, facts_of_answer, facts_of_evidence
 from facedata.annotate.score.rege import expression_named, units_named
 from facedata.annotate.score.run import Scoring, score
 from facedata.cli.annotate_score import score as score_command
@@ -186,6 +186,13 @@ def test_without_grades_there_is_no_intensity(tmp_path):
 )
 def test_units_of_an_answer(listed, expected):
     assert facts_of_answer({"aus": listed}).aus == expected
+
+
+def test_what_a_detector_found_is_not_true():
+    evidence = {"coded": [6, 12], "aus": [{"au": 12, "origin": "detector"}]}
+    assert facts_of_evidence(evidence).coded is None
+    evidence["aus"][0]["origin"] = "human"
+    assert facts_of_evidence(evidence).coded == {6, 12}
 
 
 # --- classes ---
@@ -367,6 +374,16 @@ def test_the_order_of_answers_changes_nothing(tmp_path):
     turned = scored(tmp_path, samples, records[::-1])
     assert first == again
     assert turned == first
+
+
+def test_what_a_task_asks_does_not_depend_on_which_answer_comes_first(tmp_path):
+    samples = [sample(name, expression="fear", au={4: 1.0}, au_domain=(4,)) for name in "ab"]
+    silent = answer("a", {"aus": units(4)}, "x")  # names no expression, and is wrong about it
+    full = answer("b", {"expression": "fear", "aus": units(4)}, "x")
+    for records in ([silent, full], [full, silent]):
+        found = scored(tmp_path, samples, records)
+        assert row_of(found, "classes", "expression").counts["answers"] == 2
+        assert value(found, "classes", "expression", "accuracy") == 0.5
 
 
 # --- errors ---

@@ -69,8 +69,13 @@ def facts_of_sample(sample: Sample) -> Facts:
 
 
 def facts_of_evidence(evidence: Mapping[str, Any]) -> Facts:
-    """Return the facts in a sample's evidence; see `annotate.evidence`."""
+    """Return the facts in a sample's evidence; see `annotate.evidence`.
+
+    Units that a detector found are evidence, not facts: with one of them, nothing counts as coded.
+    """
     coded = evidence.get("coded")
+    if any(one.get("origin") == "detector" for one in evidence.get("aus") or ()):
+        coded = None
     label = _inner(evidence.get("label"), "value")
     region = evidence.get("region", {"boxes": []} if label == "live" else None)
     return Facts(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from facedata.datasets.errors import DatasetError, SourceError
 from facedata.datasets.instructions import INSTRUCTIONS_NAME
 from facedata.datasets.sample import SCHEMA, Sample
 
-__all__ = ["Answered", "Side", "Truth", "TruthKind", "answers", "read_truth"]
+__all__ = ["Answered", "Side", "Truth", "TruthKind", "answers", "read_truth", "survey"]
 
 TruthKind = Literal["labels", "answers"]
 """Whether the truth is what the rows (or the evidence) say, or what the truth's own answers say."""
@@ -95,13 +95,12 @@ class Answered:
 class Truth:
     """What is true of the samples that were answered.
 
-    `texts` holds reference texts by (sample id, task), and `asked` what the answers to a task speak of.
+    `texts` holds reference texts by (sample id, task).
     """
 
     facts: dict[str, Facts] = field(default_factory=dict)
     subjects: dict[str, str | None] = field(default_factory=dict)
     texts: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
-    asked: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     _masks: dict[str, str] = field(default_factory=dict)
     _dataset: Dataset | None = None
 
@@ -115,6 +114,20 @@ class Truth:
         mask = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
         region = None if mask is None else region_of(np.asarray(mask, np.uint8))
         return None if region is None else tuple((x, y, w, h) for x, y, w, h in region["boxes"])
+
+
+def survey(side: Side, tasks: Sequence[str] = ()) -> tuple[Counter[tuple[str, str]], dict[str, set[str]]]:
+    """Return how many records a side has of each (sample id, task), and what answers to each task speak of.
+
+    A field that any answer to a task states is asked for by the task: to leave it out is an answer, too.
+    """
+    places: Counter[tuple[str, str]] = Counter()
+    asked: dict[str, set[str]] = defaultdict(set)
+    for row in side.rows(("sample_id", "task", "structured")):
+        if not tasks or row["task"] in tasks:
+            places[intern(row["sample_id"]), intern(row["task"])] += 1
+            asked[row["task"]] |= facts_of_answer(_decoded(row, "structured")).stated()
+    return places, asked
 
 
 def answers(side: Side, tasks: Sequence[str] = ()) -> Iterator[Answered]:
@@ -162,14 +175,13 @@ def _take_row(truth: Truth, row: Mapping[str, Any]) -> None:
 
 def _take_record(truth: Truth, row: Mapping[str, Any], kind: TruthKind | None, references: bool) -> None:
     name, task = intern(row["sample_id"]), intern(row["task"])
-    said = facts_of_answer(_decoded(row, "structured"))
-    truth.asked[task] |= said.stated()
     if references and (text := _assistant(_decoded(row, "messages"))):
         truth.texts[name, task] = (*truth.texts.get((name, task), ()), text)
     if kind is None:
         return
     known = facts_of_evidence(_decoded(row, "evidence"))
     if kind == "answers":
+        said = facts_of_answer(_decoded(row, "structured"))
         # Which units were looked at is known from the coding, where the answer does not list the absent ones.
         coded = said.coded if said.coded is not None else known.coded
         known = replace(said, coded=coded)

@@ -6,12 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from sys import intern
 
 from facedata.annotate.score.bootstrap import Draws
-from facedata.annotate.score.facts import Facts
 from facedata.annotate.score.measures import sections
-from facedata.annotate.score.reading import Answered, Side, Truth, TruthKind, answers, read_truth
+from facedata.annotate.score.reading import Answered, Side, Truth, TruthKind, answers, read_truth, survey
 from facedata.annotate.score.scores import Scores, TaskScores
 from facedata.annotate.score.tally import CLASSES, Pair, Tally
 from facedata.annotate.tasks import load_task, stock_tasks
@@ -59,13 +57,15 @@ def score(truth: str | Path, given: str | Path, scoring: Scoring | None = None) 
 class _Comparison:
     def __init__(self, left: Side, right: Side, scoring: Scoring, *, references: bool) -> None:
         self.left, self.right, self.scoring = left, right, scoring
-        given = Counter(_places(right, scoring.tasks))
+        given, asked = survey(right, scoring.tasks)
         wanted, self.records = given.keys(), given.total()
         if not wanted:
             raise SourceError(f"{right.path} has no records{_of(scoring.tasks)}; nothing is there to score")
-        expected = set(_places(left, scoring.tasks)) if references and scoring.missing else set()
-        asked = {task for _, task in wanted}
-        self.missing = sorted(place for place in expected - wanted if place[1] in asked)
+        expected, also_asked = survey(left, tuple(asked)) if references else (Counter(), {})
+        self.asked = {task: frozenset(asked[task] | also_asked.get(task, set())) for task in asked}
+        for task in [task for task, fields in self.asked.items() if not fields]:
+            self.asked[task] = _asked_by_stock(task)
+        self.missing = sorted(expected.keys() - wanted) if scoring.missing else []
         samples = {sample for sample, _ in wanted} | {sample for sample, _ in self.missing}
         self.truth = read_truth(left, samples, scoring.truth, references)
         if not self.truth.facts.keys() & {sample for sample, _ in wanted}:
@@ -78,22 +78,13 @@ class _Comparison:
 
     def run(self) -> Scores:
         unknown = 0
-        failures = [Answered(sample, task, None, "", "missing") for sample, task in self.missing]
-        for number, one in enumerate(answers(self.right, self.scoring.tasks), start=1):
+        for number, one in enumerate(self._answers(), start=1):
             if self.scoring.progress:
-                self.scoring.progress(number, self.records)
-            if one.sample_id not in self.truth.facts:
-                unknown += 1
-            elif one.said is None:
-                # What a failed answer should have spoken of is known once the others have been seen.
-                failures.append(one)
-            else:
-                self.truth.asked[one.task] |= one.said.stated()
+                self.scoring.progress(number, self.records + len(self.missing))
+            if one.sample_id in self.truth.facts:
                 self._add(one)
-        for one in failures:
-            if one.task not in self.tallies:
-                self.truth.asked[one.task] |= _asked_by_stock(one.task)
-            self._add(one)
+            else:
+                unknown += 1
         found = []
         for task, tally in sorted(self.tallies.items()):
             tally.finish()
@@ -109,17 +100,21 @@ class _Comparison:
             tuple(self._notes(unknown)),
         )
 
+    def _answers(self) -> Iterator[Answered]:
+        yield from answers(self.right, self.scoring.tasks)
+        for sample, task in self.missing:
+            yield Answered(sample, task, None, "", "missing")
+
     def _add(self, one: Answered) -> None:
         truth, tally = self.truth, self.tallies[one.task]
         if one.failure:
             tally.counts[one.failure] += 1
-        asked = frozenset(truth.asked[one.task])
-        facts: Facts = truth.facts[one.sample_id]
+        asked = self.asked[one.task]
         tally.add(
             Pair(
                 subject=self.subjects.number(one.sample_id),
                 image=one.sample_id,
-                truth=facts,
+                truth=truth.facts[one.sample_id],
                 said=one.said,
                 text=one.text,
                 references=truth.texts.get((one.sample_id, one.task), ()),
@@ -164,12 +159,6 @@ class _Subjects:
         return self._count
 
 
-def _places(side: Side, tasks: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for row in side.rows(("sample_id", "task")):
-        if not tasks or row["task"] in tasks:
-            yield intern(row["sample_id"]), intern(row["task"])
-
-
 def _of(tasks: Sequence[str]) -> str:
     return f" of {', '.join(tasks)}" if tasks else ""
 
@@ -180,11 +169,11 @@ def _counts(tally: Tally) -> dict[str, int]:
     return dict(order)
 
 
-def _asked_by_stock(task: str) -> set[str]:
+def _asked_by_stock(task: str) -> frozenset[str]:
     """Return what a stock task asks for, where no answer to it could be read."""
     if task not in stock_tasks():
-        return set()
+        return frozenset()
     asked = set(load_task(task).response.get("properties", ()))
     if "class" in asked:
         asked.add("attack_class")
-    return asked & {*CLASSES, "aus", "boxes"}
+    return frozenset(asked & {*CLASSES, "aus", "boxes"})
