@@ -210,12 +210,16 @@ def test_classes_by_hand(tmp_path):
 
 
 def test_labels_and_attacks_of_spoof_tasks(tmp_path):
-    samples = [sample("a", label="live"), sample("b", label="spoof", attack="print/paper")]
+    samples = [
+        sample("a", label="live", au={12: 1.0}, au_domain=(12,)),
+        sample("b", label="spoof", attack="print/paper"),
+    ]
     records = [answer(name, {"label": "live"}, "Live.", task="spoof-coarse") for name in "ab"]
     records += [answer("a", {"class": "live"}, "live", task="spoof-fine")]
     records += [answer("b", {"class": "replay"}, "replay", task="spoof-fine")]
     found = scored(tmp_path, samples, records)
     assert value(found, "classes", "label", "accuracy", "spoof-coarse") == 0.5
+    assert [section.title for section in found.tasks[0].sections] == ["classes"]
     assert value(found, "classes", "attack_class", "accuracy", "spoof-fine") == 0.5
 
 

@@ -114,6 +114,8 @@ def _claims(drawn: Drawn, draws: Draws) -> Section | None:
         drawn.both(lambda sums: sums[..., 0, :]), -1, 0
     )
     made = supported + contradicted + unjudged
+    if not made[0]:
+        return None  # a task about something else
     measures = {
         "precision": _share(supported, made),
         "contradiction": _share(contradicted, made),
