@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from facedata.annotate.checks.scan import claims
+from facedata.annotate.checks.scan import Claim, claims
 from facedata.annotate.score.bootstrap import Draws
 from facedata.annotate.score.claims import present_in, verdict
 from facedata.annotate.score.facts import Facts, facts_of_answer, facts_of_evidence
@@ -118,6 +118,14 @@ def test_units_are_scored_where_they_were_coded(tmp_path):
     assert not any(row.name == "AU25" for row in found.tasks[0].sections[0].rows)
 
 
+def test_the_mean_is_of_units_that_show(tmp_path):
+    samples = [sample("a", au={6: 2.0}, au_domain=(6, 12, 25))]
+    found = scored(tmp_path, samples, [answer("a", {"aus": units(6, 12)}, "seen")])
+    assert value(found, "action units", "AU12", "precision") == 0.0  # answered, and never there
+    assert value(found, "action units", "AU25", "f1") is None
+    assert value(found, "action units", "mean", "precision") == 1.0
+
+
 def test_failures_are_wrong_in_everything_and_counted(tmp_path):
     samples = [sample(name, expression="fear", au={4: 1.0}, au_domain=(4, 12)) for name in "abcd"]
     right = {"expression": "fear", "aus": units(4)}
@@ -181,6 +189,7 @@ def test_without_grades_there_is_no_intensity(tmp_path):
         ([{"au": 6, "intensity": "C"}, {"au": 12, "intensity": 2}], {6: 3.0, 12: 2.0}),
         ([{"au": 6, "present": False}, {"au": 12, "intensity": 0}, 25], {25: None}),
         ([{"au": 12, "intensity": "A"}, {"au": 12, "intensity": "D"}], {12: 4.0}),
+        ([{"au": 12, "intensity": "D"}, {"au": 12, "intensity": "A"}], {12: 4.0}),
         (["12", {"name": "brow lowerer"}, True, None], {}),
     ],
 )
@@ -242,6 +251,13 @@ TRUTH = Facts(aus={6: None, 12: 2.0}, coded=frozenset({4, 6, 12}))
 )
 def test_verdicts(text, expected):
     assert [verdict(claim, TRUTH) for claim in claims(text)] == expected
+
+
+def test_words_of_several_units_need_all_of_them_to_contradict():
+    claim = Claim(au=7, polarity="present", side=None, start=0, end=4, others=(6,))
+    assert verdict(claim, Facts(aus={6: None}, coded=frozenset({6, 12}))) == "supported"
+    assert verdict(claim, Facts(aus={}, coded=frozenset({6, 7}))) == "contradicted"
+    assert verdict(claim, Facts(aus={}, coded=frozenset({6, 12}))) == "unjudged"  # it may well be AU7
 
 
 def test_words_of_several_units_add_none_beside_a_clear_one():
