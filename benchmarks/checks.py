@@ -24,12 +24,14 @@ from typing import Any
 import yaml
 from scipy.stats import binomtest
 
+from facedata.annotate.checks.base import Answer
 from facedata.annotate.checks.catalogue import CHECKS, run_checks
 from facedata.annotate.checks.duplicates import NEAR, Seen, shingles, similarity
 from facedata.annotate.checks.scan import claims, scan
 from facedata.annotate.compose import understand
 from facedata.annotate.faults import FAULTS, OTHER_SAMPLE, Case, Fault, Sentences, inject, sentence
 from facedata.annotate.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES
+from facedata.annotate.knowledge import knowledge
 from facedata.annotate.tasks import CheckSpec, Task, load_task
 from facedata.datasets.words import Words
 
@@ -180,6 +182,16 @@ def picture_case(bank: dict[str, Any], words: Words) -> Case:
     return Case(evidence, {"text": _joined(bank, sentences, words), "label": label, "attack": species, "boxes": boxes})
 
 
+def located_case(task: Task, words: Words) -> Case:
+    """Return the stock task's own answer about where an attack shows."""
+    evidence = picture_evidence(words)
+    if "attack" in evidence:
+        evidence["attack"] |= {"called": knowledge("attacks")["species"][evidence["attack"]["species"]]["called"]}
+    else:
+        evidence["region"] = {"boxes": [], "share": 0.0}
+    return Case(evidence, task.written(evidence, words), text="description")
+
+
 def rules_case(task: Task, words: Words) -> Case:
     """Return the stock task's own answer about a face."""
     evidence = face_evidence(words)
@@ -202,9 +214,10 @@ class Corpus:
 def corpora() -> list[Corpus]:
     """Return the kinds of text."""
     known, unseen = Bank(HERE / "paraphrases.yaml"), Bank(HERE / "unseen.yaml")
-    explain = load_task("explain-expression")
+    explain, locate = load_task("explain-expression"), load_task("spoof-locate")
+    stock: Sources = [(explain, partial(rules_case, explain)), (locate, partial(located_case, locate))]
     return [
-        Corpus("rules", known, [(explain, partial(rules_case, explain))], prose=False),
+        Corpus("rules", known, stock, prose=False),
         Corpus("known words", known, _prose_of(known)),
         Corpus("unseen words", unseen, _prose_of(unseen)),
     ]
@@ -252,14 +265,12 @@ def _one_fault(
     checks: dict[str, Score],
     faults: dict[str, Score],
 ) -> None:
-    """Give a new right answer one of the faults that it can have, in turn, and count what is found."""
+    """Give a new right answer one of the faults that it can have, any as likely, and count what is found."""
     words = Words.of(seed, "fault", number)
     task, make = corpus.sources[number % len(corpus.sources)]
     case, other = make(words), make(words.named("other"))
-    every = (*FAULTS, OTHER_SAMPLE)
-    for step in range(len(every)):
-        # The step keeps the kinds in turn where a kind does not apply.
-        fault = every[(number // 2 + step) % len(every)]
+    order = words.named("order")
+    for fault in sorted((*FAULTS, OTHER_SAMPLE), key=lambda fault: order.named(fault.name).word()):
         text = inject(fault, case, other, corpus.bank.faults, words)
         if text is not None:
             break
@@ -336,6 +347,26 @@ def _anew(bank: dict[str, Any], words: Words) -> str:
     return _joined(bank, [*sentences, fresh.choice(bank["verdict"]).format(noun=noun)], fresh)
 
 
+def mislabelled(records: int, seed: int) -> Score:
+    """Score prototype: half of the samples carry the expression of another one."""
+    score = Score()
+    for number in range(records):
+        words = Words.of(seed, "label", number)
+        evidence, wrong = face_evidence(words), words.chance(0.5)
+        if wrong:
+            others = [one for one in EXPRESSIONS if one != evidence["expression"]["value"]]
+            evidence["expression"] = {"value": words.choice(others)}
+        found = CHECKS["prototype"](Answer(FACES, evidence, {}), {})
+        if found is None:
+            continue
+        score.right += wrong and bool(found)
+        score.missed += wrong and not found
+        score.false += bool(found) and not wrong
+        score.alarms += bool(found) and not wrong
+        score.clean += not wrong
+    return score
+
+
 def speed(sources: Sources, records: int, seed: int) -> tuple[float, int]:
     """Return (ms of CPU a record for all checks, mean length in characters), best of five."""
     answers = []
@@ -385,6 +416,8 @@ def tables(records: int, seed: int, show: int = 0) -> str:
     for corpus in corpora():
         name = corpus.name
         checks, faults = measure(corpus, records, seed)
+        if not corpus.prose:
+            checks["prototype"] = mislabelled(records, seed)
         if corpus.prose:
             checks["near-duplicate"] = near_duplicates(corpus.bank.words, records, seed)
             checks["swap-control"] = swap_controls(corpus.bank.words, records, seed)

@@ -100,7 +100,7 @@ _RACE_WORDS = frozenset(
     "white black brown dark light fair olive pale skinned eastern descent origin ethnicity".split()
 )
 _AGE = re.compile(
-    r"\b\d+(?:[- ]year[- ]old|[- ]years?[- ]old| years of age)\b|\bmiddle[- ]aged\b"
+    r"\b(?:\d+|\w+ty(?:-\w+)?|\w+teen)[- ]years?(?:[- ]old| of age)?\b|\bmiddle[- ]aged\b"
     r"|\b(?:in|around|about) (?:his|her|their|the) (?:early |mid |late )?(?:mid-|late-|early-)?\w+ties\b",
     re.IGNORECASE,
 )

@@ -44,7 +44,7 @@ _PARTS = _words("""
     eye: eye eyes
     lid: lid lids eyelid eyelids
     cheek: cheek cheeks
-    nose: nose
+    nose: nose nasal
     nostril: nostril nostrils
     nasolabial: nasolabial
     lip: lip lips

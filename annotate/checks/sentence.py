@@ -22,6 +22,7 @@ _KNOWN = frozenset().union(
     (":", "(", ")", "other", "except", "besides", "apart", "which", "who", "au", "aus", "action", "yes"),
 )  # fmt: skip
 _PASSED = GLUE | lexicon.PREPOSITIONS
+_SHOWN = frozenset(("shown", "seen", "visible", "here"))
 _PRINTED = frozenset("face faces photo photograph picture portrait image sheet paper copy".split())
 _SINGULAR = frozenset("is was does has stays remains".split())
 _NEAR = 4  # words that an adjective may stand before its noun, or that a verb may follow a subject
@@ -224,7 +225,7 @@ class Sentence:
         if self._places and not named_last and (brow := self._last("brow")):
             brow.places |= self._places  # "raised at their outer ends, ..."
             self._places = set()
-        if not any(kind == "action" for kind, _ in following):
+        if self._predicate or not any(kind == "action" for kind, _ in following):
             self._pending = []
         if word == "nor":
             self._denying, self._denied_at = True, place
@@ -405,7 +406,7 @@ class Sentence:
     def _item(self, place: int, word: str, kind: str, value: str) -> None:
         if word == "neutral":
             return
-        if kind == "label" and not any(near in _STATES for near in self._words[max(0, place - _NEAR) : place]):
+        if kind == "label" and not self._states(place):
             return  # "a live face scatters light" says nothing about this one
         if kind in ("medium", "cue") and self._of_the_camera(place):
             return
@@ -417,6 +418,10 @@ class Sentence:
         item = Mention(kind, unit, self._denying, start, end, self._take_side(place))
         self._items.append(item)
         self._pending, self._sided = [], item
+
+    def _states(self, place: int) -> bool:
+        before, after = self._words[max(0, place - _NEAR) : place], self._words[place + 1 : place + 1 + _NEAR]
+        return not _STATES.isdisjoint(before) or not _SHOWN.isdisjoint(after)
 
     def _of_the_camera(self, place: int) -> bool:
         """Say whether a word means the camera's pixels, or a screen of dots: no sign of a medium."""
@@ -445,6 +450,9 @@ class Sentence:
             if not self._over(action.place, place):
                 self._take_back(action)
             part.actions.append(action)
+        if "by" in self._words[max(0, place - 3) : place]:
+            # "the lower lip is pushed up by the chin"
+            part.actions += [action for one in self._parts for action in one.actions]
         self._pending = []
         joined = linked and self._group and not part.actions and not any(one.actions for one in self._group)
         self._group = [*self._group, part] if joined and not self._predicate else [part]
