@@ -45,7 +45,11 @@ async def answer_job(
 def _needless(task: Task) -> list[Check]:
     """Return what is not checked of rules, which write the same where the labels are the same."""
     detail = "rules write the same where labels are the same"
-    return [Check(rule=spec.rule, status="skip", detail=detail) for spec in task.checks if spec.rule == NEAR_DUPLICATE]
+    return [
+        Check(rule=spec.rule, status="skip", detail=detail)
+        for spec in task.checks
+        if spec.rule == NEAR_DUPLICATE
+    ]
 
 
 def _failures(checks: Sequence[Check]) -> list[Check]:

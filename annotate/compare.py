@@ -20,7 +20,7 @@ _BUFFER = 256
 def compare(spool: Spool, tasks: Sequence[Task]) -> Counter[tuple[str, str]]:
     """Look for near-duplicates among the records of each task that asks for it; rewrite their checks.
 
-    The first record of a kind, by id, passes, and those after it are found. Setting `threshold` (default 0.6):
+    The first record of a kind, by id, passes, and those after it are found. Setting `threshold`, default 0.6:
     the similarity from which texts are near. Returns how many records went from one status to another.
     """
     specs = {task.name: spec for task in tasks for spec in task.checks if spec.rule == NEAR_DUPLICATE}
@@ -52,7 +52,9 @@ def _look(record: Record, seen: Mapping[str, Seen], specs: Mapping[str, CheckSpe
         return Check(rule=NEAR_DUPLICATE, status="pass")
     other, value = near
     severity = specs[record.task].severity
-    return Check(rule=NEAR_DUPLICATE, status=severity, detail=f"says nearly the same as {other} ({value:.2f})")
+    return Check(
+        rule=NEAR_DUPLICATE, status=severity, detail=f"says nearly the same as {other} ({value:.2f})"
+    )
 
 
 def _with(record: Record, check: Check) -> Record:

@@ -1,7 +1,7 @@
 """Faults of known kind and rate, put into right answers: what the checks are measured with.
 
-A fault takes a right answer and gives one that is wrong in one way, drawn by hash words. Each names the checks
-that must find it, and those that may find it too.
+A fault takes a right answer and gives one that is wrong in one way, drawn by hash words. Each names the
+checks that must find it, and those that may find it too.
 """
 
 from __future__ import annotations
@@ -211,10 +211,14 @@ def wrong_name(response: dict[str, Any], case: Case, other: Case, said: Sentence
     au = words.choice(present)
     if "aus" in response and words.chance(0.5):
         entry = words.choice(response["aus"])
-        entry["name"] = words.choice([unit.name for unit in ACTION_UNITS.values() if unit.number != entry["au"]])
+        entry["name"] = words.choice(
+            [unit.name for unit in ACTION_UNITS.values() if unit.number != entry["au"]]
+        )
         return True
     name = words.choice([unit.name for unit in ACTION_UNITS.values() if unit.number != au])
-    form = words.choice(["AU{au} ({name}) is clear", "the {name} (AU{au}) is active", "AU{au}, the {name}, acts here"])
+    form = words.choice(
+        ["AU{au} ({name}) is clear", "the {name} (AU{au}) is active", "AU{au}, the {name}, acts here"]
+    )
     return _add(response, case, form.format(au=au, name=name), words)
 
 
@@ -251,9 +255,7 @@ def box_elsewhere(response: dict[str, Any], case: Case, other: Case, said: Sente
 
 
 def _saying(kind: str) -> Change:
-    def change(
-        response: dict[str, Any], case: Case, other: Case, said: Sentences, words: Words
-    ) -> bool:
+    def change(response: dict[str, Any], case: Case, other: Case, said: Sentences, words: Words) -> bool:
         del other
         return _add(response, case, words.choice(getattr(said, kind)), words)
 
@@ -270,7 +272,9 @@ def declined(response: dict[str, Any], case: Case, other: Case, said: Sentences,
 def other_sample(response: dict[str, Any], case: Case, other: Case, said: Sentences, words: Words) -> bool:
     """Give the answer to another sample, whose truth differs."""
     del said, words
-    same = all(case.evidence.get(key) == other.evidence.get(key) for key in ("expression", "absent", "attack"))
+    same = all(
+        case.evidence.get(key) == other.evidence.get(key) for key in ("expression", "absent", "attack")
+    )
     if same or set(other.response) != set(case.response):
         return False
     response.clear()
@@ -317,5 +321,7 @@ FAULTS: tuple[Fault, ...] = (
 )
 """Errors that one answer shows."""
 
-OTHER_SAMPLE = Fault("another sample's text", other_sample, (), (*_UNITS, *_STATED, "cue-for-species", "boxes-match"))
+OTHER_SAMPLE = Fault(
+    "another sample's text", other_sample, (), (*_UNITS, *_STATED, "cue-for-species", "boxes-match")
+)
 """Found by whichever check sees the difference."""

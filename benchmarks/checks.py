@@ -14,7 +14,6 @@ import json
 import re
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -29,8 +28,8 @@ from facedata.annotate.checks.catalogue import CHECKS, run_checks
 from facedata.annotate.checks.duplicates import NEAR, Seen, shingles, similarity
 from facedata.annotate.checks.scan import claims, scan
 from facedata.annotate.compose import understand
-from facedata.annotate.faults import FAULTS, OTHER_SAMPLE, Case, Fault, Sentences, inject, sentence
 from facedata.annotate.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES
+from facedata.annotate.faults import FAULTS, OTHER_SAMPLE, Case, Sentences, inject, sentence
 from facedata.annotate.knowledge import knowledge
 from facedata.annotate.tasks import CheckSpec, Task, load_task
 from facedata.datasets.words import Words
@@ -89,7 +88,10 @@ def _free(name: str, fields: Mapping[str, Any]) -> Task:
 
 FACES = _free("faces", {"expression": TEXT})
 BOX = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
-PICTURES = _free("pictures", {"label": TEXT, "attack": {"type": ["string", "null"]}, "boxes": {"type": "array", "items": BOX}})
+PICTURES = _free(
+    "pictures",
+    {"label": TEXT, "attack": {"type": ["string", "null"]}, "boxes": {"type": "array", "items": BOX}},
+)
 
 
 def face_evidence(words: Words) -> dict[str, Any]:
@@ -152,7 +154,9 @@ def face_case(bank: dict[str, Any], words: Words) -> Case:
     noun = words.choice(bank["nouns"][evidence["expression"]["value"]])
     sentences.append(words.choice(bank["verdict"]).format(noun=noun))
     response = {"text": _joined(bank, sentences, words), "expression": evidence["expression"]["value"]}
-    return Case(evidence, response, clauses=tuple((au, _found(text, response["text"])) for au, text in clauses))
+    return Case(
+        evidence, response, clauses=tuple((au, _found(text, response["text"])) for au, text in clauses)
+    )
 
 
 def _joined(bank: dict[str, Any], clauses: list[str], words: Words) -> str:
@@ -177,16 +181,22 @@ def picture_case(bank: dict[str, Any], words: Words) -> Case:
     medium = species.split("/")[0] if species else "live"
     sentences = [words.choice(bank["spoof"][medium]) for _ in range(2)]
     sentences += [words.choice(bank["harmless"]), words.choice(bank["label"][label])]
-    boxes = [[value + words.integer(-2, 2) for value in box] for box in evidence.get("region", {}).get("boxes", [])]
+    boxes = [
+        [value + words.integer(-2, 2) for value in box] for box in evidence.get("region", {}).get("boxes", [])
+    ]
     boxes = [[max(0, min(x, 256 - w)), max(0, min(y, 256 - h)), w, h] for x, y, w, h in boxes]
-    return Case(evidence, {"text": _joined(bank, sentences, words), "label": label, "attack": species, "boxes": boxes})
+    return Case(
+        evidence, {"text": _joined(bank, sentences, words), "label": label, "attack": species, "boxes": boxes}
+    )
 
 
 def located_case(task: Task, words: Words) -> Case:
     """Return the stock task's own answer about where an attack shows."""
     evidence = picture_evidence(words)
     if "attack" in evidence:
-        evidence["attack"] |= {"called": knowledge("attacks")["species"][evidence["attack"]["species"]]["called"]}
+        evidence["attack"] |= {
+            "called": knowledge("attacks")["species"][evidence["attack"]["species"]]["called"]
+        }
     else:
         evidence["region"] = {"boxes": [], "share": 0.0}
     return Case(evidence, task.written(evidence, words), text="description")
@@ -302,7 +312,9 @@ def near_duplicates(bank: dict[str, Any], records: int, seed: int) -> Score:
     for number in range(records):
         words = Words.of(seed, "stream", number)
         copied = bool(texts) and words.chance(0.1)
-        text = _reworded(words.choice(texts), words) if copied else str(face_case(bank, words).response["text"])
+        text = (
+            _reworded(words.choice(texts), words) if copied else str(face_case(bank, words).response["text"])
+        )
         found = seen.nearest(str(number), text) is not None
         score.right += copied and found
         score.missed += copied and not found
@@ -341,7 +353,9 @@ def _anew(bank: dict[str, Any], words: Words) -> str:
     """Return another text about the same evidence: the case's draws up to its words are the same."""
     evidence = face_evidence(words.named("case"))
     fresh = words.named("again")
-    sentences = [fresh.choice(bank["seen"][unit["au"]]).format(AU=f"AU{unit['au']}") for unit in evidence["aus"]]
+    sentences = [
+        fresh.choice(bank["seen"][unit["au"]]).format(AU=f"AU{unit['au']}") for unit in evidence["aus"]
+    ]
     sentences.append(fresh.choice(bank["harmless"]))
     noun = fresh.choice(bank["nouns"][evidence["expression"]["value"]])
     return _joined(bank, [*sentences, fresh.choice(bank["verdict"]).format(noun=noun)], fresh)
@@ -400,8 +414,9 @@ def _rows(name: str, checks: Mapping[str, Score]) -> Iterator[str]:
         if one.right + one.missed == 0:
             continue
         found, faulty = one.right, one.right + one.missed
+        precision = _share(found, found + one.false)
         yield (
-            f"| `{rule}` | {name} | {_share(found, found + one.false)} | {_share(found, faulty)} | {faulty} | "
+            f"| `{rule}` | {name} | {precision} | {_share(found, faulty)} | {faulty} | "
             f"{_share(one.alarms, one.clean)} |"
         )
 

@@ -94,7 +94,13 @@ BREACHES = [
     ("au-names", FACE, "AU12 (chin raiser) shows.", {}, "'chin raiser'"),
     ("au-names", FACE, "The chin raiser (AU12) shows.", {}, "'chin raiser'"),
     ("au-names", FACE, "-", {"aus": [{"au": 6, "name": "dimpler"}]}, "'dimpler'"),
-    ("au-names", FACE, "The nose is wrinkled.", {"aus": [{"au": 6, "seen": "The nose is wrinkled"}]}, "AU9 under AU6"),
+    (
+        "au-names",
+        FACE,
+        "The nose is wrinkled.",
+        {"aus": [{"au": 6, "seen": "The nose is wrinkled"}]},
+        "AU9 under AU6",
+    ),
     ("cue-for-species", PRINT, "A grid of pixels is visible.", {}, "'pixels'"),
     ("cue-for-species", LIVE, "Ink dots are on the skin.", {}, "'Ink'"),
     ("boxes-inside", PRINT, "-", {"boxes": [[70, 10, 40, 40]]}, "100 x 80 px"),
@@ -150,7 +156,13 @@ def test_no_breach(rule, evidence, text, response):
     assert found(rule, evidence, text, **response) == ""
 
 
-NOT_KNOWN = ["expression-equals-truth", "label-equals-truth", "attack-equals-truth", "aus-complete", "aus-grounded"]
+NOT_KNOWN = [
+    "expression-equals-truth",
+    "label-equals-truth",
+    "attack-equals-truth",
+    "aus-complete",
+    "aus-grounded",
+]
 NOT_KNOWN += ["polarity", "side", "cue-for-species", "boxes-inside", "boxes-match", "prototype"]
 
 
@@ -164,7 +176,10 @@ def test_equals_truth_of_any_field_and_by_the_tasks_own_names():
     settings = {"field": "class", "truth": "attack.species", "values": {"mask": "worn", "print": ["flat"]}}
     assert found("equals-truth", evidence, settings=settings, **{"class": "worn"}) == ""
     assert "'flat'" in found("equals-truth", evidence, settings=settings, **{"class": "flat"})
-    assert found("equals-truth", evidence, settings={"field": "steps.n", "truth": "grade"}, steps=[{"n": 3}]) == ""
+    assert (
+        found("equals-truth", evidence, settings={"field": "steps.n", "truth": "grade"}, steps=[{"n": 3}])
+        == ""
+    )
 
 
 def test_what_a_task_asks_for_is_no_unasked_demographics():
@@ -310,7 +325,7 @@ def test_what_leaves_nothing_to_review_is_rejected():
 
 
 def test_an_unknown_check_is_named():
-    with pytest.raises(UsageError, match="no check 'nonsense'.*near-duplicate"):
+    with pytest.raises(UsageError, match=r"no check 'nonsense'.*near-duplicate"):
         answered(job_of(task("nonsense"), FACE), Says([GOOD]))
 
 
@@ -354,7 +369,9 @@ def test_copies_among_the_records_of_a_run_go_to_review(tmp_path):
     long = {"text": "The cheeks are raised, the corners of the mouth are drawn up and the eyes look narrow."}
     spool = Spool(tmp_path / "spool")
     records = [answered(job_of(asked, FACE, name), Says([json.dumps(long)])) for name in "abc"]
-    records.append(answered(job_of(asked, FACE, "d"), Says([json.dumps({"text": "Something else is said here."})])))
+    records.append(
+        answered(job_of(asked, FACE, "d"), Says([json.dumps({"text": "Something else is said here."})]))
+    )
     spool.add(records)
     assert compare(spool, [asked]) == {("accept", "review"): 2}
     after = list(spool)
@@ -420,7 +437,7 @@ def test_faults_do_what_they_say(bench):
         made = 0
         for number in range(60):
             words = Words.of(3, fault.name, number)
-            asked, make = corpus.sources[number % 2]
+            _, make = corpus.sources[number % 2]
             case, other = make(words), make(words.named("other"))
             before = json.dumps(case.response)
             text = bench.inject(fault, case, other, corpus.bank.faults, words)

@@ -1,7 +1,7 @@
 """Texts that say nearly the same: found in one pass, with an index on disk.
 
-Two texts are compared by the Jaccard index of their sets of three-word shingles (Broder 1997). Candidates come
-from min-wise hashes in bands: 20 bands of 3. Two texts that share 60 % of their shingles
+Two texts are compared by the Jaccard index of their sets of three-word shingles (Broder 1997). Candidates
+come from min-wise hashes in bands: 20 bands of 3. Two texts that share 60 % of their shingles
 meet in a band with a probability of 0.992. Each candidate is then compared exactly.
 """
 
@@ -33,7 +33,9 @@ def shingles(text: str) -> NDArray[np.uint64]:
     words = _WORD.findall(text.lower())
     words += [""] * (_LENGTH - len(words))
     # Two 32-bit sums a word: of the word and of it twice, so that few words share a hash.
-    hashes = np.array([zlib.crc32(word.encode()) | zlib.adler32(word.encode()) << 32 for word in words], np.uint64)
+    hashes = np.array(
+        [zlib.crc32(word.encode()) | zlib.adler32(word.encode()) << 32 for word in words], np.uint64
+    )
     mixed = hashes * _WEIGHTS[0]
     count = len(words) - _LENGTH + 1
     sums = np.zeros(count, np.uint64)
@@ -74,9 +76,7 @@ class Seen:
         found = shingles(text)
         keys = _keys(found)
         marks = ", ".join("?" * len(keys))
-        query = (
-            f"SELECT DISTINCT number FROM buckets WHERE key IN ({marks}) ORDER BY number"  # noqa: S608
-        )
+        query = f"SELECT DISTINCT number FROM buckets WHERE key IN ({marks}) ORDER BY number"  # noqa: S608
         best: tuple[str, float] | None = None
         for (number,) in self._connection.execute(query, keys).fetchall():
             row = self._connection.execute("SELECT name, shingles FROM texts WHERE number = ?", (number,))

@@ -135,7 +135,12 @@ def au_names(answer: Answer, settings: Mapping[str, Any]) -> str | None:
     del settings
     for au, name, seen in _entries(answer.response):
         unit = ACTION_UNITS.get(au)
-        if unit and isinstance(name, str) and name.strip().lower() in _numbers() and name.strip().lower() != unit.name:
+        if (
+            unit
+            and isinstance(name, str)
+            and name.strip().lower() in _numbers()
+            and name.strip().lower() != unit.name
+        ):
             return f"calls AU{au} {name!r}; it is the {unit.name}"
         described = _described(answer, seen) if isinstance(seen, str) else []
         if described and not any(au in (one.au, *one.others) for one in described):
@@ -214,4 +219,6 @@ def prototype(answer: Answer, settings: Mapping[str, Any]) -> str | None:
     if best >= settings.get("least", _AGREES):
         return ""
     sources = " and ".join(source for _, source in fits)
-    return f"{_named(set(coding[0])) or 'no unit'} agrees with {sources} on {expression} by {best:.2f} at most"
+    return (
+        f"{_named(set(coding[0])) or 'no unit'} agrees with {sources} on {expression} by {best:.2f} at most"
+    )
