@@ -20,7 +20,7 @@ _BUFFER = 256
 def compare(spool: Spool, tasks: Sequence[Task]) -> Counter[tuple[str, str]]:
     """Look for near-duplicates among the records of each task that asks for it; rewrite their checks.
 
-    The first record of a kind, by id, passes, and those after it are found. Setting `threshold` (default 0.6):
+    The first record of a kind, by id, passes, and those after it are found. Setting `threshold`, default 0.6:
     the similarity from which texts are near. Returns how many records went from one status to another.
     """
     specs = {task.name: spec for task in tasks for spec in task.checks if spec.rule == NEAR_DUPLICATE}

@@ -91,7 +91,7 @@ def _status(answered: Answered, checks: tuple[Check, ...]) -> Status:
 
 
 def _prose(value: Any) -> Iterator[str]:
-    """Yield every text of a response, depth first; single words are values, and a unit's name claims nothing."""
+    """Yield every text of a response, depth first; single words and the names of units claim nothing."""
     if isinstance(value, str):
         if " " in value:
             yield value

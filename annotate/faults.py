@@ -1,7 +1,7 @@
 """Faults of known kind and rate, put into right answers: what the checks are measured with.
 
-A fault takes a right answer and gives one that is wrong in one way, drawn by hash words. Each names the checks
-that must find it, and those that may find it too.
+A fault takes a right answer and gives one that is wrong in one way, drawn by hash words. Each names the
+checks that must find it, and those that may find it too.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ _GREY = 128
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """How much is controlled: `share` of the jobs, 0-1, with a `blank` grey picture or an `other` sample's."""
+    """How much is controlled: `share` of the jobs, 0-1, by a `blank` grey picture or an `other` sample's."""
 
     share: float = 0.0
     picture: Literal["blank", "other"] = "blank"

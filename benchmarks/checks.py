@@ -14,7 +14,6 @@ import json
 import re
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,12 +23,14 @@ from typing import Any
 import yaml
 from scipy.stats import binomtest
 
+from facedata.annotate.checks.base import Answer
 from facedata.annotate.checks.catalogue import CHECKS, run_checks
 from facedata.annotate.checks.duplicates import NEAR, Seen, shingles, similarity
 from facedata.annotate.checks.scan import claims, scan
 from facedata.annotate.compose import understand
-from facedata.annotate.faults import FAULTS, OTHER_SAMPLE, Case, Fault, Sentences, inject, sentence
 from facedata.annotate.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES
+from facedata.annotate.faults import FAULTS, OTHER_SAMPLE, Case, Sentences, inject, sentence
+from facedata.annotate.knowledge import knowledge
 from facedata.annotate.tasks import CheckSpec, Task, load_task
 from facedata.datasets.words import Words
 
@@ -87,7 +88,10 @@ def _free(name: str, fields: Mapping[str, Any]) -> Task:
 
 FACES = _free("faces", {"expression": TEXT})
 BOX = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
-PICTURES = _free("pictures", {"label": TEXT, "attack": {"type": ["string", "null"]}, "boxes": {"type": "array", "items": BOX}})
+PICTURES = _free(
+    "pictures",
+    {"label": TEXT, "attack": {"type": ["string", "null"]}, "boxes": {"type": "array", "items": BOX}},
+)
 
 
 def face_evidence(words: Words) -> dict[str, Any]:
@@ -150,7 +154,9 @@ def face_case(bank: dict[str, Any], words: Words) -> Case:
     noun = words.choice(bank["nouns"][evidence["expression"]["value"]])
     sentences.append(words.choice(bank["verdict"]).format(noun=noun))
     response = {"text": _joined(bank, sentences, words), "expression": evidence["expression"]["value"]}
-    return Case(evidence, response, clauses=tuple((au, _found(text, response["text"])) for au, text in clauses))
+    return Case(
+        evidence, response, clauses=tuple((au, _found(text, response["text"])) for au, text in clauses)
+    )
 
 
 def _joined(bank: dict[str, Any], clauses: list[str], words: Words) -> str:
@@ -175,9 +181,25 @@ def picture_case(bank: dict[str, Any], words: Words) -> Case:
     medium = species.split("/")[0] if species else "live"
     sentences = [words.choice(bank["spoof"][medium]) for _ in range(2)]
     sentences += [words.choice(bank["harmless"]), words.choice(bank["label"][label])]
-    boxes = [[value + words.integer(-2, 2) for value in box] for box in evidence.get("region", {}).get("boxes", [])]
+    boxes = [
+        [value + words.integer(-2, 2) for value in box] for box in evidence.get("region", {}).get("boxes", [])
+    ]
     boxes = [[max(0, min(x, 256 - w)), max(0, min(y, 256 - h)), w, h] for x, y, w, h in boxes]
-    return Case(evidence, {"text": _joined(bank, sentences, words), "label": label, "attack": species, "boxes": boxes})
+    return Case(
+        evidence, {"text": _joined(bank, sentences, words), "label": label, "attack": species, "boxes": boxes}
+    )
+
+
+def located_case(task: Task, words: Words) -> Case:
+    """Return the stock task's own answer about where an attack shows."""
+    evidence = picture_evidence(words)
+    if "attack" in evidence:
+        evidence["attack"] |= {
+            "called": knowledge("attacks")["species"][evidence["attack"]["species"]]["called"]
+        }
+    else:
+        evidence["region"] = {"boxes": [], "share": 0.0}
+    return Case(evidence, task.written(evidence, words), text="description")
 
 
 def rules_case(task: Task, words: Words) -> Case:
@@ -202,9 +224,10 @@ class Corpus:
 def corpora() -> list[Corpus]:
     """Return the kinds of text."""
     known, unseen = Bank(HERE / "paraphrases.yaml"), Bank(HERE / "unseen.yaml")
-    explain = load_task("explain-expression")
+    explain, locate = load_task("explain-expression"), load_task("spoof-locate")
+    stock: Sources = [(explain, partial(rules_case, explain)), (locate, partial(located_case, locate))]
     return [
-        Corpus("rules", known, [(explain, partial(rules_case, explain))], prose=False),
+        Corpus("rules", known, stock, prose=False),
         Corpus("known words", known, _prose_of(known)),
         Corpus("unseen words", unseen, _prose_of(unseen)),
     ]
@@ -252,14 +275,12 @@ def _one_fault(
     checks: dict[str, Score],
     faults: dict[str, Score],
 ) -> None:
-    """Give a new right answer one of the faults that it can have, in turn, and count what is found."""
+    """Give a new right answer one of the faults that it can have, any as likely, and count what is found."""
     words = Words.of(seed, "fault", number)
     task, make = corpus.sources[number % len(corpus.sources)]
     case, other = make(words), make(words.named("other"))
-    every = (*FAULTS, OTHER_SAMPLE)
-    for step in range(len(every)):
-        # The step keeps the kinds in turn where a kind does not apply.
-        fault = every[(number // 2 + step) % len(every)]
+    order = words.named("order")
+    for fault in sorted((*FAULTS, OTHER_SAMPLE), key=lambda fault: order.named(fault.name).word()):
         text = inject(fault, case, other, corpus.bank.faults, words)
         if text is not None:
             break
@@ -291,7 +312,9 @@ def near_duplicates(bank: dict[str, Any], records: int, seed: int) -> Score:
     for number in range(records):
         words = Words.of(seed, "stream", number)
         copied = bool(texts) and words.chance(0.1)
-        text = _reworded(words.choice(texts), words) if copied else str(face_case(bank, words).response["text"])
+        text = (
+            _reworded(words.choice(texts), words) if copied else str(face_case(bank, words).response["text"])
+        )
         found = seen.nearest(str(number), text) is not None
         score.right += copied and found
         score.missed += copied and not found
@@ -330,10 +353,32 @@ def _anew(bank: dict[str, Any], words: Words) -> str:
     """Return another text about the same evidence: the case's draws up to its words are the same."""
     evidence = face_evidence(words.named("case"))
     fresh = words.named("again")
-    sentences = [fresh.choice(bank["seen"][unit["au"]]).format(AU=f"AU{unit['au']}") for unit in evidence["aus"]]
+    sentences = [
+        fresh.choice(bank["seen"][unit["au"]]).format(AU=f"AU{unit['au']}") for unit in evidence["aus"]
+    ]
     sentences.append(fresh.choice(bank["harmless"]))
     noun = fresh.choice(bank["nouns"][evidence["expression"]["value"]])
     return _joined(bank, [*sentences, fresh.choice(bank["verdict"]).format(noun=noun)], fresh)
+
+
+def mislabelled(records: int, seed: int) -> Score:
+    """Score prototype: half of the samples carry the expression of another one."""
+    score = Score()
+    for number in range(records):
+        words = Words.of(seed, "label", number)
+        evidence, wrong = face_evidence(words), words.chance(0.5)
+        if wrong:
+            others = [one for one in EXPRESSIONS if one != evidence["expression"]["value"]]
+            evidence["expression"] = {"value": words.choice(others)}
+        found = CHECKS["prototype"](Answer(FACES, evidence, {}), {})
+        if found is None:
+            continue
+        score.right += wrong and bool(found)
+        score.missed += wrong and not found
+        score.false += bool(found) and not wrong
+        score.alarms += bool(found) and not wrong
+        score.clean += not wrong
+    return score
 
 
 def speed(sources: Sources, records: int, seed: int) -> tuple[float, int]:
@@ -369,8 +414,9 @@ def _rows(name: str, checks: Mapping[str, Score]) -> Iterator[str]:
         if one.right + one.missed == 0:
             continue
         found, faulty = one.right, one.right + one.missed
+        precision = _share(found, found + one.false)
         yield (
-            f"| `{rule}` | {name} | {_share(found, found + one.false)} | {_share(found, faulty)} | {faulty} | "
+            f"| `{rule}` | {name} | {precision} | {_share(found, faulty)} | {faulty} | "
             f"{_share(one.alarms, one.clean)} |"
         )
 
@@ -385,6 +431,8 @@ def tables(records: int, seed: int, show: int = 0) -> str:
     for corpus in corpora():
         name = corpus.name
         checks, faults = measure(corpus, records, seed)
+        if not corpus.prose:
+            checks["prototype"] = mislabelled(records, seed)
         if corpus.prose:
             checks["near-duplicate"] = near_duplicates(corpus.bank.words, records, seed)
             checks["swap-control"] = swap_controls(corpus.bank.words, records, seed)

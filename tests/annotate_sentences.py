@@ -156,6 +156,13 @@ SENTENCES = [
     ("The left half of the face has AU14.", "14L"),
     ("Right-sided AU12 is visible, and the left half of the face has AU25.", "12R 25L"),
     # several at once
+    ("The lower lip is pushed up by the chin.", "17"),
+    ("The upper lids are pulled far up and raised cheeks crowd the eyes.", "5 6"),
+    ("The brows are raised at their outer ends, the brows knit above the nose.", "2 4"),
+    ("The lid tightener remains at rest.", "-7"),
+    ("The face does not show AU4.", "-4"),
+    ("The lips no longer touch.", "25"),
+    ("A relaxed jaw falls open.", "26|27"),
     ("Parted lips and AU4 (brow lowerer) is missing.", "25 -4"),
     ("AU25 parts the lips, and AU6 stays inactive.", "25 -6"),
     ("AU17 does not take place.", "-17"),

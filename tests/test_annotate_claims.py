@@ -41,8 +41,11 @@ def test_any_text_can_be_read(text):
 
 
 WORDS = st.sampled_from(
-    "AU12 AU4 the lips brows are is not no neither nor without parted raised corner corners of mouth upper lower "
-    "inner left right both , and or ( ) : but which absent present expected coded AUs 6 12 l r action units".split()
+    """
+    AU12 AU4 the lips brows are is not no neither nor without parted raised corner corners of mouth
+    upper lower inner left right both , and or ( ) : but which absent present expected coded AUs 6
+    12 l r action units
+    """.split()
 )
 
 

@@ -6,6 +6,7 @@ Setting `field`, the place of boxes in the response (default `boxes`; each [x, y
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -79,7 +80,7 @@ def area_of(boxes: Sequence[Box]) -> float:
     boxes = [box for box in boxes if box[2] > box[0] and box[3] > box[1]]
     columns = sorted({edge for box in boxes for edge in (box[0], box[2])})
     total = 0.0
-    for left, right in zip(columns, columns[1:], strict=False):
+    for left, right in itertools.pairwise(columns):
         spans = sorted((box[1], box[3]) for box in boxes if box[0] <= left and box[2] >= right)
         reached = -math.inf
         for top, bottom in spans:

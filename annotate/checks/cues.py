@@ -30,5 +30,6 @@ def cue_for_species(answer: Answer, settings: Mapping[str, Any]) -> str | None:
             fits = set(str(mention.value).split())
             if mention.kind in ("cue", "medium") and mention.denied is False and fits.isdisjoint(media):
                 word = text[mention.start : mention.end]
-                return f"speaks of {word!r}, which goes with {' or '.join(sorted(fits))}; it is {species or 'live'}"
+                media_named = " or ".join(sorted(fits))
+                return f"speaks of {word!r}, which goes with {media_named}; it is {species or 'live'}"
     return ""

@@ -1,7 +1,7 @@
 """Texts that say nearly the same: found in one pass, with an index on disk.
 
-Two texts are compared by the Jaccard index of their sets of three-word shingles (Broder 1997). Candidates come
-from min-wise hashes in bands: 20 bands of 3. Two texts that share 60 % of their shingles
+Two texts are compared by the Jaccard index of their sets of three-word shingles (Broder 1997). Candidates
+come from min-wise hashes in bands: 20 bands of 3. Two texts that share 60 % of their shingles
 meet in a band with a probability of 0.992. Each candidate is then compared exactly.
 """
 

@@ -1,7 +1,7 @@
-"""The words that the claim parser knows: parts of the face, what happens to them, and how English denies it.
+"""The words that the claim parser knows: parts of the face, what happens to them, how English denies it.
 
-Plain data, one word form each: a lookup decides, no stemming. `FRAMES` says which action units a part and what
-happens to it stand for.
+Plain data, one word form each: a lookup decides, no stemming. `FRAMES` says which action units a part and
+what happens to it stand for.
 """
 
 from __future__ import annotations
@@ -27,12 +27,18 @@ __all__ = [
     "UNCODED",
     "VISIBLE",
     "Frame",
+    "word_set",
 ]
+
+
+def word_set(words: str) -> frozenset[str]:
+    """Return the words of a text."""
+    return frozenset(words.split())
 
 
 def _words(table: str) -> dict[str, str]:
     """Return word -> value of lines `value: word word ...`."""
-    found = {}
+    found: dict[str, str] = {}
     for line in table.strip().splitlines():
         value, _, words = line.partition(":")
         found |= dict.fromkeys(words.split(), value.strip())
@@ -44,7 +50,7 @@ _PARTS = _words("""
     eye: eye eyes
     lid: lid lids eyelid eyelids
     cheek: cheek cheeks
-    nose: nose
+    nose: nose nasal
     nostril: nostril nostrils
     nasolabial: nasolabial
     lip: lip lips
@@ -62,13 +68,19 @@ _PLACES = _words("""
     bottom: bottom
 """)
 _ACTIONS = _words("""
-    raise: raise raised raises raising raiser rise rises rising risen lift lifts lifted lifting elevate elevated
-    raise: climb climbs climbing elevates elevation arched arch arches arching up upward upwards upturned hoisted hiked
-    lower: lower lowered lowers lowering lowerer down downward downwards drop drops dropped dropping droop droops
-    lower: drooping sag sags sagging depressed depressor downturned sinks sunk slack low fall falls fallen hang hangs
-    together: touch touching touches frown frowns frowning frowned together knit knitted knits knitting furrow furrowed furrows furrowing scowl
+    raise: raise raised raises raising raiser rise rises rising risen lift lifts lifted lifting elevate
+    raise: elevated
+    raise: climb climbs climbing elevates elevation arched arch arches arching up upward upwards upturned
+    raise: hoisted hiked
+    lower: lower lowered lowers lowering lowerer down downward downwards drop drops dropped dropping droop
+    lower: droops
+    lower: drooping sag sags sagging depressed depressor downturned sinks sunk slack low fall falls fallen
+    lower: hang hangs
+    together: touch touching touches frown frowns frowning frowned together knit knitted knits knitting
+    together: furrow furrowed furrows furrowing scowl
     tight: tight tightly tighten tightened tightens tightening tightener tense tensed tension taut
-    narrow: narrow narrowed narrows narrowing squint squinted squinting squints slits slit compressor constricted
+    narrow: narrow narrowed narrows narrowing squint squinted squinting squints slits slit compressor
+    narrow: constricted
     press: press pressed presses pressing pressor clamped clenched
     part: part parted parts parting apart separate separated separates gap gape gapes gaping agape ajar
     open: open opened opens opening
@@ -145,27 +157,30 @@ def _terms() -> dict[str, tuple[tuple[str, str], ...]]:
 TERMS = _terms()
 """Lower-case word -> its readings, (kind, value)."""
 
-AGENTS = frozenset(
-    "raiser lowerer depressor tightener pressor puller stretcher wrinkler deepener funneler compressor dilator".split()
-)
+AGENTS = word_set("""
+    raiser lowerer depressor tightener pressor puller stretcher wrinkler deepener funneler compressor
+    dilator
+""")
 """Actions in the names of units, which have no object."""
 
-GLUE = frozenset(
-    "of the a an his her their its both this these that very slightly slight clearly clear strongly strong mild "
-    "marked markedly visible any same more most somewhat visibly gently firmly bridge root run runs skin middle ends end halves half lies lie move moves moved moving tugged drawn drawing draws push pushes pushed".split()
-)
+GLUE = word_set("""
+    of the a an his her their its both this these that very slightly slight clearly clear strongly strong
+    mild marked markedly visible any same more most somewhat visibly gently firmly bridge root run runs skin
+    middle ends end halves half lies lie move moves moved moving tugged drawn drawing draws push pushes
+    pushed
+""")
 """Words that may stand between an adjective or verb and its object."""
 
-BE = frozenset(
-    "is are was were be been being remain remains remained stay stays stayed do does did can could has have had "
-    "shows show showing shown seems seem appears appear looks look keep keeps kept".split()
-)
+BE = word_set("""
+    is are was were be been being remain remains remained stay stays stayed do does did can could has have
+    had shows show showing shown seems seem appears appear looks look keep keeps kept
+""")
 """Verbs that make a clause of what stands before them."""
 
-DENIERS = frozenset(
-    "no not without neither nor never none lack lacks lacking absence cannot vain fails fail failed devoid "
-    "unlike nothing isn't aren't wasn't weren't doesn't don't didn't can't hasn't haven't nobody".split()
-)
+DENIERS = word_set("""
+    no not without neither nor never none lack lacks lacking absence cannot vain fails fail failed devoid
+    unlike nothing isn't aren't wasn't weren't doesn't don't didn't can't hasn't haven't nobody
+""")
 """Words that deny what follows."""
 
 PSEUDO = {
@@ -176,41 +191,52 @@ PSEUDO = {
 }
 """Deniers that deny nothing before these words."""
 
-VISIBLE = frozenset(
-    "present visible seen active activated observed observable detected shown evident engaged involved found "
-    "there apparent occur occurring appear show contribute exist noticeable discernible displayed recruited "
-    "take takes place fire exhibited noted made out recognisable recognizable happen detectable".split()
-)
-"""What "is not" must be followed by to deny a unit that stands before it: "AU12 is not strong" denies nothing."""
+VISIBLE = word_set("""
+    present visible seen active activated observed observable detected shown evident engaged involved found
+    there apparent occur occurring appear show contribute exist noticeable discernible displayed recruited
+    take takes place fire exhibited noted made out recognisable recognizable happen detectable
+""")
+"""What must follow "is not" to deny a unit that stands before it: "AU12 is not strong" denies nothing."""
 
 NEEDS = {"instead": {"of"}, "free": {"of", "from"}, "rather": {"than"}, "opposed": {"to"}}
 """Words that deny only before these."""
 
-ABSENT = frozenset("absent missing inactive unseen invisible undetected nonexistent".split())
+ABSENT = word_set("""
+    absent missing inactive unseen invisible undetected nonexistent
+""")
 """Words that deny what they are said of."""
 
-ENDERS = frozenset("but while whereas although though yet however whilst because so with as since".split())
+ENDERS = word_set("""
+    but while whereas although though yet however whilst because so with as since
+""")
 """Words that begin a clause of its own: a denial does not reach over them."""
 
-LOCATIVE = frozenset("towards toward above below under beneath near beside from to into past".split())
+LOCATIVE = word_set("""
+    towards toward above below under beneath near beside from to into past
+""")
 """The part after these is a place, not what moves."""
 
-PREPOSITIONS = frozenset("in at over across between on around along along of".split())
+PREPOSITIONS = word_set("""
+    in at over across between on around along along of
+""")
 """Words that may stand between what happens and where."""
 
-UNCODED = frozenset("coded assessed rated annotated scored judged known determined established".split())
+UNCODED = word_set("""
+    coded assessed rated annotated scored judged known determined established
+""")
 """After a denier: nothing is said about presence. "Not coded" is not "absent"."""
 
-OPEN = frozenset(
-    "would if could might may expected expect expects usually typically often mistaken confused whether "
-    "unclear uncertain should normally commonly otherwise".split()
-)
+OPEN = word_set("""
+    would if could might may expected expect expects usually typically often mistaken confused whether
+    unclear uncertain should normally commonly otherwise
+""")
 """Words that make a clause say nothing about this picture."""
 
 RESTING = {
     "brow": (1, 2, 4), "inner brow": (1, 4), "outer brow": (2,), "cheek": (6,), "nose": (9,), "chin": (17,),
-    "jaw": (26, 27), "lip corner": (12, 15), "mouth": (12, 15, 20, 25, 26, 27), "lid": (5, 7), "eye": (5, 7, 43),
-    "upper lid": (5,), "lower lid": (7,), "upper lip": (10,), "lower lip": (16,), "lip": (18, 20, 22, 23, 24),
+    "jaw": (26, 27), "lip corner": (12, 15), "mouth": (12, 15, 20, 25, 26, 27), "lid": (5, 7),
+    "eye": (5, 7, 43), "upper lid": (5,), "lower lid": (7,), "upper lip": (10,), "lower lip": (16,),
+    "lip": (18, 20, 22, 23, 24),
 }  # fmt: skip
 """What is denied of a part that is said to be relaxed."""
 

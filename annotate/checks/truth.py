@@ -1,7 +1,7 @@
-"""Checks that what is stated equals what is known: expression, label, attack, or any value of the evidence.
+"""Checks that what is stated is what is known: expression, label, attack, or any value of the evidence.
 
-Each looks at a field of the response, where the task has it, and at the prose. Settings: `field`, the place in
-the response, `truth`, the place in the evidence, both with dots; `values`, what a known value is called in
+Each looks at a field of the response, where the task has it, and at the prose. Settings: `field`, the place
+in the response, `truth`, the place in the evidence, both with dots; `values`, what a known value is called in
 this task, a name or a list of names.
 """
 
@@ -34,7 +34,7 @@ _MEDIA = {
 
 
 def media_of(species: str | None) -> set[str] | None:
-    """Return the media that words may name for a species: none for live (None), None where it is not known."""
+    """Return the media that words may name for a species: none for live, None where it is not known."""
     if species is None:
         return set()
     for prefix in (species, species.split("/")[0]):

@@ -166,7 +166,9 @@ def _described(answer: Answer, seen: str) -> list[Claim]:
 def _name_at(text: str, number: Claim) -> str | None:
     """Return the name that stands right after or before a number, if one does."""
     if found := _AFTER.match(text, number.end):
-        return _first(text[found.end() : found.end() + _LONGEST].lower())
+        name = _first(text[found.end() : found.end() + _LONGEST].lower())
+        listed = name is not None and found[0].startswith(",") and text[found.end() + len(name) :][:1] != ","
+        return None if listed else name  # "AU1, the chin raiser and ..." is a list
     if found := _BEFORE.search(text, max(0, number.start - len("(action unit ")), number.start):
         return _last(text[max(0, found.start() - _LONGEST) : found.start()].rstrip().lower())
     return None

@@ -1,0 +1,448 @@
+"""The checks: hand-worked answers, geometry, copies, the control, one repair, and the figures' floors."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import sys
+
+import pytest
+from conftest import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facedata.annotate.answering import answer_job
+from facedata.annotate.ask import Asker, Limits
+from facedata.annotate.checks.base import status_of
+from facedata.annotate.checks.boxes import area_of, iou
+from facedata.annotate.checks.catalogue import CHECKS, RUN_CHECKS
+from facedata.annotate.checks.duplicates import Seen, shingles, similarity
+from facedata.annotate.compare import compare
+from facedata.annotate.compose import understand
+from facedata.annotate.jobs import Job
+from facedata.annotate.providers.base import Image, Outcome, Request, Sampling
+from facedata.annotate.spool import Spool
+from facedata.annotate.store import Store
+from facedata.annotate.swap import Swap, with_swaps
+from facedata.annotate.tasks import Task, load_task, stock_tasks
+from facedata.datasets.errors import UsageError
+from facedata.datasets.instructions import Check, Usage
+from facedata.datasets.sample import Sample
+from facedata.datasets.words import Words
+
+WORDS = Words.of(0, "test")
+FACE = {
+    "picture": {"width": 100, "height": 80},
+    "expression": {"value": "happiness", "origin": "truth"},
+    "coded": [4, 6, 12],
+    "absent": [4],
+    "aus": [
+        {"au": 6, "name": "cheek raiser"},
+        {"au": 12, "name": "lip corner puller", "side": "left"},
+    ],
+}
+PRINT = {
+    "picture": {"width": 100, "height": 80},
+    "label": {"value": "spoof"},
+    "attack": {"species": "print/inkjet"},
+    "region": {"boxes": [[10, 10, 40, 40]]},
+}
+LIVE = {"picture": {"width": 100, "height": 80}, "label": {"value": "live"}}
+
+
+def task(*rules: str, severity: str = "fail", **more) -> Task:
+    return Task.model_validate(
+        {
+            "name": "test",
+            "version": 1,
+            "about": "-",
+            "source": "-",
+            "prompt": "-",
+            "rules": "-",
+            "response": {"type": "object", "required": ["text"]},
+            "turns": [{"ask": ["Is AU4 present?"], "answer": "{{ response.text }}"}],
+            "checks": [{"rule": rule, "severity": severity} for rule in rules],
+            **more,
+        }
+    )
+
+
+def found(rule: str, evidence: dict, text: str = "-", settings: dict | None = None, **response) -> str | None:
+    answer = understand(task(), evidence, WORDS, json.dumps({"text": text, **response}))
+    return CHECKS[rule](answer, settings or {})
+
+
+BREACHES = [
+    ("expression-equals-truth", FACE, "-", {"expression": "anger"}, "'anger'"),
+    ("expression-equals-truth", FACE, "The face looks sad.", {}, "says sadness"),
+    ("label-equals-truth", PRINT, "-", {"label": "live"}, "'live'"),
+    ("label-equals-truth", LIVE, "This is a spoof.", {}, "says spoof"),
+    ("label-equals-truth", LIVE, "The face is not live.", {}, "denies"),
+    ("attack-equals-truth", PRINT, "-", {"attack": "replay/lcd"}, "'replay/lcd'"),
+    ("attack-equals-truth", LIVE, "-", {"attack": "print"}, "the attack is none"),
+    ("aus-complete", FACE, "AU6 shows.", {}, "AU12"),
+    ("aus-complete", FACE, "AU6 shows; the lip corners are not pulled up.", {}, "AU12"),
+    ("aus-grounded", FACE, "AU4 shows.", {}, "AU4, coded as absent"),
+    ("aus-grounded", FACE, "The chin is pushed up.", {}, "AU17, which was not coded"),
+    ("aus-grounded", FACE, "Yes.", {}, "AU4, coded as absent"),
+    ("aus-grounded", FACE, "-", {"aus": [{"au": 4}]}, "AU4, coded as absent"),
+    ("polarity", FACE, "AU12 is absent.", {}, "denies AU12"),
+    ("polarity", FACE, "AU9 is absent.", {}, "AU9 absent, which was not coded"),
+    ("polarity", FACE, "-", {"absent": [6]}, "denies AU6"),
+    ("side", FACE, "The right lip corner is pulled up.", {}, "AU12 on the right"),
+    ("au-names", FACE, "AU12 (chin raiser) shows.", {}, "'chin raiser'"),
+    ("au-names", FACE, "The chin raiser (AU12) shows.", {}, "'chin raiser'"),
+    ("au-names", FACE, "-", {"aus": [{"au": 6, "name": "dimpler"}]}, "'dimpler'"),
+    (
+        "au-names",
+        FACE,
+        "The nose is wrinkled.",
+        {"aus": [{"au": 6, "seen": "The nose is wrinkled"}]},
+        "AU9 under AU6",
+    ),
+    ("cue-for-species", PRINT, "A grid of pixels is visible.", {}, "'pixels'"),
+    ("cue-for-species", LIVE, "Ink dots are on the skin.", {}, "'Ink'"),
+    ("boxes-inside", PRINT, "-", {"boxes": [[70, 10, 40, 40]]}, "100 x 80 px"),
+    ("boxes-inside", PRINT, "-", {"boxes": [[70, 10, 0, 40]]}, "is empty"),
+    ("boxes-match", PRINT, "-", {"boxes": [[50, 10, 40, 40]]}, "IoU 0.00"),
+    ("boxes-match", PRINT, "-", {"boxes": []}, "IoU 0.00"),
+    ("boxes-match", LIVE, "-", {"boxes": [[1, 1, 9, 9]]}, "live face"),
+    ("no-label-leak", FACE, "According to the given coding, AU12 shows.", {}, "coding"),
+    ("no-label-leak", FACE, "As stated in the prompt, this is joy.", {}, "prompt"),
+    ("no-identity", FACE, "The man looks like Brad Pitt.", {}, "Brad Pitt"),
+    ("no-identity", FACE, "I recognise this person.", {}, "recognise"),
+    ("no-demographics", FACE, "She smiles.", {}, "gender"),
+    ("no-demographics", FACE, "A person of about 30 years smiles, who looks old.", {}, "age"),
+    ("no-demographics", FACE, "The white man smiles.", {}, "gender"),
+    ("refusal", FACE, "I'm sorry, but I cannot describe faces.", {}, "refuses"),
+]
+
+
+@pytest.mark.parametrize(("rule", "evidence", "text", "response", "detail"), BREACHES)
+def test_breach(rule, evidence, text, response, detail):
+    assert detail in found(rule, evidence, text, **response)
+
+
+HOLDS = [
+    ("expression-equals-truth", FACE, "This is joy, not anger.", {"expression": "happiness"}),
+    ("label-equals-truth", PRINT, "Not live: this is a spoof.", {"label": "spoof"}),
+    ("label-equals-truth", PRINT, "A live face would scatter the light.", {}),
+    ("attack-equals-truth", PRINT, "-", {"attack": "print"}),
+    ("attack-equals-truth", LIVE, "-", {"attack": None}),
+    ("aus-complete", FACE, "The cheeks are raised and the lip corners are pulled up.", {}),
+    ("aus-grounded", FACE, "AU6 and AU12 show; there is no sign of AU4 or AU9.", {}),
+    ("aus-grounded", FACE, "No.", {}),
+    ("polarity", FACE, "AU4 is absent.", {}),
+    ("polarity", FACE, "AU9 was not coded.", {}),
+    ("side", FACE, "The left lip corner is pulled up.", {}),
+    ("au-names", FACE, "AU12 (lip corner puller) and AU6, the cheek raiser, show.", {}),
+    ("au-names", FACE, "-", {"aus": [{"au": 6, "name": "Cheek raiser", "seen": "the cheeks are raised"}]}),
+    ("cue-for-species", PRINT, "Ink dots, but no pixels, are visible; the sensor's pixels are finer.", {}),
+    ("cue-for-species", LIVE, "No pixel grid and no ink is seen.", {}),
+    ("boxes-inside", PRINT, "-", {"boxes": [[60, 40, 40, 40.9]]}),
+    ("boxes-match", PRINT, "-", {"boxes": [[10, 10, 20, 40], [30, 10, 20, 40]]}),
+    ("boxes-match", LIVE, "-", {"boxes": []}),
+    ("no-label-leak", FACE, "Given the raised cheeks, and as indicated by the mouth, this is joy.", {}),
+    ("no-identity", FACE, "This is AU12, the Lip Corner Puller. It looks like a smile.", {}),
+    ("no-demographics", FACE, "An old wooden door and a white wall are behind the person.", {}),
+    ("refusal", FACE, "AU4 cannot be seen.", {}),
+    ("prototype", FACE, "-", {}),
+]
+
+
+@pytest.mark.parametrize(("rule", "evidence", "text", "response"), HOLDS)
+def test_no_breach(rule, evidence, text, response):
+    assert found(rule, evidence, text, **response) == ""
+
+
+NOT_KNOWN = [
+    "expression-equals-truth",
+    "label-equals-truth",
+    "attack-equals-truth",
+    "aus-complete",
+    "aus-grounded",
+]
+NOT_KNOWN += ["polarity", "side", "cue-for-species", "boxes-inside", "boxes-match", "prototype"]
+
+
+@pytest.mark.parametrize("rule", NOT_KNOWN)
+def test_what_is_not_known_is_not_checked(rule):
+    assert found(rule, {}, "AU12 shows anger on the left; a spoof made of pixels.") is None
+
+
+def test_equals_truth_of_any_field_and_by_the_tasks_own_names():
+    evidence = {"attack": {"species": "mask/resin"}, "grade": 3}
+    settings = {"field": "class", "truth": "attack.species", "values": {"mask": "worn", "print": ["flat"]}}
+    assert found("equals-truth", evidence, settings=settings, **{"class": "worn"}) == ""
+    assert "'flat'" in found("equals-truth", evidence, settings=settings, **{"class": "flat"})
+    assert (
+        found("equals-truth", evidence, settings={"field": "steps.n", "truth": "grade"}, steps=[{"n": 3}])
+        == ""
+    )
+
+
+def test_what_a_task_asks_for_is_no_unasked_demographics():
+    answer = understand(task(sensitive=["gender"]), FACE, WORDS, json.dumps({"text": "She smiles."}))
+    assert CHECKS["no-demographics"](answer, {}) == ""
+
+
+def test_a_prototype_never_rejects():
+    evidence = {**FACE, "expression": {"value": "anger"}, "coded": [4, 5, 6, 7, 12, 23, 24]}
+    job, provider = job_of(task("prototype", severity="fail"), evidence), Says(['{"text": "-"}'])
+    (check,) = answered(job, provider).checks
+    assert check.status == "flag"
+    assert "Du, Tao and Martinez 2014" in check.detail
+
+
+def test_the_stock_tasks_name_checks_that_exist():
+    for name in stock_tasks():
+        for spec in load_task(name).checks:
+            assert spec.rule in CHECKS or spec.rule in RUN_CHECKS, (name, spec.rule)
+
+
+# Boxes
+
+BOX = st.tuples(st.integers(0, 12), st.integers(0, 12), st.integers(0, 12), st.integers(0, 12))
+
+
+@given(st.lists(BOX, max_size=5))
+def test_area_of_a_union_is_the_count_of_its_cells(boxes):
+    cells = {(x, y) for a, b, c, d in boxes for x in range(a, c) for y in range(b, d)}
+    assert area_of(boxes) == len(cells)
+
+
+def test_iou_by_hand():
+    assert iou([(0, 0, 2, 2)], [(1, 0, 3, 2)]) == pytest.approx(2 / 6)
+    assert iou([], []) == 0
+
+
+# Copies
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def test_similarity_by_hand():
+    # abc bcd cde against bcd cde def: two of four shingles are common
+    assert similarity(shingles("a b c d e"), shingles("b c d e f")) == 0.5
+
+
+def test_copies_are_found_and_others_are_not():
+    seen = Seen()
+    first = " ".join(LETTERS)
+    assert seen.nearest("first", first) is None
+    assert seen.nearest("other", " ".join(reversed(LETTERS))) is None
+    name, value = seen.nearest("copy", first.replace("m", "M!"))
+    assert (name, value) == ("first", 1.0)
+    name, value = seen.nearest("changed", first.replace("m ", "another "))
+    assert name == "first"
+    assert value == pytest.approx(21 / 27)  # three of twenty-four shingles changed
+    seen.close()
+
+
+def test_similar_pairs_are_met_as_often_as_the_bands_promise():
+    words = Words.of(1)
+    missed = 0
+    for number in range(300):
+        seen, text = Seen(), [words.choice(LETTERS) + words.choice(LETTERS) for _ in range(80)]
+        seen.nearest("a", " ".join(text))
+        text[40:45] = ["x1", "x2", "x3", "x4", "x5"]  # 7 of 78 shingles: similarity 71/85 = 0.84
+        missed += seen.nearest(str(number), " ".join(text)) is None
+        seen.close()
+    assert missed <= 1
+
+
+# A provider that says what it is told to
+
+
+class Says:
+    name, model, price = "said", "said-1", None
+
+    def __init__(self, texts, blank=None):
+        self.texts, self.blank, self.requests = list(texts), blank, []
+
+    def settings(self):
+        return {"provider": self.name}
+
+    def extra_key(self, request):
+        return None
+
+    def estimate(self, request):
+        return Usage()
+
+    async def answer(self, request):
+        self.requests.append(request)
+        if self.blank is not None and request.images and request.images[0].sha256 != "s" * 64:
+            return Outcome(status="ok", text=self.blank)
+        return Outcome(status="ok", text=self.texts.pop(0))
+
+    async def close(self):
+        pass
+
+
+def job_of(asked: Task, evidence: dict, name: str = "a") -> Job:
+    sample = Sample(sample_id=name * 32, image="-", content_hash="s" * 64, width=100, height=80)
+    image = Image("s" * 64, lambda: b"")
+    request = Request("", f"about {name}", (image,), asked.response, Sampling(), asked, evidence, WORDS)
+    return Job(sample, asked, request, evidence, WORDS)
+
+
+def answered(job: Job, provider: Says, swapped: Request | None = None, *, repair: bool = True):
+    async def run():
+        with Store(None) as store:
+            asker = Asker(provider, store, Limits(attempts=1))
+            return await answer_job(job, asker, repair=repair, swapped=swapped)
+
+    return asyncio.run(run())
+
+
+GOOD = json.dumps({"text": "AU6 and AU12 show."})
+BAD = json.dumps({"text": "AU4, AU6 and AU12 show."})
+
+
+def test_one_repair_and_then_review():
+    asked = task("schema", "aus-grounded")
+    mended = Says([BAD, GOOD])
+    assert answered(job_of(asked, FACE), mended).status == "accept"
+    assert "AU4, coded as absent" in mended.requests[1].prompt
+    stubborn = Says([BAD, BAD, GOOD])
+    assert answered(job_of(asked, FACE), stubborn).status == "review"
+    assert len(stubborn.requests) == 2
+    assert answered(job_of(asked, FACE), Says([BAD]), repair=False).status == "review"
+
+
+def test_a_flag_is_not_sent_back():
+    provider = Says([BAD])
+    assert answered(job_of(task("aus-grounded", severity="flag"), FACE), provider).status == "review"
+    assert len(provider.requests) == 1
+
+
+def test_what_leaves_nothing_to_review_is_rejected():
+    assert answered(job_of(task("schema"), FACE), Says(["no JSON", "no JSON"])).status == "reject"
+    refused = json.dumps({"text": "I'm sorry, I cannot help with that."})
+    assert answered(job_of(task("schema", "refusal"), FACE), Says([refused] * 2)).status == "reject"
+    assert status_of([Check(rule="side", status="skip")]) == "accept"
+
+
+def test_an_unknown_check_is_named():
+    with pytest.raises(UsageError, match=r"no check 'nonsense'.*near-duplicate"):
+        answered(job_of(task("nonsense"), FACE), Says([GOOD]))
+
+
+def test_the_control_finds_answers_that_do_not_look():
+    asked = task("schema")
+    text = "The cheeks are raised and both corners of the mouth are drawn up and back towards the ears."
+    other = "A grey surface without any face fills the whole frame, so that nothing can be described here."
+    ((job, swapped),) = with_swaps([job_of(asked, FACE)], Swap(share=1.0))
+    said = json.dumps({"text": text})
+    blind = answered(job, Says([said], blank=said), swapped)
+    assert (blind.status, blind.checks[-1].status) == ("review", "flag")
+    assert "stays the same" in blind.checks[-1].detail
+    seeing = answered(job, Says([said], blank=json.dumps({"text": other})), swapped)
+    assert (seeing.status, seeing.checks[-1].status) == ("accept", "pass")
+    rules = Says([said])
+    rules.name = "rules"
+    assert answered(job, rules, swapped).checks[-1] == Check(
+        rule="swap-control", status="skip", detail="rules see no picture"
+    )
+    assert len(rules.requests) == 1
+
+
+def test_the_control_takes_its_share_and_another_samples_picture():
+    asked, jobs = task(), []
+    for number in range(400):
+        job = job_of(asked, FACE)
+        words = Words.of(5, number)
+        sample = job.sample.replace(content_hash=f"{number:064d}")
+        image = Image(sample.content_hash, lambda: b"")
+        request = Request("", "", (image,), {}, Sampling(), asked, FACE, words)
+        jobs.append(Job(sample, asked, request, FACE, words))
+    pairs = list(with_swaps(jobs, Swap(share=0.25, picture="other")))
+    drawn = [number for number, (_, swapped) in enumerate(pairs) if swapped is not None]
+    assert 70 <= len(drawn) <= 130  # 100 +- 3.5 standard deviations
+    assert all(pairs[n][1].images[0].sha256 == f"{n - 1:064d}" for n in drawn if n)
+    assert all(swapped is None for _, swapped in with_swaps(jobs, Swap()))
+
+
+def test_copies_among_the_records_of_a_run_go_to_review(tmp_path):
+    asked = task("schema", "near-duplicate", severity="flag")
+    long = {"text": "The cheeks are raised, the corners of the mouth are drawn up and the eyes look narrow."}
+    spool = Spool(tmp_path / "spool")
+    records = [answered(job_of(asked, FACE, name), Says([json.dumps(long)])) for name in "abc"]
+    records.append(
+        answered(job_of(asked, FACE, "d"), Says([json.dumps({"text": "Something else is said here."})]))
+    )
+    spool.add(records)
+    assert compare(spool, [asked]) == {("accept", "review"): 2}
+    after = list(spool)
+    first = min(record.record_id for record in records[:3])
+    assert [r.status for r in after if r.task == "test"].count("accept") == 2
+    for record in after:
+        if record.status == "review":
+            assert record.checks[-1] == Check(
+                rule="near-duplicate", status="flag", detail=f"says nearly the same as {first} (1.00)"
+            )
+    compare(spool, [asked])
+    assert [len(record.checks) for record in spool] == [2] * 4, "a second pass replaces what the first found"
+    spool.close()
+
+
+# The figures
+
+FLOORS = {  # of recall, and of right answers without an alarm; per cent, for words the checks were mended by
+    "schema": (100, 100),
+    "expression-equals-truth": (90, 99),
+    "label-equals-truth": (90, 99),
+    "attack-equals-truth": (100, 100),
+    "aus-complete": (85, 93),
+    "aus-grounded": (85, 98),
+    "polarity": (80, 98),
+    "side": (60, 99),
+    "au-names": (90, 99),
+    "cue-for-species": (85, 99),
+    "boxes-inside": (100, 100),
+    "boxes-match": (100, 100),
+    "no-label-leak": (90, 99),
+    "no-identity": (90, 99),
+    "no-demographics": (90, 99),
+    "refusal": (85, 99),
+}
+
+
+@pytest.fixture(scope="module")
+def bench():
+    spec = importlib.util.spec_from_file_location("checks_bench", ROOT / "benchmarks" / "checks.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["checks_bench"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["checks_bench"]
+
+
+def test_the_checks_keep_their_floors(bench):
+    (corpus,) = [one for one in bench.corpora() if one.name == "known words"]
+    checks, _ = bench.measure(corpus, 400, seed=7)
+    assert set(checks) == set(FLOORS)
+    for rule, (recall, clean) in FLOORS.items():
+        one = checks[rule]
+        faulty = one.right + one.missed
+        assert faulty >= 3, rule
+        assert 100 * one.right / faulty >= recall, (rule, one.missing[:3])
+        assert 100 * (1 - one.alarms / one.clean) >= clean, (rule, one.alarming[:3])
+
+
+def test_faults_do_what_they_say(bench):
+    (corpus,) = [one for one in bench.corpora() if one.name == "known words"]
+    for fault in (*bench.FAULTS, bench.OTHER_SAMPLE):
+        made = 0
+        for number in range(60):
+            words = Words.of(3, fault.name, number)
+            _, make = corpus.sources[number % 2]
+            case, other = make(words), make(words.named("other"))
+            before = json.dumps(case.response)
+            text = bench.inject(fault, case, other, corpus.bank.faults, words)
+            assert json.dumps(case.response) == before, "the right answer is left as it is"
+            if text is not None:
+                made += 1
+                assert text != json.dumps(case.response, ensure_ascii=False), fault.name
+        assert made, fault.name
