@@ -85,7 +85,7 @@ class KnownItem:
         layers = {}
         if number % 2 == 0:
             layers = {"mask": cv2.imencode(".png", picture(number)[:, :, 0])[1].tobytes()}
-        return Loaded(sample, data, suffix, lambda: picture(number), layers)
+        yield Loaded(sample, data, suffix, lambda: picture(number), layers)
 
 
 @dataclass(frozen=True)

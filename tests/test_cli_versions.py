@@ -114,7 +114,7 @@ def test_the_first_difference_is_named(place):
 def test_a_verb_that_nobody_knows_is_refused(place):
     edit_record(place / "one", lambda record: record.update(verb="conjure"))
     done = facedata("rebuild", "one", cwd=place, code=2)
-    assert "made by 'conjure', which cannot be rebuilt; there are ingest, augment" in done.stderr
+    assert "made by 'conjure', which cannot be rebuilt; there are ingest, join, augment" in done.stderr
 
 
 def test_diff_speaks_and_has_its_exit_code(place):
