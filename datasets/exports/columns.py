@@ -49,7 +49,8 @@ def typed(row: Mapping[str, Any], units: Sequence[int]) -> dict[str, Any]:
     """Return the content of a row of samples.parquet: `au` as a struct, all else as it is.
 
     An action unit's value is its intensity 0-5: 0 where it was coded and not seen, null where it was not
-    coded, or, for a unit of `au_domain`, seen and not graded. `parameters` and `attributes` stay canonical JSON: their fields differ from row to row.
+    coded, or, for a unit of `au_domain`, seen and not graded. `parameters` and `attributes` stay canonical
+    JSON: their fields differ from row to row.
     """
     values = {name: row[name] for name in CONTENT if name != "au"}
     if units:
