@@ -128,7 +128,7 @@ class Asker:
             self._held(key, request)
             return Answered(
                 key,
-                Outcome(status="error", detail="no answer came back from a batch; run again"),
+                Outcome(status="error", detail="no answer from the batch"),
                 0,
                 from_journal=False,
             )

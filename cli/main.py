@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from facedata import __version__
-from facedata.cli import augment, info, ingest, report, validate
+from facedata.cli import annotate, augment, info, ingest, report, validate
 from facedata.datasets.errors import FacedataError
 
 __all__ = ["app", "run"]
@@ -40,6 +40,7 @@ app = typer.Typer(
 )
 app.command("ingest")(ingest.ingest)
 app.command("augment")(augment.augment)
+app.add_typer(annotate.app, name="annotate")
 app.command("info")(info.info)
 app.command("validate")(validate.validate)
 app.command("report")(report.report)
