@@ -8,6 +8,7 @@ was stopped before it knew the name, and nothing is sent twice. The records are 
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -140,7 +141,7 @@ class _Errand:
 
     async def _send(self, rows: Sequence[_Row]) -> None:
         asked = [(row.key, row.question) for row in rows]
-        label = f"facedata-{identifier('batch', [row.key for row in rows])[:24]}"
+        label = f"facedata-{uuid.uuid4().hex}"  # in the journal before it is sent, so it may be any
         self.store.begin_batch(label, self._owner(), asked)
         name = await self.provider.submit(label, [row.row for row in rows])
         self.store.name_batch(label, name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from facedata.annotate.providers.base import Image, Outcome, Price, Request, media_type
 from facedata.annotate.providers.common import (
@@ -114,7 +114,7 @@ class Gemini:
         self.client.close()
 
 
-def configuration(request: Request) -> dict[str, Any]:
+def configuration(request: Request) -> types.GenerateContentConfigDict:
     """Return how a request is to be answered, as the SDK takes it."""
     sampling = request.sampling
     wanted = {
@@ -126,7 +126,8 @@ def configuration(request: Request) -> dict[str, Any]:
         "max_output_tokens": sampling.max_tokens,
         "seed": sampling.seed,
     }
-    return {name: value for name, value in wanted.items() if value is not None}
+    given = {name: value for name, value in wanted.items() if value is not None}
+    return cast("types.GenerateContentConfigDict", given)
 
 
 def outcome_of(response: types.GenerateContentResponse) -> Outcome:

@@ -84,6 +84,7 @@ def _from_lines(path: Path) -> dict[str, Outcome]:
             values = json.loads(line)
             question = values["question"]
             given = {name: values[name] for name in _FIELDS if name in values}
+            given["text"] = values["text"]
             given["usage"] = Usage(**given.get("usage", {}))
             found[question] = Outcome(**{"status": "ok", **given})
         except (ValueError, KeyError, TypeError) as error:

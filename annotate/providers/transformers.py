@@ -119,7 +119,8 @@ class _Model:
         except ImportError:
             raise missing_extra("transformers and torch", "synth") from None
         # The image processors of PIL: the others need torchvision.
-        self.processor: Any = AutoProcessor.from_pretrained(path, backend="pil", local_files_only=True)
+        processors: Any = AutoProcessor
+        self.processor = processors.from_pretrained(path, backend="pil", local_files_only=True)
         model: Any = AutoModelForImageTextToText.from_pretrained(path, dtype="auto", local_files_only=True)
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.model = model.to(self.device).eval()
