@@ -157,6 +157,9 @@ class Asker:
             last = await self._send(key, request)
             return last
 
+        outcome = await once()
+        if not outcome.retryable:  # as nearly always: nothing to set up
+            return outcome, attempts
         retrying = AsyncRetrying(
             retry=retry_if_result(lambda outcome: outcome.retryable),
             stop=self._enough,
@@ -164,7 +167,12 @@ class Asker:
             sleep=self._gate.rest,
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        outcome: Outcome = await retrying(once)
+        first = [outcome]
+
+        async def again() -> Outcome:
+            return first.pop() if first else await once()
+
+        outcome = await retrying(again)
         self.spent.retried += max(0, attempts - 1)
         return outcome, attempts
 
@@ -176,7 +184,8 @@ class Asker:
         except TimeoutError:
             outcome = Outcome(status="error", detail=f"no answer within {patience:g} s", retryable=True)
         outcome = replace(outcome, cost=self._cost(outcome))
-        self.store.put(key, request.question(), outcome)
+        if self.store.path is not None:
+            self.store.put(key, request.question(), outcome)
         self.count(outcome)
         self._gate.heed(outcome)
         return outcome

@@ -38,6 +38,9 @@ async def in_flight(
                 task = asyncio.ensure_future(work(job))
                 running.add(task)
                 task.add_done_callback(landed.put_nowait)
+                # One start a turn of the loop: tasks that started together would go on in step, send at the
+                # same moment after all of them had been prepared, and leave the server idle in between.
+                await asyncio.sleep(0)
             if not running:
                 return
             task = await landed.get()

@@ -98,8 +98,14 @@ class OpenAI:
                 return Outcome(status="error", detail=f"no answer: {words}", retryable=True)
 
     async def _send(self, request: Request, wanted: Literal["schema", "object", "text"]) -> ChatCompletion:
+        from openai.types.chat import ChatCompletion
+
         sampling = request.sampling
-        options: dict[str, Any] = {"temperature": sampling.temperature}
+        options: dict[str, Any] = {
+            "model": self.model,
+            "messages": _messages(request, told=wanted != "schema"),
+            "temperature": sampling.temperature,
+        }
         limit = "max_completion_tokens" if self.base_url is None else "max_tokens"
         options[limit] = sampling.max_tokens
         if sampling.top_p is not None:
@@ -111,10 +117,8 @@ class OpenAI:
             options["response_format"] = {"type": "json_schema", "json_schema": schema}
         elif wanted == "object":
             options["response_format"] = {"type": "json_object"}
-        completion: ChatCompletion = await self.client.chat.completions.create(
-            model=self.model, messages=_messages(request, told=wanted != "schema"), **options
-        )
-        return completion
+        # `chat.completions.create` would walk schema and pictures by type hints, a third of a request's CPU.
+        return await self.client.post("/chat/completions", cast_to=ChatCompletion, body=options)
 
     def _plainer(self, wanted: int, error: APIStatusError) -> bool:
         """Whether to ask again in a plainer format, since this one was refused."""
