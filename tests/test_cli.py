@@ -35,7 +35,7 @@ def facedata(*arguments, cwd, code=0) -> subprocess.CompletedProcess:
     return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 
-@pytest.mark.parametrize("verb", ["", "ingest", "augment", "info", "validate", "report"])
+@pytest.mark.parametrize("verb", ["", "ingest", "augment", "annotate", "info", "validate", "report"])
 def test_help_is_quick_because_it_imports_nothing_heavy(verb, tmp_path):
     code = (
         "import sys\nfrom facedata.cli.main import app\n"

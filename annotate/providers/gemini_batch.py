@@ -67,7 +67,7 @@ class GeminiBatch(Gemini):
                 types.InlinedRequest(
                     contents=await self._contents(request),
                     metadata={"key": row["key"]},
-                    config=types.GenerateContentConfig(**configuration(request)),
+                    config=types.GenerateContentConfig.model_validate(configuration(request)),
                 )
             )
         try:
