@@ -198,6 +198,8 @@ class Asker:
     def _watch(self, outcome: Outcome) -> None:
         """End the run where asking on is of no use."""
         self._failed_in_a_row = self._failed_in_a_row + 1 if outcome.retryable else 0
+        if self.ended:
+            return  # the first reason is the reason; the others were under way
         if outcome.fatal:
             self.ended = outcome.detail
         elif self._failed_in_a_row >= max(_GIVE_UP, 2 * self.limits.concurrency):

@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import contextlib
 import cProfile
+import gc
 import json
 import os
 import pstats
@@ -87,6 +88,8 @@ def task() -> Task:
 
 def run(dataset: Path, provider: str, asking: Asking, opening: Opening | None = None) -> int:
     """Annotate, throw the result away, and return the number of records."""
+    gc.collect()
+    gc.freeze()  # as the command does
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "out")
         made = annotate(dataset, [task()], target, open_provider(provider, opening), asking)

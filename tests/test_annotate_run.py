@@ -36,7 +36,8 @@ from facedata.annotate.providers.openai import OpenAI
 from facedata.annotate.run import Asking, ask_all, plan
 from facedata.annotate.spool import Spool
 from facedata.annotate.store import Store
-from facedata.annotate.tasks import load_task
+from facedata.annotate.tasks import load_task, stock_tasks
+from facedata.cli.annotate import app as annotate_app
 from facedata.cli.main import app
 from facedata.datasets.errors import UsageError
 from facedata.datasets.instructions import read_records
@@ -285,6 +286,12 @@ def test_exit_codes_and_that_no_key_is_written_anywhere(place, server):
     assert KEY not in "".join(out + err for out, err in said)
     for path in place.rglob("*"):
         assert path.is_dir() or KEY.encode() not in path.read_bytes(), path
+
+
+def test_no_stock_task_is_named_like_a_verb_of_the_group():
+    verbs = {command.name for command in annotate_app.registered_commands}
+    assert verbs.isdisjoint(stock_tasks())
+    assert {"score", "au", "expression"}.isdisjoint(stock_tasks())
 
 
 def test_what_the_command_line_refuses(place):
