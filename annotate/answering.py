@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from facedata.annotate.ask import Answered, Asker
 from facedata.annotate.checks.base import Answer
@@ -15,23 +15,33 @@ from facedata.annotate.swap import control
 from facedata.annotate.tasks import Task
 from facedata.datasets.instructions import Check, Record
 
-__all__ = ["answer_job"]
+__all__ = ["Unanswered", "answer_job"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A job that got no answer, and why: another run asks again."""
+
+    sample_id: str
+    task: str
+    detail: str
 
 
 async def answer_job(
     job: Job, asker: Asker, *, repair: bool, swapped: Request | None = None
-) -> Record | None:
-    """Return the record of a job, or None where no answer could be had: another run asks again.
+) -> Record | Unanswered:
+    """Return the record of a job, or why no answer could be had.
 
     An answer that fails a check is sent back once, with what was found. The better of the two is kept: a
     second answer that fails as well does not hide the first. What still fails then goes to review, and is
     rejected only where there is no answer to look at. `swapped` is the request of the swap control.
     """
     answered = await asker.ask(job.request)
-    if answered.outcome.status in ("rate-limited", "error"):
-        return None
-    answer, checks = judge(job, answered.outcome.text if answered.outcome.status != "blocked" else "")
-    if repair and _failures(checks) and answered.outcome.status in ("ok", "invalid"):
+    outcome = answered.outcome
+    if outcome.status in ("rate-limited", "error"):
+        return Unanswered(job.sample.sample_id, job.task.name, outcome.detail or outcome.status)
+    answer, checks = judge(job, outcome.text if outcome.status != "blocked" else "")
+    if repair and _failures(checks) and outcome.status in ("ok", "invalid"):
         mended = await _again(job, asker, answered, checks)
         if mended is not None:
             answered, answer, checks = mended

@@ -38,6 +38,7 @@ def facedata(*arguments, cwd, code=0) -> subprocess.CompletedProcess:
 VERBS = [
     "ingest",
     "augment",
+    "annotate",
     "info",
     "validate",
     "report",
