@@ -8,8 +8,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.augment.kernels import kernel
-
 __all__ = ["MASK_SIDE", "blue_noise"]
 
 MASK_SIDE: Final = 128
@@ -17,6 +15,8 @@ MASK_SIDE: Final = 128
 
 _REACH: Final = 7
 _SIGMA: Final = 1.5
+_DOT: Final = 1 << 60
+"""More than all energies."""
 
 
 @cache
@@ -32,66 +32,47 @@ def blue_noise() -> NDArray[np.int64]:
     return void_and_cluster(MASK_SIDE, weights)
 
 
-@kernel
-def _extreme(energy: NDArray[np.int64], taken: NDArray[np.uint8], wanted: int, sign: int) -> tuple[int, int]:
-    """Return the first place of greatest `sign * energy` among the cells whose state is `wanted`."""
-    side = energy.shape[0]
-    best, best_y, best_x = np.int64(-(1 << 62)), 0, 0
-    for y in range(side):
-        for x in range(side):
-            if taken[y, x] == wanted and energy[y, x] * sign > best:
-                best, best_y, best_x = energy[y, x] * sign, y, x
-    return best_y, best_x
-
-
-@kernel
-def _toggle(
-    energy: NDArray[np.int64], taken: NDArray[np.uint8], weights: NDArray[np.int64], y: int, x: int, sign: int
-) -> None:
-    """Add (sign 1) or remove (sign -1) a dot at y, x of the torus."""
-    side, span = energy.shape[0], weights.shape[0]
-    reach = span // 2
-    taken[y, x] = 1 if sign > 0 else 0
-    for i in range(span):
-        for j in range(span):
-            energy[(y + i - reach) % side, (x + j - reach) % side] += weights[i, j] * sign
-
-
-@kernel
 def void_and_cluster(side: int, weights: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return ranks 0 .. side**2 - 1 (int64, side x side) of a void-and-cluster dither array.
 
-    `weights` is the integer Gaussian that a dot spreads over its neighbours. The starting pattern fills a
-    tenth of the cells from a linear congruential generator, then dots move from clusters to voids until none
-    would.
+    `weights` is the integer Gaussian that a dot spreads over its neighbours, odd x odd, no larger than the
+    mask. The starting pattern fills a tenth of the cells from a linear congruential generator, then dots move
+    from clusters to voids until none would.
     """
-    count = side * side
-    ranks = np.zeros((side, side), np.int64)
+    count, reach = side * side, weights.shape[0] // 2
+    near = (np.arange(side)[:, None] + np.arange(-reach, reach + 1)) % side
+    # dots are lifted above all cells without one: the greatest is the tightest cluster, the least the void
     energy = np.zeros((side, side), np.int64)
-    taken = np.zeros((side, side), np.uint8)
+    cells = energy.reshape(-1)
+
+    def toggle(place: int, sign: int) -> None:
+        y, x = divmod(place, side)
+        energy[near[y][:, None], near[x]] += sign * weights
+        cells[place] += sign * _DOT
+
     state, placed = 1, 0
     while placed < count // 10:
         state = (state * 1103515245 + 12345) & 0x7FFFFFFF
-        y, x = (state >> 16) % side, (state >> 8) % side
-        if taken[y, x] == 0:
-            _toggle(energy, taken, weights, y, x, 1)
+        place = (state >> 16) % side * side + (state >> 8) % side
+        if cells[place] < _DOT:
+            toggle(place, 1)
             placed += 1
     while True:
-        y, x = _extreme(energy, taken, 1, 1)
-        _toggle(energy, taken, weights, y, x, -1)
-        v, u = _extreme(energy, taken, 0, -1)
-        _toggle(energy, taken, weights, v, u, 1)
-        if v == y and u == x:
+        cluster = int(cells.argmax())
+        toggle(cluster, -1)
+        void = int(cells.argmin())
+        toggle(void, 1)
+        if void == cluster:
             break
-    first_energy, first_taken = energy.copy(), taken.copy()
+    ranks, first = np.zeros(count, np.int64), cells.copy()
     for rank in range(placed - 1, -1, -1):
-        y, x = _extreme(energy, taken, 1, 1)
-        _toggle(energy, taken, weights, y, x, -1)
-        ranks[y, x] = rank
-    energy, taken = first_energy, first_taken
+        cluster = int(cells.argmax())
+        toggle(cluster, -1)
+        ranks[cluster] = rank
+    cells[:] = first
     for rank in range(placed, count):
         # past half full the minority are the voids: the emptiest void is also the tightest cluster of them
-        y, x = _extreme(energy, taken, 0, -1)
-        _toggle(energy, taken, weights, y, x, 1)
-        ranks[y, x] = rank
-    return ranks
+        void = int(cells.argmin())
+        toggle(void, 1)
+        ranks[void] = rank
+    return ranks.reshape(side, side)

@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.augment.flare import flare_field
-from facedata.augment.isp import HEADROOM, bin_quads, demosaic, recompress, refine, tone_table
+from facedata.augment.isp import HEADROOM, bin_quads, demosaic, refine, tone_table
+from facedata.augment.jpeg import recompressed
 from facedata.augment.light import ONE, srgb_decode
 from facedata.augment.operator import Image
 from facedata.augment.optics import falloff, focus, mirrored, point_spread, site_means, sites
-from facedata.augment.sensor import deviations, expose, flicker_gain, normal_table, pedestal
+from facedata.augment.sensor import expose, flicker_gain, normal_table, pedestal
 from facedata.augment.shot import CameraParameters
 from facedata.augment.textures import planckian
 
@@ -104,18 +105,17 @@ def read_out(
     `response` is the signal, full scale 1, of light 65536 at red, green and blue photosites.
     """
     _check_light(mosaic, 1)
-    rows, columns = mosaic.shape
     angle = parameters.field_angle if field_angle is None else field_angle
     glare = parameters.glare / 100
     return expose(
         mosaic,
-        row_gains(parameters, rows),
-        np.rint(response[[0, 1, 1, 2]] * ONE).astype(np.int64),
-        falloff(angle, 1 - glare),
-        *off_axis(rows, columns),
-        np.rint(site_means(mosaic) * glare).astype(np.int64),
+        row_gains(parameters, mosaic.shape[0]),
+        response / 65536,
+        (np.float32(1 - glare), np.float32(falloff(angle))),
+        *off_axis(*mosaic.shape),
+        (site_means(mosaic) * glare).astype(np.float32),
         flare(parameters, size) if parameters.flare_strength > 0 else _NO_FLARE,
-        deviations(parameters.shot_noise, parameters.read_noise),
+        (np.float32(parameters.shot_noise), np.float32(parameters.read_noise)),
         normal_table(),
         parameters.noise_seed,
         parameters.bits,
@@ -144,11 +144,10 @@ def develop(
         inner = refine(planes, round(parameters.sharpening * 256), luma, chroma)
     else:
         inner = planes[:, 2:-2, 2:-2]
-    image = np.asarray(cv2.merge([inner[2], inner[1], inner[0]]), np.uint8)
     for quality in (parameters.jpeg_first, parameters.jpeg_second):
         if quality:
-            image = recompress(image, quality)
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+            inner = recompressed(inner, quality)
+    return np.asarray(cv2.merge(list(inner)), np.uint8)
 
 
 _NO_FLARE: Final = np.zeros((1, 1, 3), np.uint16)
@@ -212,6 +211,8 @@ def _response(kelvin: float) -> Floats:
 
 def row_gains(parameters: CameraParameters, rows: int) -> NDArray[np.int64]:
     """Return the gain of each row under the flicker, Q15, int64."""
+    if parameters.flicker_depth == 0:
+        return np.full(rows, ONE, np.int64)
     gain = flicker_gain(
         rows,
         frequency=parameters.flicker_frequency,
@@ -225,11 +226,11 @@ def row_gains(parameters: CameraParameters, rows: int) -> NDArray[np.int64]:
 
 
 @lru_cache(maxsize=16)
-def off_axis(rows: int, columns: int, steps: int = 1024) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return (by row, by column) int32 parts whose sum is r^2 x `steps`, r = 1 at the corner."""
+def off_axis(rows: int, columns: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return (by row, by column) parts whose sum is r^2, r = 1 at the corner: float32 each."""
     y, x = np.arange(rows) - (rows - 1) / 2, np.arange(columns) - (columns - 1) / 2
-    scale = steps / (rows * rows / 4 + columns * columns / 4)
-    return np.rint(y * y * scale).astype(np.int32), np.rint(x * x * scale).astype(np.int32)
+    scale = 4 / (rows * rows + columns * columns)
+    return (y * y * scale).astype(np.float32), (x * x * scale).astype(np.float32)
 
 
 def _check_light(light: NDArray[np.uint16], channels: int) -> None:

@@ -14,6 +14,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from facedata.augment.kernels import kernel
 from facedata.augment.light import ONE
 
 __all__ = [
@@ -39,6 +40,8 @@ MEAN: Final = 4096
 """Mean of each channel of a tile (Q12)."""
 _CODES: Final = 4096
 """Entries of an emission table: 8-bit codes with 4 bits of interpolation."""
+_LOGARITHMS: Final = np.log(np.maximum(np.arange(_CODES), 1e-99).clip(None, 255 * 16) / (255 * 16))
+"""Of those codes' signals, the first next to nothing."""
 LatticeName = Literal["rgb-stripe", "bgr-stripe", "rgb-rows", "pentile-diamond", "wrgb", "grid"]
 
 
@@ -152,26 +155,72 @@ def spectrum(name: str, width: float, height: float, x: Floats, y: Floats) -> ND
         across, down = parts.width * height, parts.height * width
     elif name == "grid":
         across = np.minimum(1.0, across)
-    turn_x, turn_y = np.exp(-2j * math.pi * parts.x * x), np.exp(-2j * math.pi * parts.y * y)
-    if not parts.diamonds:
-        rows, columns = turn_y * np.sinc(down * y), turn_x * np.sinc(across * x)
-        return np.asarray(np.einsum("cp,py,px->cyx", parts.shares, rows, columns), np.complex128)
-    along, up = (across * x)[:, None, :] / 2, (across * height * y)[:, :, None] / 2
-    shapes = np.sinc(along + up) * np.sinc(along - up) * turn_y[:, :, None] * turn_x[:, None, :]
-    return np.asarray(np.tensordot(parts.shares, shapes, axes=1), np.complex128)
+    sizes = np.stack([parts.x[:, 0], parts.y[:, 0], across[:, 0], down[:, 0]], axis=1)
+    return shone(sizes, parts.shares, parts.diamonds, height, x, y)
+
+
+@kernel
+def _sinc(x: float) -> float:
+    """Return sin(pi x) / (pi x)."""
+    turn = math.pi * x
+    return math.sin(turn) / turn if turn != 0 else 1.0
+
+
+@kernel
+def shone(
+    sizes: Floats, shares: Floats, diamonds: bool, tall: float, x: Floats, y: Floats
+) -> NDArray[np.complex128]:
+    """Return the coefficients of `spectrum`: of apertures at `sizes` (x, y, width, height; n x 4).
+
+    `shares` (3 x n) are theirs of each channel's light. Diamonds are `tall` times as tall as wide.
+    """
+    out = np.zeros((3, y.size, x.size), np.complex128)
+    rows, columns = np.empty(y.size, np.complex128), np.empty(x.size, np.complex128)
+    for part in range(sizes.shape[0]):
+        left, top, wide, high = sizes[part, 0], sizes[part, 1], sizes[part, 2], sizes[part, 3]
+        for i in range(y.size):
+            turn = -2 * math.pi * top * y[i]
+            rows[i] = complex(math.cos(turn), math.sin(turn)) * (1.0 if diamonds else _sinc(high * y[i]))
+        for j in range(x.size):
+            turn = -2 * math.pi * left * x[j]
+            columns[j] = complex(math.cos(turn), math.sin(turn)) * (1.0 if diamonds else _sinc(wide * x[j]))
+        for i in range(y.size):
+            for j in range(x.size):
+                wave = rows[i] * columns[j]
+                if diamonds:
+                    along, up = wide * x[j] / 2, wide * tall * y[i] / 2
+                    wave *= _sinc(along + up) * _sinc(along - up)
+                for channel in range(3):
+                    out[channel, i, j] += shares[channel, part] * wave
+    return out
 
 
 def transfer(x: Floats, y: Floats, jacobian: Floats, sigma: float, panel_sigma: float = 0.0) -> Floats:
-    """Return the optics' transfer of waves of (`x`, `y`) cycles per display pixel.
+    """Return the optics' transfer of waves of (`x`, `y`) cycles per display pixel: ... x len(y) x len(x).
 
     `jacobian` is d(display px) / d(sensor px), ... x 2 x 2, `sigma` the lens's Gaussian in sensor px,
     `panel_sigma` one before the camera (a projector's lens) in display px. A wave n has f = J^T n cycles per
     sensor px, of which lens and square photosite leave exp(-2 (pi sigma f)^2) sinc(f_x) sinc(f_y).
     """
-    (a, b), (c, d) = np.moveaxis(jacobian[..., None, None], (-4, -3), (0, 1))
-    wave_x, wave_y = a * x + c * y, b * x + d * y
-    exponent = sigma**2 * (wave_x**2 + wave_y**2) + panel_sigma**2 * (x**2 + y**2)
-    return np.asarray(np.exp(-2 * math.pi**2 * exponent) * np.sinc(wave_x) * np.sinc(wave_y), np.float64)
+    whole = np.ascontiguousarray(jacobian, np.float64)
+    found = passed(x, y, whole.reshape(-1, 2, 2), sigma, panel_sigma)
+    return found.reshape(*whole.shape[:-2], y.size, x.size)
+
+
+@kernel
+def passed(x: Floats, y: Floats, jacobians: Floats, sigma: float, panel_sigma: float) -> Floats:
+    """Return what `transfer` does for N jacobians."""
+    out = np.empty((jacobians.shape[0], y.size, x.size))
+    for n in range(jacobians.shape[0]):
+        for i in range(y.size):
+            for j in range(x.size):
+                wave_x = jacobians[n, 0, 0] * x[j] + jacobians[n, 1, 0] * y[i]
+                wave_y = jacobians[n, 0, 1] * x[j] + jacobians[n, 1, 1] * y[i]
+                lens = sigma * sigma * (wave_x * wave_x + wave_y * wave_y)
+                panel = panel_sigma * panel_sigma * (x[j] * x[j] + y[i] * y[i])
+                share = math.exp(-2 * math.pi**2 * (lens + panel))
+                out[n, i, j] = share * _sinc(wave_x) * _sinc(wave_y)
+    return out
 
 
 @lru_cache(maxsize=64)
@@ -204,17 +253,16 @@ class Resolved:
         """The highest order."""
         return int(self.light.shape[-1]) - 1
 
-    def tile(self) -> NDArray[np.uint16]:
+    def tile(self, cells: int = CELLS) -> NDArray[np.uint16]:
         """Return what a photosite collects of a white display, by the place in a period it looks at.
 
-        Result: uint16, ... x 3 x n x n (channel, row, column of the display), n = 64 a display pixel, 4096
-        the mean.
+        Result: uint16, ... x 3 x n x n (channel, row, column of the display), n = `cells` (a power of two) a
+        display pixel, 4096 the mean.
         """
-        down, across = _waves(self.reach, CELLS * self.period)
-        # few orders survive the optics, for which two products of matrices are faster than a transform
-        lines = down @ self.light
-        seen = np.concatenate([lines.real, lines.imag], axis=-1) @ across
-        return np.asarray(np.maximum(np.rint(seen), 0), np.uint16)
+        down, across = _waves(self.reach, cells * self.period)
+        planes = np.ascontiguousarray(self.light).reshape(-1, *self.light.shape[-2:])
+        side = cells * self.period
+        return laid_out(planes, down, across).reshape(*self.light.shape[:-2], side, side)
 
     def contrast(self) -> Floats:
         """Return the standard deviation over the mean on the sensor, for red, green and blue."""
@@ -222,6 +270,35 @@ class Resolved:
         # a half spectrum holds each wave with n_x > 0 once, and stands for two
         total = power[..., 0].sum(axis=-1) + 2 * power[..., 1:].sum(axis=(-2, -1))
         return np.asarray(np.sqrt(np.maximum(total - power[..., self.reach, 0], 0.0)), np.float64)
+
+
+@kernel
+def laid_out(
+    light: NDArray[np.complex128], down: NDArray[np.complex128], across: Floats
+) -> NDArray[np.uint16]:
+    """Return n x side x side sums of waves, to the nearest whole number, 0 at least.
+
+    `light` holds n planes of harmonics (2 reach + 1 rows, reach + 1 columns), `down` and `across` are those
+    of `_waves`. Few orders survive the optics, for which sums are faster than a transform.
+    """
+    side, orders = down.shape[0], light.shape[2]
+    out = np.empty((light.shape[0], side, side), np.uint16)
+    total = np.empty(side)
+    for plane in range(light.shape[0]):
+        for y in range(side):
+            total[:] = 0.5
+            for order in range(orders):
+                wave = 0j
+                for k in range(light.shape[1]):
+                    wave += down[y, k] * light[plane, k, order]
+                cosine, sine = across[order], across[orders + order]
+                real, imaginary = wave.real, wave.imag
+                for x in range(side):
+                    total[x] += real * cosine[x] + imaginary * sine[x]
+            row = out[plane, y]
+            for x in range(side):
+                row[x] = np.uint16(np.int32(max(total[x], 0.0)))
+    return out
 
 
 def resolve(
@@ -240,8 +317,8 @@ def resolve(
         reach = max(1, math.ceil(0.66 * period / spread))
     x = np.arange(reach + 1.0) / period
     y = np.arange(-reach, reach + 1.0) / period
-    passed = transfer(x, y[:, None], jacobian, sigma, panel_sigma)
-    return Resolved(spectrum(name, width, height, x, y) * passed[..., None, :, :], period)
+    left = transfer(x, y, jacobian, sigma, panel_sigma)
+    return Resolved(spectrum(name, width, height, x, y) * left[..., None, :, :], period)
 
 
 def _least_stretch(jacobian: Floats) -> float:
@@ -300,6 +377,6 @@ def emission(gamma: float, contrast_ratio: float) -> NDArray[np.uint16]:
 
     L = L_b + (L_w - L_b) s^gamma, with L_b = L_w / contrast.
     """
-    signal = (np.arange(_CODES) / (255 * 16)).clip(0, 1) ** gamma
+    signal = np.exp(gamma * _LOGARITHMS)
     black = 1 / contrast_ratio
     return np.asarray(np.rint((black + (1 - black) * signal) * ONE), np.uint16)

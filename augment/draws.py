@@ -9,7 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from facedata.datasets.errors import UsageError
-from facedata.datasets.words import Words
+from facedata.datasets.words import (
+    Words,
+    choice_of,
+    integer_of,
+    log_uniform_of,
+    normal_of,
+    uniform_of,
+)
 
 __all__ = ["Draw", "draw_value", "parse_draw"]
 
@@ -17,11 +24,11 @@ Draw = Any
 """A bare value, or a mapping of one key: `uniform`, `log_uniform`, `integer`, `normal` or `choice`."""
 
 _DRAWS: dict[str, tuple[int | None, Callable[..., Any]]] = {
-    "uniform": (2, lambda words, low, high: words.uniform(low, high)),
-    "log_uniform": (2, lambda words, low, high: words.log_uniform(low, high)),
-    "integer": (2, lambda words, low, high: words.integer(low, high)),
-    "normal": (2, lambda words, mean, deviation: words.normal(mean, deviation)),
-    "choice": (None, lambda words, *options: words.choice(options)),
+    "uniform": (2, uniform_of),
+    "log_uniform": (2, log_uniform_of),
+    "integer": (2, integer_of),
+    "normal": (2, normal_of),
+    "choice": (None, choice_of),
 }
 
 
@@ -51,9 +58,12 @@ def parse_draw(draw: Draw, where: str) -> Draw:
     return draw
 
 
-def draw_value(draw: Draw, words: Words) -> Any:
-    """Return a value of a well-formed `draw`, taken from `words`."""
+def draw_value(draw: Draw, words: Words, name: str) -> Any:
+    """Return a value of a well-formed `draw`, taken from the substream `name` of `words`.
+
+    A constant takes nothing, and a chain of instruments has many.
+    """
     if not isinstance(draw, dict):
         return draw
-    name, arguments = next(iter(draw.items()))
-    return _DRAWS[name][1](words, *arguments)
+    kind, arguments = next(iter(draw.items()))
+    return _DRAWS[kind][1](words.first(name), *arguments)

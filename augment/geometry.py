@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from facedata.augment.operator import Parameters, quantity
 from facedata.augment.textures import environment
 
-__all__ = ["AimParameters", "PoseParameters", "View", "homography", "room", "view", "view_of"]
+__all__ = ["AimParameters", "PoseParameters", "View", "homography", "room", "room_cells", "view", "view_of"]
 
 Floats = NDArray[np.float64]
 
@@ -129,9 +129,14 @@ class View:
         return np.asarray(self.centre + moved * (1 + self.distortion * squared), np.float64)
 
     def bent(self, points: Floats) -> Floats:
-        """Return the places on the sensor (... x 2) of the pinhole's places: the inverse of `straight`."""
+        """Return the places on the sensor (... x 2) of the pinhole's places: the inverse of `straight`.
+
+        With k1 below 0 there is none farther out than the lens reaches; those places are drawn in alike.
+        """
         moved = (points - self.centre) / (min(self.width, self.height) / 2)
         far = np.linalg.norm(moved, axis=-1, keepdims=True)
+        if self.distortion < 0:
+            far = np.minimum(far, 2 / 3 / math.sqrt(-3 * self.distortion))
         near = far / (1 + self.distortion * far**2)
         for _ in range(8):  # Newton's steps on r (1 + k1 r^2) = far; five reach 1e-9 within the picture
             slope = np.maximum(1 + 3 * self.distortion * near**2, 0.05)
@@ -229,6 +234,11 @@ def room(
 
     Its brightest part has `level` of diffuse white.
     """
+    cells = room_cells(height, width, seed, kelvin=kelvin, level=level)
+    return np.asarray(cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR), np.uint16)
+
+
+def room_cells(height: int, width: int, seed: int, *, kelvin: float, level: float) -> NDArray[np.uint16]:
+    """Return what `room` enlarges: uint16, h x w x 3, some tens of cells along the shorter side."""
     small = environment(height, width, seed, kelvin, 3.0, 40).astype(np.float32)
-    small = np.rint(small * (level * 32768 / 65535)).astype(np.uint16)
-    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint16)
+    return np.asarray(np.rint(small * (level * 32768 / 65535)), np.uint16)

@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facedata.augment.kernels import kernel
 from facedata.augment.light import ONE
 from facedata.augment.textures import environment, planckian
 
-__all__ = ["SURFACES", "Surface", "SurfaceName", "reflected", "schlick"]
+__all__ = ["SURFACES", "Surface", "SurfaceName", "reflected_cells", "schlick"]
 
 Floats = NDArray[np.float64]
 
@@ -70,7 +71,7 @@ def _cosines(height: int, width: int, frame: tuple[int, int], focal: float, norm
     return np.asarray(np.clip(np.abs(toward) / length, 0.0, 1.0), np.float64)
 
 
-def reflected(
+def reflected_cells(
     height: int,
     width: int,
     *,
@@ -84,8 +85,9 @@ def reflected(
     blur: float,
     seed: int,
 ) -> NDArray[np.uint16]:
-    """Return the light that the front adds to a frame of `height` x `width` px: uint16 x 3, 32768 is white.
+    """Return the light that the front adds to a frame of `height` x `width` px, coarse, to be enlarged.
 
+    Result: uint16, h x w x 3, 32768 is white; h and w are some tens of cells, or 1 where light is even.
     L = F(theta) L_room + rho_d E / pi, theta per pixel between the ray and the plane's `normal` (in the
     camera's axes) for a focal length of `focal` px. `brightest` is the brightest mirrored radiance and
     `scattered` is E / pi, both over the luminance of white; `kelvin` is the colour temperature of the lamps
@@ -97,25 +99,39 @@ def reflected(
     lamp = planckian(kelvin) * tint
     level = front.diffuse * scattered * lamp
     if brightest <= 0:
-        flat = np.clip(np.rint(level * ONE), 0, 65535).astype(np.uint16)
-        return np.broadcast_to(flat, (height, width, 3)).copy()
+        return np.clip(np.rint(level * ONE), 0, 65535).astype(np.uint16).reshape(1, 1, 3)
     # the lobe in % of the shorter side, as the room behind the glass is far
     lobe = 100 * math.tan(math.radians(front.lobe)) * focal / min(height, width)
     # a room out of focus needs no more than a cell a deviation
-    cells = 96 if blur < 100 / 48 else 48
+    cells = min(max(16 * math.ceil(100 / 16 / max(blur, 1)), 32), 96)
     room = environment(height, width, seed, kelvin, blur, cells).astype(np.float32)
     if lobe > 1:
         room = _smeared(room, min(lobe, _WIDEST) / 100)
     widest = math.acos(min(1.0, abs(float(normal[2])))) + math.atan(math.hypot(height, width) / 2 / focal)
     gain = tint * (brightest * _PER_UNIT)
     if widest < _FLAT:
-        mirror = (front.mirror * gain).astype(np.float32)
+        mirror = (front.mirror * gain).astype(np.float32).reshape(1, 1, 3)
     else:
         cosine = _cosines(room.shape[0], room.shape[1], (height, width), focal, normal)
         mirror = (schlick(cosine, front.mirror)[:, :, None] * gain).astype(np.float32)
-    light = room * mirror + (level * ONE).astype(np.float32)
-    cells = np.minimum(light + 0.5, 65535).astype(np.uint16)
-    return np.asarray(cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR), np.uint16)
+    return _lit(room, mirror, (level * ONE).astype(np.float32))
+
+
+@kernel
+def _lit(
+    room: NDArray[np.float32], mirror: NDArray[np.float32], level: NDArray[np.float32]
+) -> NDArray[np.uint16]:
+    """Return room x mirror + level, uint16; `mirror` is of the room's size, or 1 x 1."""
+    height, width, _ = room.shape
+    out = np.empty((height, width, 3), np.uint16)
+    half, most = np.float32(0.5), np.float32(65535)
+    down, right = min(mirror.shape[0] - 1, 1), min(mirror.shape[1] - 1, 1)
+    for y in range(height):
+        for x in range(width):
+            for channel in range(3):
+                light = room[y, x, channel] * mirror[y * down, x * right, channel] + level[channel] + half
+                out[y, x, channel] = np.uint16(np.int32(min(light, most)))
+    return out
 
 
 def _smeared(room: NDArray[np.float32], lobe: float) -> NDArray[np.float32]:

@@ -35,32 +35,64 @@ def separations(image: Image, complement: Words64, key: Words64, inverse: Words6
 
 
 @kernel
-def _factors(table: Words64, ink: int, tone: int) -> tuple[int, int, int]:
-    """Return an ink's Q15 factors for red, green and blue at a Q13 tone, interpolated between two nodes."""
-    node, part = tone >> 6, tone & 63
-    word = table[ink, np.uint64(node)] * (64 - part) + table[ink, np.uint64(node + 1)] * part
-    return (word >> 6) & 0x7FFF, (word >> 27) & 0x7FFF, (word >> 48) & 0x7FFF
+def _tones(tones: NDArray[np.uint16], ink: int, error: Row, out: NDArray[np.int32]) -> None:
+    """Set a row to an ink's Q13 tones as they lie on the paper, a solid at most."""
+    for x in range(out.size):
+        tone = np.int32(np.float32(tones[np.uint64(4 * x + ink)]) * error[x])
+        out[x] = min(tone, np.int32(8192))
+
+
+@kernel
+def _cells(u: Row, v: Row, phase: Floats, side: int, out: NDArray[np.int32]) -> None:
+    """Set a row to places in the cell of a screen, in reading order."""
+    u_x, v_x, left = phase[0], phase[1], phase[2]
+    u_y, v_y, top = phase[3], phase[4], phase[5]
+    for x in range(out.size):
+        column = np.int64(np.float64(u[x]) * u_x + np.float64(v[x]) * v_x + left) & (side - 1)
+        row = np.int64(np.float64(u[x]) * u_y + np.float64(v[x]) * v_y + top) & (side - 1)
+        out[x] = row * side + column
+
+
+@kernel
+def _print(table: Words64, tone: NDArray[np.int32], lanes: NDArray[np.int64]) -> None:
+    """Set a row to an ink's packed factors, Q15 x 64, interpolated between two nodes."""
+    for x in range(tone.size):
+        node, part = np.uint32(tone[x] >> 6), np.int64(tone[x] & 63)
+        lanes[x] = table[node] * (64 - part) + table[node + np.uint32(1)] * part
+
+
+@kernel
+def _multiply(lanes: NDArray[np.int64], shift: int, out: NDArray[np.int32]) -> None:
+    """Multiply a row of one colour's light (Q15) by an ink's factors, `shift` bits up in their lanes."""
+    for x in range(out.size):
+        out[x] = (np.int64(out[x]) * ((lanes[x] >> shift) & 0x7FFF)) >> 15
 
 
 @kernel
 def _dot(
-    table: Words64,
+    lanes: NDArray[np.int64],
     contrasts: Words64,
     levels: Words64,
     screen: NDArray[np.int16],
-    ink: int,
-    tone: int,
-    at: int,
-) -> tuple[int, int, int]:
-    """Return an ink's factors where its screen lies `d` above its tone: F - d * contrast, within 0 .. 1."""
-    red, green, blue = _factors(table, ink, tone)
-    node = np.uint64((tone + 32) >> 6)
-    d = np.int64(screen[np.uint64(levels[ink, node] + at)])
-    word = contrasts[ink, node]
-    red -= (d * (word & 0x7FFF)) >> 15
-    green -= (d * ((word >> 21) & 0x7FFF)) >> 15
-    blue -= (d * (word >> 42)) >> 15
-    return min(max(red, 0), 32767), min(max(green, 0), 32767), min(max(blue, 0), 32767)
+    tone: NDArray[np.int32],
+    place: NDArray[np.int32],
+    light: NDArray[np.int32],
+) -> None:
+    """Multiply the light (Q15, 3 rows) by an ink's factors F where its screen lies d above its tone.
+
+    Each is F - d * contrast, within 0 .. 1.
+    """
+    red, green, blue = light[0], light[1], light[2]
+    for x in range(tone.size):
+        node = np.uint32((tone[x] + 32) >> 6)
+        d = np.int64(screen[np.uint64(levels[node] + place[x])])
+        word, lane = contrasts[node], lanes[x]
+        r = ((lane >> 6) & 0x7FFF) - ((d * (word & 0x7FFF)) >> 15)
+        g = ((lane >> 27) & 0x7FFF) - ((d * ((word >> 21) & 0x7FFF)) >> 15)
+        b = ((lane >> 48) & 0x7FFF) - ((d * (word >> 42)) >> 15)
+        red[x] = (red[x] * min(max(r, 0), 32767)) >> 15
+        green[x] = (green[x] * min(max(g, 0), 32767)) >> 15
+        blue[x] = (blue[x] * min(max(b, 0), 32767)) >> 15
 
 
 @kernel
@@ -84,34 +116,46 @@ def screened(
     """Return the light that leaves a sheet printed in screens; what `contone` returns, but for the screens.
 
     `tones` is uint16 x 4 (Q13) of C, M, Y, K as they lie on the sheet, `factors`, `contrasts`, `levels` and
-    `base` as `Sheet` gives them, `screen` a table of `screens` whose cells have `side` places, a power of
-    two, and `phases` (4 x 6) the place in a cell as a linear form of the place on the sheet: along its rows,
-    then along its columns, in places of the cell.
+    `base` as `Sheet` gives them, `screen` a table of `screens` whose cells have `side` places, a power of two
+    (an empty one where no dots are seen), and `phases` (4 x 6) the place in a cell as a linear form of the
+    place on the sheet: along its rows, then along its columns, in places of the cell.
     """
     height, width, _ = tones.shape
     out = np.empty((height, width, 3), np.uint16)
     scale, shift = across
     down, right, rough = origin
+    error, shade = np.empty(width, np.float32), np.empty(width, np.float32)
+    tone, cell = np.empty(width, np.int32), np.empty(width, np.int32)
+    lanes, printed = np.empty(width, np.int64), np.empty((3, width), np.int32)
+    most = np.float32(65535)
     for y in range(height):
+        u, v, row, target = place[0, y], place[1, y], tones[y].reshape(-1), out[y].reshape(-1)
         for x in range(width):
-            u, v = np.float64(place[0, y, x]), np.float64(place[1, y, x])
-            error = band[np.uint64(np.int64(v * scale + shift) & 255)]
-            red, green, blue = 32768, 32768, 32768
-            for ink in range(4):
-                tone = min(int(np.float32(tones[y, x, ink]) * error), 8192)
-                column = np.int64(u * phases[ink, 0] + v * phases[ink, 1] + phases[ink, 2]) & (side - 1)
-                row = np.int64(u * phases[ink, 3] + v * phases[ink, 4] + phases[ink, 5]) & (side - 1)
-                seen = _dot(factors, contrasts, levels, screen, ink, tone, int(row * side + column))
-                red, green, blue = (red * seen[0]) >> 15, (green * seen[1]) >> 15, (blue * seen[2]) >> 15
-            paper = fibre[np.uint64((y + down) & 255), np.uint64((x + right) & 255)]
-            shade = light[0, y, x] * (np.float32(1) + np.float32(rough) * paper)
-            gloss = light[1, y, x]
-            total = np.float32(base[0, 0] + ((base[1, 0] * red) >> 15)) * shade + gloss * lamp[0]
-            out[y, x, 0] = np.uint16(min(total, np.float32(65535)))
-            total = np.float32(base[0, 1] + ((base[1, 1] * green) >> 15)) * shade + gloss * lamp[1]
-            out[y, x, 1] = np.uint16(min(total, np.float32(65535)))
-            total = np.float32(base[0, 2] + ((base[1, 2] * blue) >> 15)) * shade + gloss * lamp[2]
-            out[y, x, 2] = np.uint16(min(total, np.float32(65535)))
+            error[x] = band[np.uint64(np.int64(np.floor(np.float64(v[x]) * scale + shift)) & 255)]
+        printed[:] = 32768
+        for ink in range(4):
+            _tones(row, ink, error, tone)
+            _print(factors[ink], tone, lanes)
+            if screen.size > 0:
+                _cells(u, v, phases[ink], side, cell)
+                _dot(lanes, contrasts[ink], levels[ink], screen, tone, cell, printed)
+                continue
+            for channel in range(3):
+                _multiply(lanes, 6 + 21 * channel, printed[channel])
+        _roughen(fibre[(y + down) & 255], right, np.float32(rough), shade)
+        for x in range(width):
+            shade[x] *= light[0, y, x]
+        for channel in range(3):
+            surface, body, glow, ink_light = (
+                base[0, channel],
+                base[1, channel],
+                lamp[channel],
+                printed[channel],
+            )
+            gloss = light[1, y]
+            for x in range(width):
+                total = np.float32(surface + ((body * ink_light[x]) >> 15)) * shade[x] + gloss[x] * glow
+                target[np.uint64(3 * x + channel)] = np.uint16(np.int32(min(total, most)))
     return out
 
 
@@ -180,10 +224,10 @@ def print_planes(
         stop = start + count
         r, g, b, v = reds[start:stop], greens[start:stop], blues[start:stop], down[start:stop]
         for i in range(count):
-            index[i] = np.int32(v[i] * scale + shift) & mask
+            index[i] = np.int32(np.floor(v[i] * scale + shift)) & mask
         for i in range(count):
             error[i] = band[np.uint32(index[i])]
-        _find_black(r, g, b, key, index, black[:count], over[:count])
+        _find_black(r, g, b, key[0][0], black[:count], over[:count])
         x, y, z = roots[0, :count], roots[1, :count], roots[2, :count]
         _mix(r, g, b, black, over, error, curves, slopes, x, y, z)
         for row in range(rows):
@@ -207,22 +251,14 @@ def _roughen(tile: Row, right: int, rough: np.float32, out: Row) -> None:
 
 
 @kernel
-def _find_black(
-    red: Image,
-    green: Image,
-    blue: Image,
-    key: tuple[Row, Row],
-    index: NDArray[np.int32],
-    black: Row,
-    over: Row,
-) -> None:
-    """Fill rows of black, and of the factor on the other inks beside it, by the brightest channel."""
+def _find_black(red: Image, green: Image, blue: Image, most: np.float32, black: Row, over: Row) -> None:
+    """Fill rows of black, `most` x the common grey squared, and of the factor on the other inks beside it."""
+    one, code = np.float32(1), np.float32(1 / 255)
     for x in range(black.size):
-        index[x] = max(red[x], max(green[x], blue[x]))
+        tone = one - np.float32(max(red[x], max(green[x], blue[x]))) * code
+        black[x] = most * (tone * tone)
     for x in range(black.size):
-        black[x] = key[0][np.uint32(index[x])]
-    for x in range(black.size):
-        over[x] = key[1][np.uint32(index[x])]
+        over[x] = np.divide(one, one - black[x])
 
 
 @kernel

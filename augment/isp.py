@@ -1,19 +1,17 @@
-"""From the raw frame to the picture: demosaic, white balance, colour, tone, sharpening, JPEG."""
+"""From the raw frame to the picture: demosaic, white balance, colour, tone, sharpening."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facedata.augment.kernels import kernel
 from facedata.augment.light import CODED
-from facedata.augment.operator import Image
 
-__all__ = ["HEADROOM", "bin_quads", "demosaic", "recompress", "refine", "tone_table"]
+__all__ = ["HEADROOM", "bin_quads", "demosaic", "refine", "tone_table"]
 
 HEADROOM: Final = 2**0.5
 """Light that fills the sensor over diffuse white at exposure 0 (ISO 12232, saturation-based speed)."""
@@ -187,15 +185,20 @@ def refine(planes: NDArray[np.uint8], amount: int, luma_core: int, chroma_core: 
         for channel in range(3):
             up, above, here = planes[channel, y], planes[channel, y + 1], planes[channel, y + 2]
             below, down = planes[channel, y + 3], planes[channel, y + 4]
+            # a result a loop: with more of them the compiler gives up telling their rows apart
             for x in range(width + 4):
-                beside = np.int32(above[x]) + np.int32(below[x])
-                near[x] = beside + two * np.int32(here[x])
-                far[x] = np.int32(up[x]) + np.int32(down[x]) + two * (beside + np.int32(here[x]))
+                near[x] = np.int32(above[x]) + np.int32(below[x]) + two * np.int32(here[x])
+            for x in range(width + 4):
+                middle = np.int32(above[x]) + np.int32(below[x]) + np.int32(here[x])
+                far[x] = np.int32(up[x]) + np.int32(down[x]) + two * middle
             row, wide = detail[channel], colour[channel]
             for x in range(width):
-                code, middle = np.int32(here[x + 2]), far[x + 1] + far[x + 2] + far[x + 3]
-                row[x] = code * np.int32(16) - near[x + 1] - two * near[x + 2] - near[x + 3]
-                wide[x] = code * np.int32(64) - far[x] - far[x + 4] - two * middle
+                mean = np.int32(near[x + 1]) + np.int32(near[x + 3]) + two * np.int32(near[x + 2])
+                row[x] = np.int32(here[x + 2]) * np.int32(16) - mean
+            for x in range(width):
+                middle = np.int32(far[x + 1]) + np.int32(far[x + 2]) + np.int32(far[x + 3])
+                mean = np.int32(far[x]) + np.int32(far[x + 4]) + two * middle
+                wide[x] = np.int32(here[x + 2]) * np.int32(64) - mean
         _weigh(detail, luma)
         _weigh(colour, grey)
         for x in range(width):
@@ -220,9 +223,3 @@ def _weigh(rows: NDArray[np.int16], luma: NDArray[np.int32]) -> None:
     for x in range(luma.size):
         total = np.int32(red[x]) * np.int32(77) + np.int32(green[x]) * np.int32(150)
         luma[x] = np.int32(total + np.int32(blue[x]) * np.int32(29) + np.int32(128)) >> np.int32(8)
-
-
-def recompress(bgr: Image, quality: int) -> Image:
-    """Return the picture (uint8, blue first) after JPEG of this quality, chroma halved both ways (4:2:0)."""
-    settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
-    return np.asarray(cv2.imdecode(cv2.imencode(".jpg", bgr, settings)[1], cv2.IMREAD_COLOR), np.uint8)

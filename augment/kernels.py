@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import logging
+import multiprocessing
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from facedata.augment.interpreted import interpreted
 from facedata.augment.operator import Applied, Image, check_image
 
-__all__ = ["faded", "kernel", "prepared"]
+_njit: Any = None
+try:
+    from numba import njit as _njit
+except ImportError as error:
+    if multiprocessing.parent_process() is None:  # once, and not again by each worker
+        logging.getLogger(__name__).warning(
+            "numba cannot be imported (%s): pixels are made by Python alone, a thousand times slower; "
+            "install numba>=0.60 to compile their kernels",
+            error,
+        )
+
+__all__ = ["COMPILED", "faded", "kernel", "prepared"]
+
+COMPILED: Final = _njit is not None
+"""Whether kernels are compiled: numba is there."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,8 +38,12 @@ def kernel(function: F) -> F:
     Kernels compute in integers wherever pixels are made, so that their output is the same on every machine:
     no `fastmath`, no `parallel`. Computed indices are cast to unsigned: each signed one costs a test
     for a negative value, which Python counts from the end.
+
+    Without numba the function runs as it is (`interpreted`): slowly, but all the same.
     """
-    return cast(F, njit(cache=True, nogil=True)(function))
+    if not COMPILED:
+        return cast(F, interpreted(function))
+    return cast(F, _njit(cache=True, nogil=True)(function))
 
 
 def prepared(image: NDArray[Any]) -> Image:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facedata.augment.draws import Draw, draw_value
+from facedata.augment.landmarks import Face
 from facedata.datasets.errors import UsageError
 from facedata.datasets.words import Words
 
@@ -101,18 +102,33 @@ class Operator(ABC, Generic[P]):
         del parameters, width, height
         return points
 
+    def live_beside(self, parameters: P) -> bool:
+        """Whether the picture itself shows, where it was, beside the medium: a live face behind it."""
+        del parameters
+        return False
+
+    def placed(self, face: Face) -> dict[str, float]:
+        """Return parameters that a known face decides, by name, in place of their draws: none."""
+        del face
+        return {}
+
     def sample(self, words: Words, given: Mapping[str, Draw] | None = None) -> P:
         """Draw parameters from `words`, each from its own substream.
 
         `given` replaces the default distribution of the parameters it names.
         """
         given = given or {}
-        values = {}
-        for name, draw in self.draws().items():
-            chosen = given.get(name, draw)
-            # a constant takes no words, and a chain of instruments has many
-            values[name] = draw_value(chosen, words.named(name)) if isinstance(chosen, dict) else chosen
+        draws = self.draws().items()
+        values = {name: self._drawn(name, given.get(name, draw), words) for name, draw in draws}
         return self.parse({**{k: v for k, v in given.items() if k not in values}, **values})
+
+    def _drawn(self, name: str, draw: Draw, words: Words) -> Any:
+        value = draw_value(draw, words, name)
+        if isinstance(draw, dict) and "normal" in draw:  # its tails have no end, a parameter has
+            low, high = self.bounds(name)
+            value = value if low is None else max(value, low)
+            value = value if high is None else min(value, high)
+        return value
 
     def parse(self, values: Mapping[str, Any]) -> P:
         """Return checked parameters, or raise UsageError naming the parameter, its unit and its range."""
@@ -145,11 +161,14 @@ class Operator(ABC, Generic[P]):
         return str(cls._extra(name)["unit"])
 
     @classmethod
+    def bounds(cls, name: str) -> tuple[float | None, float | None]:
+        """Return the ends of the physical range of a parameter, both included; None where it has none."""
+        return _bounds(cls, name)
+
+    @classmethod
     def range(cls, name: str) -> str:
         """Return the physical range of a parameter, for people; `any` where it has none."""
-        bounds = {type(bound).__name__: bound for bound in cls.parameters.model_fields[name].metadata}
-        low = getattr(bounds.get("Ge"), "ge", None)
-        high = getattr(bounds.get("Le"), "le", None)
+        low, high = cls.bounds(name)
         if low is None and high is None:
             return "any"
         return f"{'' if low is None else f'{low:g}'} .. {'' if high is None else f'{high:g}'}".strip()
@@ -179,9 +198,17 @@ class Operator(ABC, Generic[P]):
         if problem["type"] == "extra_forbidden":
             known = ", ".join(self.parameters.model_fields)
             return f"{self.name}: no parameter {name!r}; it has {known}"
-        unit = self.unit(name) if name in self.parameters.model_fields else "?"
+        if name not in self.parameters.model_fields:
+            return f"{self.name}: {problem['msg']}"
         text = problem["msg"][0].lower() + problem["msg"][1:]
-        return f"{self.name}: {name} = {problem['input']!r} (unit {unit}): {text}"
+        told = f"{self.name}: {name} = {problem['input']!r} (unit {self.unit(name)}): {text}"
+        return told if self.range(name) == "any" else f"{told}; its range is {self.range(name)}"
+
+
+@cache
+def _bounds(operator: type[Operator[Any]], name: str) -> tuple[float | None, float | None]:
+    found = {type(bound).__name__: bound for bound in operator.parameters.model_fields[name].metadata}
+    return getattr(found.get("Ge"), "ge", None), getattr(found.get("Le"), "le", None)
 
 
 @cache

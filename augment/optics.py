@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from facedata.augment.kernels import kernel
 from facedata.augment.light import ONE
 
-__all__ = ["falloff", "focus", "mirrored", "point_spread", "shade", "site_means", "sites"]
+__all__ = [
+    "falloff",
+    "focus",
+    "mirrored",
+    "point_spread",
+    "shade",
+    "site_means",
+    "sites",
+    "soften",
+]
 
 Light = NDArray[np.uint16]
 
@@ -26,15 +35,29 @@ def point_spread(sigma: float) -> NDArray[np.int32]:
     exp(s^2 (cos w - 1)), from which it is computed.
     """
     reach = math.ceil(4.5 * sigma) + 2
-    count = 1 << (4 * reach).bit_length()
-    frequency = 2 * np.pi * np.arange(count // 2 + 1) / count
-    taps = np.fft.irfft(np.exp(sigma * sigma * (np.cos(frequency) - 1)), count)
-    whole = np.rint(np.roll(taps, reach)[: 2 * reach + 1] * ONE).astype(np.int32)
+    whole = np.rint(_spread(sigma, reach, 1 << (4 * reach).bit_length()) * ONE).astype(np.int32)
     # taps of a ten-thousandth change the variance by less than a percent, and cost as much as the others
     whole[whole < 4] = 0
     whole[reach] += ONE - whole.sum()
     trimmed = int(np.nonzero(whole)[0][0])
     return whole[trimmed : len(whole) - trimmed].copy()
+
+
+@kernel
+def _spread(sigma: float, reach: int, count: int) -> NDArray[np.float64]:
+    """Return T(-reach .. reach) from `count` samples of its transfer function, which is real and even."""
+    cosines, out = np.empty(count), np.zeros(2 * reach + 1)
+    for k in range(count):
+        cosines[k] = math.cos(2 * math.pi * k / count)
+    for k in range(count // 2 + 1):
+        passed = math.exp(sigma * sigma * (cosines[k] - 1)) / count
+        if 0 < k < count // 2:
+            passed *= 2
+        for n in range(reach + 1):
+            out[reach + n] += passed * cosines[(k * n) % count]
+    for n in range(reach):
+        out[n] = out[2 * reach - n]
+    return out
 
 
 @lru_cache(maxsize=256)
@@ -65,7 +88,7 @@ def focus(
     even, odd = np.empty(columns.size, np.int32), np.empty(columns.size, np.int32)
     even_sum, odd_sum = np.empty(width, np.int32), np.empty(width, np.int32)
     for y in range(height):
-        _middle(total, light[rows[y + reach]].reshape(-1), weights[reach])
+        _set_weighted(total, light[rows[y + reach]].reshape(-1), weights[reach])
         for tap in range(reach):
             above, below = light[rows[y + tap]].reshape(-1), light[rows[y + 2 * reach - tap]].reshape(-1)
             _add_pair(total, above, below, weights[tap])
@@ -74,8 +97,8 @@ def focus(
             place = np.uint64(3 * columns[i] + first)
             even[i] = total[place] >> 15
             odd[i] = total[place + np.uint64(1)] >> 15
-        _middle(even_sum, even[reach : reach + width], weights[reach])
-        _middle(odd_sum, odd[reach : reach + width], weights[reach])
+        _set_weighted(even_sum, even[reach : reach + width], weights[reach])
+        _set_weighted(odd_sum, odd[reach : reach + width], weights[reach])
         for tap in range(reach):
             near, far = slice(tap, tap + width), slice(2 * reach - tap, 2 * reach - tap + width)
             _add_pair(even_sum, even[near], even[far], weights[tap])
@@ -86,9 +109,46 @@ def focus(
     return out
 
 
+@kernel
+def soften(
+    light: Light, weights: NDArray[np.int32], rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> Light:
+    """Return the light (uint16, height x width x 3) through a lens with the Q15 taps `weights`.
+
+    `rows` and `columns` are the indices that go on beyond the border (`mirrored`).
+    """
+    height, width, _ = light.shape
+    out = np.empty_like(light)
+    reach = weights.size // 2
+    span = 3 * width
+    line = np.empty(span + 6 * reach, np.int32)
+    total = np.empty(span, np.int32)
+    for y in range(height):
+        middle = light[rows[y + reach]].reshape(-1)
+        _set_weighted(total, middle, weights[reach])
+        for tap in range(reach):
+            above, below = light[rows[y + tap]].reshape(-1), light[rows[y + 2 * reach - tap]].reshape(-1)
+            _add_pair(total, above, below, weights[tap])
+        for i in range(span):
+            line[3 * reach + i] = total[i] >> 15
+        for i in range(reach):
+            for channel in range(3):
+                line[3 * i + channel] = line[3 * (columns[i] + reach) + channel]
+                end = width + reach + i
+                line[3 * end + channel] = line[3 * (columns[end] + reach) + channel]
+        _set_weighted(total, line[3 * reach : 3 * reach + span], weights[reach])
+        for tap in range(reach):
+            near, far = 3 * tap, 3 * (2 * reach - tap)
+            _add_pair(total, line[near : near + span], line[far : far + span], weights[tap])
+        target = out[y].reshape(-1)
+        for i in range(span):
+            target[i] = total[i] >> 15
+    return out
+
+
 # Loops of their own: the compiler turns them into vector instructions only where it sees two or three arrays.
 @kernel
-def _middle(total: NDArray[np.int32], row: NDArray[Any], weight: np.int32) -> None:
+def _set_weighted(total: NDArray[np.int32], row: NDArray[Any], weight: np.int32) -> None:
     """Set `total` to `weight` times the row, plus a half of Q15."""
     for i in range(total.size):
         total[i] = np.int32(16384) + np.int32(row[i]) * weight
@@ -149,12 +209,10 @@ def site_means(mosaic: Light) -> NDArray[np.int64]:
     return ((sums + (counts >> 1)) // np.maximum(counts, 1)).reshape(-1)
 
 
-def falloff(field_angle: float, share: float = 1.0, steps: int = 1024) -> NDArray[np.int32]:
-    """Return `share` x cos^4 of the angle off the axis, Q15, int32 x (steps + 2): k-th at r^2 = k / steps.
+def falloff(field_angle: float) -> float:
+    """Return b of cos^4 = 1 / (1 + b r^2)^2, the natural illumination of a thin lens off its axis.
 
     r is the distance from the axis over that of the picture's corner, which lies `field_angle` deg off the
-    axis. The natural illumination of a thin lens (Slyusarev, Aberration and Optical Design Theory, 1984).
+    axis (Slyusarev, Aberration and Optical Design Theory, 1984).
     """
-    squared = np.arange(steps + 2) / steps
-    tangent = math.tan(math.radians(field_angle))
-    return np.asarray(np.rint(share * ONE / (1 + squared * (tangent * tangent)) ** 2), np.int32)
+    return math.tan(math.radians(field_angle)) ** 2

@@ -43,6 +43,9 @@ Of the colours of ISO 12647-2:2004/Amd 1 on coated paper (`press.CONDITIONS["fog
 surface reflection that a measured colour holds; what lies outside sRGB is clipped.
 """
 
+_LOGARITHMS: Final = np.log(np.maximum(np.arange(4096), 1e-99) / 4095)
+"""Of the steps of R^(1/n), the first next to nothing: a power is then an exponential, a third of the time."""
+
 GREY_BALANCE: Final = (0.0, 0.2, 0.2, 0.0)
 """Share by which M and Y stay below C in a balanced mid-grey (ISO 12647-2: C 50 %, M and Y 40 %)."""
 
@@ -161,7 +164,7 @@ class Sheet:
         lower = 2 * self.balance * np.array(GREY_BALANCE)
         curves = np.array([*zip(1 - lower, lower, strict=True), (4 * self.gain, 0.0)])
         slopes = 1 - INKS ** (1 / self.n)
-        power = (np.arange(4096) / 4095) ** self.n
+        power = np.exp(self.n * _LOGARITHMS)
         paper = np.array(self.paper)[:, None] * [self.surface, 1 - self.surface] * ONE
         single = (array.astype(np.float32) for array in (key, 1 / (1 - key), curves, slopes, power, paper))
         black, over, *rest = single

@@ -13,11 +13,13 @@ variant:
             probability: 0.5
 
 `sub_policies` is the form of the reference, FAS-Aug: see policies/fas-aug.yaml.
+
+A policy may also stand under a key of a larger file, such as the parameters of a pipeline.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -28,12 +30,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from facedata.augment.draws import Draw, parse_draw
+from facedata.augment.landmarks import Face
 from facedata.augment.operator import Operator, Parameters
 from facedata.augment.registry import find, magnitude
 from facedata.datasets.errors import UsageError
+from facedata.datasets.keyed import is_keyed, keyed_value, read_yaml
 from facedata.datasets.words import Words
 
-__all__ = ["Policy", "Step", "check_draws", "load_policy", "stock_policies"]
+__all__ = ["Policy", "Step", "check_draws", "load_policy", "placed", "stock_policies"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,36 +129,52 @@ class Policy(_Model):
         for name in self.sub_policies.operators if self.sub_policies else []:
             magnitude(_find(name, f"{where}: sub_policies"))
 
-    def draw(self, seed: int, sample_id: str, variant: int) -> tuple[dict[str, Any], list[Step]]:
-        """Return what the row records of the policy, and the steps of this variant, drawn from hash words."""
+    def draw(
+        self, seed: int, sample_id: str, variant: int, face: Face | None = None
+    ) -> tuple[dict[str, Any], list[Step]]:
+        """Return what the row records of the policy, and the steps of this variant, drawn from hash words.
+
+        A known `face` decides where an attack that is cut to a face lies, unless the policy itself does.
+        """
         if self.sub_policies is not None:
-            return self._draw_levels(self.sub_policies, seed, sample_id, variant)
+            return self._draw_levels(self.sub_policies, seed, sample_id, variant, face)
         words = Words.of(seed, sample_id, variant, "chain")
         chain = _weighted(self.chains or [], words.unit())
-        steps = []
+        steps: list[Step] = []
         for number, step in enumerate(chain.steps):
             operator = find(words.named(f"operator {number}").choice(step.operators))
             stage = Words.of(seed, sample_id, variant, number, operator.name)
             if stage.named("probability").unit() < step.probability:
-                steps.append(Step(operator, operator.sample(stage, step.parameters)))
+                given = {**placed(operator, face, steps), **step.parameters}
+                steps.append(Step(operator, operator.sample(stage, given)))
         return {"policy": self.name}, steps
 
     def _draw_levels(
-        self, space: SubPolicies, seed: int, sample_id: str, variant: int
+        self, space: SubPolicies, seed: int, sample_id: str, variant: int, face: Face | None
     ) -> tuple[dict[str, Any], list[Step]]:
         epoch, domain = divmod(variant, space.domains)
         choice = Words.of(seed, sample_id, variant, "sub-policy").integer(0, space.choices - 1)
         # The sub-policies belong to the domain and the epoch: all pictures share them.
         shared = Words.of(seed, "sub-policies", domain, epoch, choice)
-        steps = []
+        steps: list[Step] = []
         for number in range(space.steps):
             operator = find(shared.choice(space.operators))
             level = shared.integer(0, space.levels - 1)
             low, high = magnitude(operator)
             strength = low + level / (space.levels - 1) * (high - low) if level else operator.neutral
             words = Words.of(seed, sample_id, variant, number, operator.name)
-            steps.append(Step(operator, operator.sample(words, {operator.strength: strength}), level))
+            given = {**placed(operator, face, steps), operator.strength: strength}
+            steps.append(Step(operator, operator.sample(words, given), level))
         return {"policy": self.name, "extra_domain": domain + 1, "epoch": epoch}, steps
+
+
+def placed(operator: Operator[Any], face: Face | None, before: Sequence[Step] = ()) -> dict[str, float]:
+    """Return the parameters of an operator that a known face decides, where steps `before` leave it."""
+    if face is None:
+        return {}
+    for step in before:
+        face = face.moved(step.operator, step.parameters)
+    return operator.placed(face)
 
 
 def _find(name: str, where: str) -> Operator[Any]:
@@ -183,8 +203,8 @@ def check_draws(operator: Operator[Any], given: Mapping[str, Draw], where: str =
         place = f"{where}: {operator.name}: {name}" if where else f"{operator.name}: {name}"
         parse_draw(draw, place)
         kind, arguments = next(iter(draw.items())) if isinstance(draw, dict) else ("constant", [draw])
-        # the ends of a normal distribution are nowhere: it is checked where it is drawn
-        for end in [] if kind == "normal" else arguments:
+        # a normal distribution has no ends, and is cut where the parameter's range has them
+        for end in arguments[:1] if kind == "normal" else arguments:
             try:
                 operator.sample(words, {**given, name: end})
             except UsageError as error:
@@ -202,33 +222,42 @@ def stock_policies() -> dict[str, str]:
     return found
 
 
-def load_policy(name_or_path: str) -> Policy:
-    """Return a stock policy by name, or one of a YAML file by path; raise UsageError saying what is wrong."""
-    if name_or_path in stock_policies():
-        text = (
-            resources.files("facedata.augment")
-            .joinpath("policies", f"{name_or_path}.yaml")
-            .read_text("utf-8")
-        )
-    elif name_or_path.endswith((".yaml", ".yml")):
-        try:
-            text = Path(name_or_path).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"policy {name_or_path} cannot be read ({error}); check the path") from None
-    else:
-        raise UsageError(
-            f"no policy {name_or_path!r}; there are {', '.join(stock_policies())}, or give a .yaml file"
-        )
+def load_policy(reference: str) -> Policy:
+    """Return a policy: a stock one by name, one of a YAML file by path, or one inside a file as `FILE:KEY`.
+
+    What stands under a key is a policy, or the name of a stock one. Raises UsageError saying what is wrong.
+    """
     try:
-        policy = Policy.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        place = getattr(error, "problem_mark", None)
-        line = f":{place.line + 1}" if place else ""
-        problem = getattr(error, "problem", None) or error
-        raise UsageError(f"{name_or_path}{line}: not valid YAML: {problem}") from None
+        policy = Policy.model_validate(_policy_values(reference))
     except ValidationError as error:
         problem = error.errors()[0]
         field = ".".join(map(str, problem["loc"])) or "top level"
-        raise UsageError(f"{name_or_path}: {field}: {problem['msg'].lower()}") from None
-    policy.check(name_or_path)
+        raise UsageError(f"{reference}: {field}: {problem['msg'].lower()}") from None
+    policy.check(reference)
     return policy
+
+
+def _policy_values(reference: str) -> Any:
+    if reference in stock_policies():
+        return _stock_values(reference)
+    if is_keyed(reference):
+        value = keyed_value(reference)
+        if isinstance(value, dict):
+            return value
+        if value not in stock_policies():
+            # No path: a pipeline that watches the key would not see the file behind it change.
+            raise UsageError(
+                f"{reference} is {value!r}, which is no policy; write one there, or name one of "
+                f"{', '.join(stock_policies())}"
+            )
+        return _stock_values(value)
+    if reference.endswith((".yaml", ".yml")):
+        return read_yaml(Path(reference), "policy")
+    raise UsageError(
+        f"no policy {reference!r}; there are {', '.join(stock_policies())}, or give a .yaml file"
+    )
+
+
+def _stock_values(name: str) -> Any:
+    file = resources.files("facedata.augment").joinpath("policies", f"{name}.yaml")
+    return yaml.safe_load(file.read_text("utf-8"))

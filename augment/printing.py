@@ -32,11 +32,17 @@ from facedata.augment.surface import Lamp, Seen
 from facedata.datasets.words import Words
 
 __all__ = [
+    "CELL_STEPS",
+    "DROP_STEPS",
     "STOCKS",
     "Halftone",
     "PrintParameters",
     "banding",
+    "displacements",
+    "lamp_of",
     "print_light",
+    "screen_phases",
+    "screen_step",
     "screen_waves",
     "sheet_of",
     "stock_draws",
@@ -63,6 +69,11 @@ STOCKS: Final[dict[str, dict[str, Draw]]] = {
     },
 }
 """What a paper stock decides: the default draws of these parameters, by stock."""
+
+CELL_STEPS: Final = OCTAVE, 5 * OCTAVE
+"""First and last of the tables of clustered dots that are used: from 2 px of the sensor a cell on."""
+DROP_STEPS: Final = -13, 2 * OCTAVE
+"""First and last of the tables of drops that are used: from 0.35 px of the sensor a drop on."""
 
 _GEARS: Final = ((1, 1.0), (3, 0.7), (7, 0.5), (16, 0.3))
 """Harmonics of a laser printer's drum and their amplitudes."""
@@ -201,7 +212,7 @@ class Halftone(NamedTuple):
 
 def stock_draws(given: Mapping[str, Draw], words: Words, default: Draw) -> dict[str, Draw]:
     """Return `given` with the draws that the stock decides; the stock is drawn as `Operator.sample` does."""
-    stock = draw_value(given.get("stock", default), words.named("stock"))
+    stock = draw_value(given.get("stock", default), words, "stock")
     return {**STOCKS.get(str(stock), {}), **given}
 
 
@@ -248,7 +259,7 @@ def print_light(
     band = 1 + np.float32(parameters.banding / 100) * banding(
         parameters.paper_seed, bool(halftone.drop), passes
     )
-    across = min(256 / passes * step, 512.0), 256.0 * 2**18 + words.integer(0, 255)
+    across = min(256 / passes * step, 512.0), float(words.integer(0, 255))
     lamp = np.full(3, ONE, np.float32)
     screen = screen_of(halftone, finest)
     shift = halftone.misregistration / finest
@@ -259,12 +270,8 @@ def print_light(
     tones = separations(warped, *sheet.separation_tables())
     if shift >= 0.25:
         tones = misregistered(tones, shift, words)
-    table, levels, side = screen or (
-        np.zeros((CELL_LEVELS + 1) * CELL_SIDE**2, np.int16),
-        CELL_LEVELS,
-        CELL_SIDE,
-    )
-    phases = _phases(halftone, scale, side, parameters.paper_seed)
+    table, levels, side = screen or (np.empty(0, np.int16), CELL_LEVELS, CELL_SIDE)
+    phases = screen_phases(halftone, scale, side, parameters.paper_seed)
     ink = sheet.tables(levels, side)
     return screened(
         tones,
@@ -322,16 +329,23 @@ def banding(seed: int, swaths: bool, period: float) -> NDArray[np.float32]:
 
 def screen_of(halftone: Halftone, finest: float) -> tuple[NDArray[np.int16], int, int] | None:
     """Return (table, levels, side) of the screen as px of `finest` mm see it; None where it is not seen."""
+    step = screen_step(halftone, finest)
+    if step is None:
+        return None
+    if halftone.drop:
+        return drop_table(step), DROP_LEVELS, MASK_SIDE
+    return cell_table(step), CELL_LEVELS, CELL_SIDE
+
+
+def screen_step(halftone: Halftone, finest: float) -> int | None:
+    """Return which of the tables of `screens` px of `finest` mm see; None where they see no screen."""
     period = halftone.drop / 1000 / finest if halftone.drop else 25.4 / max(halftone.ruling, 1e-6) / finest
     if period < (0.35 if halftone.drop else 2.0):
         return None
-    step = math.floor(OCTAVE * math.log2(period))
-    if halftone.drop:
-        return drop_table(min(step, 2 * OCTAVE)), DROP_LEVELS, MASK_SIDE
-    return cell_table(min(step, 5 * OCTAVE)), CELL_LEVELS, CELL_SIDE
+    return min(math.floor(OCTAVE * math.log2(period)), (DROP_STEPS if halftone.drop else CELL_STEPS)[1])
 
 
-def _phases(halftone: Halftone, scale: float, side: int, seed: int) -> NDArray[np.float64]:
+def screen_phases(halftone: Halftone, scale: float, side: int, seed: int) -> NDArray[np.float64]:
     """Return the place in the cell (4 inks x 6) as linear forms of the place on the sheet in picture px."""
     words = Words.of(seed, "screens")
     found = np.empty((4, 6))
@@ -353,16 +367,24 @@ def screen_waves(halftone: Halftone, scale: float, seed: int) -> list[list[float
 
     Those of a blue-noise print are one over the pitch of its drops.
     """
-    return [[float(form[0]), float(form[1])] for form in _phases(halftone, scale, 1, seed)]
+    return [[float(form[0]), float(form[1])] for form in screen_phases(halftone, scale, 1, seed)]
+
+
+def displacements(shift: float, words: Words) -> list[tuple[float, float]]:
+    """Return by how many px C, M and Y lie right of and below black, within `shift` px each."""
+    found = []
+    for _ in range(3):
+        turn, far = 2 * math.pi * words.unit(), shift * math.sqrt(words.unit())
+        found.append((far * math.cos(turn), far * math.sin(turn)))
+    return found
 
 
 def misregistered(tones: NDArray[np.uint16], shift: float, words: Words) -> NDArray[np.uint16]:
     """Return the tones with C, M and Y displaced by up to `shift` px each; black stays."""
     out = tones.copy()
     height, width, _ = tones.shape
-    for ink in range(3):
-        turn, far = 2 * math.pi * words.unit(), shift * math.sqrt(words.unit())
-        matrix = np.array([[1, 0, far * math.cos(turn)], [0, 1, far * math.sin(turn)]])
+    for ink, (right, down) in enumerate(displacements(shift, words)):
+        matrix = np.array([[1, 0, right], [0, 1, down]])
         plane = np.ascontiguousarray(tones[:, :, ink])
         moved = cv2.warpAffine(plane, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
         out[:, :, ink] = np.minimum(moved, SOLID)

@@ -27,7 +27,7 @@ from facedata.augment.printing import (
 from facedata.augment.surface import Curve, Seen, flat, look, project, stretch
 from facedata.datasets.words import Words
 
-__all__ = ["SheetParameters", "SheetPhoto"]
+__all__ = ["SheetParameters", "SheetPhoto", "cast_shadow"]
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom edges in px of the parent; its first px begins at -0.5."""
@@ -80,6 +80,7 @@ class Scene(NamedTuple):
 class SheetPhoto(Operator[P]):
     """Base of the operators that print the picture, hold the sheet before a camera and photograph it."""
 
+    version: ClassVar[int] = 2
     strength: ClassVar[str] = "strength"
     nodes: ClassVar[int] = 32
     """Places along the shorter side at which rays are followed."""
@@ -102,11 +103,6 @@ class SheetPhoto(Operator[P]):
         """Return what is left of the sheet after scissors, by px of the parent; None: all."""
         del parameters, width, height
         return None
-
-    def worn(self, parameters: P) -> bool:
-        """Whether the live face of the picture is behind the sheet, rather than a room."""
-        del parameters
-        return False
 
     def inked(self, image: Image, parameters: P) -> Image:
         """Return the picture as it is on the sheet."""
@@ -181,7 +177,7 @@ class SheetPhoto(Operator[P]):
         white = parameters.whiteness * ONE
         towards = lamp.place() / lamp.distance
         core = white * lamp.ambient, white * (1 - lamp.ambient), float(towards[0]), float(towards[1])
-        if self.worn(parameters):
+        if self.live_beside(parameters):
             behind, dark = to_light(image), cast(cover, parameters, millimetre)
             depth = round(256 * (1 - parameters.ambient))
         else:
@@ -209,8 +205,13 @@ class SheetPhoto(Operator[P]):
 
 def cast(cover: Cover, parameters: SheetParameters, millimetre: float) -> Cover:
     """Return the shadow on what lies `gap` behind the sheet; `millimetre` is mm a px of the sensor."""
+    return shadow(cover, *cast_shadow(parameters, millimetre))
+
+
+def cast_shadow(parameters: SheetParameters, millimetre: float) -> tuple[tuple[float, float], float]:
+    """Return the displacement (right, down) of the shadow of `cast` and the deviation of its edge, px."""
     off, turn = np.radians(parameters.lamp_angle), np.radians(parameters.lamp_azimuth)
     far = float(parameters.gap * np.tan(off) / millimetre)
     # a lamp or window of some 200 mm: its penumbra grows with the gap
     sigma = max(0.6, parameters.gap * 200 / parameters.lamp_distance / millimetre / 2)
-    return shadow(cover, (-far * float(np.cos(turn)), far * float(np.sin(turn))), sigma)
+    return (-far * float(np.cos(turn)), far * float(np.sin(turn))), sigma

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from facedata.augment.camera import CameraParameters, photograph, to_light
+from facedata.augment.kernels import COMPILED
 from facedata.augment.operator import Operator
 from facedata.augment.operators.bn_halftone import BlueNoiseHalftone
 from facedata.augment.operators.capture import Capture
@@ -85,6 +86,8 @@ def magnitude(operator: Operator[Any]) -> tuple[float, float]:
 
 def warm() -> None:
     """Run each operator once on a small picture, so that a worker compiles or loads every kernel."""
+    if not COMPILED:
+        return
     image = np.full((128, 128, 3), 128, np.uint8)
     # a print seen so close that no screen fades, a trace so long that it takes two passes, a camera out of
     # focus with a second light, half of whose picture is left

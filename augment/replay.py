@@ -15,30 +15,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.augment import display, screen
-from facedata.augment.camera import photograph_mosaic, row_gains
+from facedata.augment.camera import photograph_mosaic, row_gains, to_light
 from facedata.augment.geometry import View, view_of
 from facedata.augment.kernels import faded, prepared
 from facedata.augment.light import CODED, LINEAR, ONE, srgb_encode
 from facedata.augment.operator import Applied, Image, Operator
 from facedata.augment.operators.capture import mixed
-from facedata.augment.optics import mirrored, point_spread
+from facedata.augment.optics import mirrored, point_spread, soften
 from facedata.augment.panel import PanelParameters
 from facedata.augment.sensor import flicker_gain
 from facedata.datasets.words import Words
 
-__all__ = ["Replay", "Scene", "soft"]
+__all__ = ["SHARP", "Replay", "Scene", "soft"]
 
 Floats = NDArray[np.float64]
 Light = NDArray[np.uint16]
 
-_SHARP: Final = 0.1
+SHARP: Final = 0.1
 """A defocus, px of the picture, that changes no code."""
 _AIRY: Final = 0.42 * 0.55
 """Deviation of an Airy disc over the f-number, in um of green light (0.55 um)."""
-_SAME: Final = 0.04
+_SAME: Final = 0.02
 """Relative change of the lattice's scale over which one tile serves."""
-_TILES: Final = 16
-_GRID: Final = np.stack(np.meshgrid(np.linspace(0, 1, 5), np.linspace(0, 1, 5)), axis=-1).reshape(-1, 2)
+_TILES: Final = 32
+_PLACES: Final = np.array([(0.5, 0.5), *((x / 8, y / 8) for y in range(9) for x in range(9))])
+"""Places at which the lattice's scale is looked at, of the frame: its middle, then a grid."""
+_FAINT: Final = 0.01
+"""Contrast of a lattice, where it is seen largest, below which one tile serves the whole frame."""
+_CRISP: Final = 0.6
+"""Contrast from which on a tile has twice as many cells: its slopes are as steep."""
 
 
 P = TypeVar("P", bound=PanelParameters)
@@ -72,11 +77,15 @@ class Scene(Generic[P]):
         return np.ones((self.rows, 3))
 
     def received(self) -> Light:
-        """Return the light that the panel itself adds from the room, uint16, height x width x 3."""
+        """Return the light that the panel itself adds from the room, coarse: uint16 x 3, to be enlarged."""
         raise NotImplementedError
 
-    def surroundings(self, image: Image) -> tuple[Floats, Light, float]:
-        """Return the light of the panel's frame (RGB, 1 is white), that behind, the frame's width in mm."""
+    def case(self) -> tuple[Floats, float]:
+        """Return the light of the panel's frame (RGB, 1 is white), and the frame's width in mm."""
+        raise NotImplementedError
+
+    def behind(self) -> Light | None:
+        """Return the light beside the device, coarse as that of `received`; None: the live person's."""
         raise NotImplementedError
 
     def keystone(self) -> Floats:
@@ -173,31 +182,13 @@ class Scene(Generic[P]):
 
     def jacobians(self, places: Floats) -> Floats:
         """Return d(display px) / d(sensor px), N x 2 x 2, at places (N x 2) of the sensor."""
-        view, inverse = self.sensor, self.sensor_backward
-        away = places - view.centre
-        # the lens maps r to r (1 + k1 r^2), whose derivative is (1 + k1 r^2) I + 2 k1 r r^T
-        curve = view.distortion / (min(view.width, view.height) / 2) ** 2
-        bend = 1 + curve * np.sum(away**2, axis=1)[:, None]
-        unbent = np.eye(2) * bend[:, :, None] + 2 * curve * away[:, :, None] * away[:, None, :]
-        seen = (view.centre + away * bend) @ inverse[:, :2].T + inverse[:, 2]
-        depth = np.maximum(seen[:, 2], 0.05)[:, None, None]
-        mapped = inverse[:2, :2] - seen[:, :2, None] / depth * inverse[2, :2]
-        return np.asarray(mapped @ unbent * (self.per_pixel / depth), np.float64)
+        return self._local(places)[1]
 
-    def scales(self, places: Floats) -> Floats:
-        """Return how small the lattice is seen at places of the sensor (N x 2), over the middle's.
-
-        Perspective makes it as small as the inverse map's third coordinate says, the lens by 1 + 2 k1 r^2,
-        the mean of its stretches along and across.
-        """
+    def _local(self, places: Floats) -> tuple[Floats, Floats]:
+        """Return how small the lattice is seen at places, over the middle's, and the derivatives there."""
         view = self.sensor
-        away = places - view.centre
         curve = view.distortion / (min(view.width, view.height) / 2) ** 2
-        bend = 1 + curve * np.sum(away**2, axis=1)
-        depth = (view.centre + away * bend[:, None]) @ self.sensor_backward[2, :2] + self.sensor_backward[
-            2, 2
-        ]
-        return np.asarray(depth / np.maximum(2 * bend - 1, 0.05), np.float64)
+        return screen.local(places, view.centre, curve, self.sensor_backward, self.per_pixel)
 
     def resolved(self, jacobian: Floats) -> display.Resolved:
         """Return the lattice as lens and photosites leave it where the map has those derivatives."""
@@ -209,16 +200,20 @@ class Scene(Generic[P]):
     def tiles(self) -> tuple[Light, float, float]:
         """Return the lattice's tiles for `screen.mosaic`, the smallest scale and the step between tiles."""
         view = self.sensor
-        places = _GRID * (view.width - 1, view.height - 1)
-        scales = np.clip(self.scales(places), 0.1, 10)
+        places = _PLACES * (view.width - 1, view.height - 1)
+        scales, jacobians = self._local(places)
+        scales = scales[1:].clip(0.1, 10)
         near, far = float(scales.min()), float(scales.max())
-        count = min(_TILES, 1 + int((far / near - 1) / _SAME))
+        largest = self.resolved(jacobians[1 + int(scales.argmin())])
+        contrast = float(largest.contrast().max())
+        cells = display.CELLS * (2 if contrast > _CRISP else 1)
+        count = min(_TILES, 1 + int((far / near - 1) / _SAME)) if contrast > _FAINT else 1
         if count == 1:
-            return self.resolved(self.jacobian()).tile()[None], near, 1.0
+            return self.resolved(jacobians[0]).tile(cells)[None], near, 1.0
         step = (far - near) / count
         middles = near + (np.arange(count) + 0.5) * step
         nearest = np.argsort(np.abs(scales - middles[:, None]), axis=1, kind="stable")[:, :4]
-        return self.resolved(self.jacobians(places)[nearest].mean(axis=1)).tile(), near, step
+        return self.resolved(jacobians[1:][nearest].mean(axis=1)).tile(cells), near, step
 
     def boxes(self, rim: float) -> tuple[Floats, Floats, Floats]:
         """Return picture, screen and device: left, top, right, bottom, corner radius in px of the parent.
@@ -239,6 +234,12 @@ class Scene(Generic[P]):
         view = self.frame
         return bool(screen.inside(self.backward, view.distortion, view.height, view.width, box))
 
+    def cover(self, box: Floats) -> NDArray[np.uint8]:
+        """Return how much of each px of the frame a box on the plane covers, 255 is all."""
+        if self.covers_frame(box):
+            return np.full((self.height, self.width), 255, np.uint8)
+        return screen.cover(self.backward, self.frame.distortion, self.height, self.width, box)
+
     def lights(self, image: Image) -> tuple[Light, Light, NDArray[np.uint8]]:
         """Return the panel's light and all other light, through the lens, and the screen's mask."""
         p, width, height = self.parameters, self.width, self.height
@@ -250,20 +251,27 @@ class Scene(Generic[P]):
         emitted = screen.project(
             pixels, shown.shape[0], shown.shape[1], grid @ backward, p.distortion, height, width, emission
         )
-        added = self.received()
+        added = self._enlarged(self.received())
         mask = np.full((height, width), 255, np.uint8)
         picture, lit, _ = self.boxes(0.0)
         sigma = float(
             np.hypot(self.blur / self.oversample, self.panel_sigma * self.magnification / self.oversample)
         )
         if not (self.covers_frame(picture) and self.covers_frame(lit)):
-            frame, behind, rim = self.surroundings(image)
-            covers = [screen.cover(backward, p.distortion, height, width, box) for box in self.boxes(rim)]
+            frame, rim = self.case()
+            coarse = self.behind()
+            behind = to_light(image) if coarse is None else self._enlarged(coarse)
+            covers = [self.cover(box) for box in self.boxes(rim)]
             level = np.rint(np.clip(frame, 0, 1.99) * ONE).astype(np.int64)
             screen.compose(emitted, added, behind, covers[0], covers[1], covers[2], int(emission[0]), level)
             mask = np.where(covers[1] >= 128, 255, 0).astype(np.uint8)
             added = soft(added, self.blur / self.oversample)
         return soft(emitted, sigma), added, mask
+
+    def _enlarged(self, coarse: Light) -> Light:
+        """Return coarse light at the picture's size."""
+        size = self.width, self.height
+        return np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR), np.uint16)
 
     def mosaic(self, emitted: Light, added: Light) -> Light:
         """Return what the photosites collect of the panel's light and of other light."""
@@ -303,6 +311,7 @@ class Replay(Operator[P]):
     """Show the picture on a panel and film it; a subclass names the kind of panel by its `scene`."""
 
     strength: ClassVar[str] = "strength"
+    version: ClassVar[int] = 2
     scene: ClassVar[type[Scene[Any]]]
 
     def apply(self, image: Image, parameters: P) -> Applied:
@@ -382,8 +391,8 @@ class Replay(Operator[P]):
 
 def soft(light: Light, sigma: float) -> Light:
     """Return the light through a lens whose point spread has a deviation of `sigma` px."""
-    if sigma < _SHARP:
+    if sigma < SHARP:
         return light
     taps = point_spread(sigma)
     reach = len(taps) // 2
-    return screen.soften(light, taps, mirrored(light.shape[0], reach), mirrored(light.shape[1], reach))
+    return soften(light, taps, mirrored(light.shape[0], reach), mirrored(light.shape[1], reach))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from facedata.augment.policy import load_policy
+from facedata.augment.policy import Policy, load_policy
 from facedata.augment.task import Augment, LabelEffect, Truth
 from facedata.datasets.engine import Options, Result, run
 from facedata.datasets.inputs import Reading, open_input, refuse_overlap
@@ -20,7 +20,7 @@ def augment(
     source: Path,
     target: Path,
     *,
-    policy: str = DEFAULT_POLICY,
+    policy: str | Policy = DEFAULT_POLICY,
     variants: int = 4,
     seed: int = 0,
     label_effect: LabelEffect = "flip",
@@ -38,7 +38,7 @@ def augment(
     reading = reading or Reading()
     refuse_overlap(source, target)
     task = Augment(
-        load_policy(policy),
+        policy if isinstance(policy, Policy) else load_policy(policy),
         variants,
         seed,
         label_effect,

@@ -6,6 +6,8 @@ pixel and is sampled at each photosite, in the one colour that its filter passes
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from facedata.augment.kernels import kernel
 from facedata.augment.operator import Image
 
-__all__ = ["compose", "cover", "inside", "mosaic", "packed", "project", "soften", "to_display_grid"]
+__all__ = ["compose", "cover", "inside", "local", "mosaic", "packed", "project", "to_display_grid"]
 
 Floats = NDArray[np.float64]
 Light = NDArray[np.uint16]
@@ -132,6 +134,37 @@ def project(
 
 
 @kernel
+def local(
+    places: Floats, centre: tuple[float, float], curve: float, inverse: Floats, per_pixel: float
+) -> tuple[Floats, Floats]:
+    """Return (scales, derivatives: N x 2 x 2) of the map from sensor px to display px at places (N x 2).
+
+    `inverse` maps the pinhole's px to those of the picture, each `per_pixel` of the display; the lens's are
+    bent by `curve` a squared px about `centre`. A scale says how small the lattice is seen: perspective makes
+    it as small as the inverse map's third coordinate says, the lens by 1 + 2 k1 r^2, the mean of its
+    stretches along and across.
+    """
+    count = places.shape[0]
+    scales, found = np.empty(count), np.empty((count, 2, 2))
+    for i in range(count):
+        x, y = places[i, 0] - centre[0], places[i, 1] - centre[1]
+        # the lens maps r to r (1 + k1 r^2), whose derivative is (1 + k1 r^2) I + 2 k1 r r^T
+        bend = 1 + curve * (x * x + y * y)
+        x_x, x_y, y_y = bend + 2 * curve * x * x, 2 * curve * x * y, bend + 2 * curve * y * y
+        x, y = centre[0] + x * bend, centre[1] + y * bend
+        depth = inverse[2, 0] * x + inverse[2, 1] * y + inverse[2, 2]
+        scales[i] = depth / max(2 * bend - 1, 0.05)
+        depth = max(depth, 0.05)
+        for axis in range(2):
+            at = (inverse[axis, 0] * x + inverse[axis, 1] * y + inverse[axis, 2]) / depth
+            along = (inverse[axis, 0] - at * inverse[2, 0]) * per_pixel / depth
+            across = (inverse[axis, 1] - at * inverse[2, 1]) * per_pixel / depth
+            found[i, axis, 0] = along * x_x + across * x_y
+            found[i, axis, 1] = along * x_y + across * y_y
+    return scales, found
+
+
+@kernel
 def mosaic(
     emitted: Light,
     added: Light,
@@ -148,7 +181,7 @@ def mosaic(
 
     `emitted` and `added` are light at the frame's size, with and without the lattice; `transform` maps sensor
     px to periods of the lattice; `tiles` is n x 3 x 2^b x 2^b, 4096 mean: tile i is for places whose scale
-    (`Scene.scales`) is from `nearest` + i * `step`; `gain` (Q15, rows x 3) and `ambient_gain` (Q15,
+    (`local`) is from `nearest` + i * `step`; `gain` (Q15, rows x 3) and `ambient_gain` (Q15,
     rows) are the shutter's gains on either light's flicker.
     """
     height, width, _ = emitted.shape
@@ -209,10 +242,23 @@ def mosaic(
                 at = 3 * x + colour + (x & 1)
                 lit[x] = (np.int64(light[np.uint64(at)]) * (odd if x & 1 else even)) >> 15
                 other[x] = (np.int64(extra[np.uint64(at)]) * ambient) >> 15
-        for x in range(columns):
-            seen = (np.int64(lit[x]) * np.int64(cells[np.uint64(place[x])])) >> 12
-            line[x] = min(seen + other[x], 65535)
+        _through(cells, place, lit, other, line)
     return out
+
+
+@kernel
+def _through(
+    cells: Light, place: NDArray[np.int32], lit: NDArray[np.int32], other: NDArray[np.int32], out: Light
+) -> None:
+    """Set a row of the mosaic to the panel's light through the cells that photosites see, and other light.
+
+    Look-ups are a loop of their own, so that the compiler makes vectors of the rest.
+    """
+    for x in range(out.size):
+        place[x] = cells[np.uint32(place[x])]
+    for x in range(out.size):
+        seen = (np.uint64(np.uint32(lit[x])) * np.uint64(np.uint32(place[x]))) >> np.uint64(12)
+        out[x] = np.uint16(min(np.uint32(seen) + np.uint32(other[x]), np.uint32(65535)))
 
 
 @kernel
@@ -242,7 +288,8 @@ def cover(transform: Floats, distortion: float, height: int, width: int, box: Fl
     """Return how much of each frame px a rounded rectangle on the plane covers: uint8, 255 is all.
 
     `transform` and `distortion` are those of `project`; `box` is left, top, right, bottom and corner radius
-    in picture px. The edge is taken as straight within a pixel; far from it, pixels are filled by runs.
+    in picture px. Places are exact at every 8th px of a row and the edge is taken
+    as straight within a px.
     """
     out = np.empty((height, width), np.uint8)
     centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
@@ -250,43 +297,84 @@ def cover(transform: Floats, distortion: float, height: int, width: int, box: Fl
     curve = distortion / (half * half)
     middle_x, middle_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     reach_x, reach_y = (box[2] - box[0]) / 2 - box[4], (box[3] - box[1]) / 2 - box[4]
-    # a strip may be so long that a lens folds it over: then no px tells of the next
-    bending = abs(3 * curve * (centre_x * centre_x + centre_y * centre_y))
-    safe = 0.7 * (1 - bending) if bending < 0.9 else 0.0
+    ends = (width + 15) // 16 + 1
+    across, down, inverse = np.empty(ends), np.empty(ends), np.empty(ends)
     for i in range(height):
-        y = i - centre_y
-        j = 0
-        while j < width:
-            x = j - centre_x
-            bend = 1 + curve * (x * x + y * y)
-            x_bent, y_bent = x * bend + centre_x, y * bend + centre_y
-            depth = transform[2, 0] * x_bent + transform[2, 1] * y_bent + transform[2, 2]
-            if depth <= 0.05:
-                out[i, j] = 0
-                j += 1
+        line, y = out[i], i - centre_y
+        for end in range(ends):
+            u, v, inverse[end] = _place(transform, curve, centre_x, centre_y, 16 * end - centre_x, y)
+            across[end], down[end] = u - middle_x, v - middle_y
+        for end in range(ends - 1):
+            first, stop = 16 * end, min(16 * end + 16, width)
+            if inverse[end] == 0 or inverse[end + 1] == 0 or stop - first < 16:
+                # at the vanishing line, and past the frame's side, one px tells nothing of the next
+                for j in range(first, stop):
+                    x = j - centre_x
+                    u, v, deep = _place(transform, curve, centre_x, centre_y, x, y)
+                    line[j] = 0
+                    if deep > 0:
+                        per_u, per_v = _steps(transform, u, v, deep, curve * (x * x + y * y))
+                        u, v = abs(u - middle_x) - reach_x, abs(v - middle_y) - reach_y
+                        line[j] = _share(u, v, box[4], per_u, per_v)
                 continue
-            u = (transform[0, 0] * x_bent + transform[0, 1] * y_bent + transform[0, 2]) / depth
-            v = (transform[1, 0] * x_bent + transform[1, 1] * y_bent + transform[1, 2]) / depth
-            over_u, over_v = abs(u - middle_x) - reach_x, abs(v - middle_y) - reach_y
-            out_u, out_v = max(over_u, 0.0), max(over_v, 0.0)
-            away = np.sqrt(out_u * out_u + out_v * out_v) + min(max(over_u, over_v), 0.0) - box[4]
-            # picture px per frame px, across the edge that is nearer
-            if over_u > over_v:
-                step_x = (transform[0, 0] - u * transform[2, 0]) / depth
-                step_y = (transform[0, 1] - u * transform[2, 1]) / depth
-            else:
-                step_x = (transform[1, 0] - v * transform[2, 0]) / depth
-                step_y = (transform[1, 1] - v * transform[2, 1]) / depth
-            stretch = max(1 + 3 * curve * (x * x + y * y), 0.1)
-            share = 0.5 - away / max(np.sqrt(step_x * step_x + step_y * step_y) * stretch, 1e-6)
-            value = np.uint8(min(max(share, 0.0), 1.0) * 255 + 0.5)
-            # less than the distance to the edge, as perspective and lens stretch it
-            run = 1 + int(min(max(abs(share) - 1, 0.0) * safe, 65536.0))
-            until = min(j + run, width)
-            for k in range(j, until):
-                out[i, k] = value
-            j = until
+            u, v, last_u, last_v = across[end], down[end], across[end + 1], down[end + 1]
+            x = first + 8 - centre_x
+            half_u, half_v, deep = _place(transform, curve, centre_x, centre_y, x, y)
+            per_u, per_v = _steps(transform, half_u, half_v, deep, curve * (x * x + y * y))
+            # where all of it lies well within, or well off to one side, its px need no look
+            wide, tall = 1 + 1 / per_u, 1 + 1 / per_v
+            if max(abs(u), abs(last_u)) < reach_x - wide and max(abs(v), abs(last_v)) < reach_y - tall:
+                line[first:stop] = 255
+                continue
+            beside = min(abs(u), abs(last_u)) > reach_x + box[4] + wide and u * last_u > 0
+            if beside or (min(abs(v), abs(last_v)) > reach_y + box[4] + tall and v * last_v > 0):
+                line[first:stop] = 0
+                continue
+            # the parabola through both ends and the middle
+            half_u, half_v = half_u - middle_x, half_v - middle_y
+            bend_u, bend_v = (u + last_u - 2 * half_u) / 128, (v + last_v - 2 * half_v) / 128
+            step_u, step_v = (last_u - u) / 16 - 16 * bend_u, (last_v - v) / 16 - 16 * bend_v
+            for j in range(first, stop):
+                k = j - first
+                over_u = abs(u + k * (step_u + k * bend_u)) - reach_x
+                over_v = abs(v + k * (step_v + k * bend_v)) - reach_y
+                line[j] = _share(over_u, over_v, box[4], per_u, per_v)
     return out
+
+
+@kernel
+def _place(
+    transform: Floats, curve: float, centre_x: float, centre_y: float, x: float, y: float
+) -> tuple[float, float, float]:
+    """Return the picture's px seen x, y from the frame's middle and 1 over its depth; 0 if too far."""
+    bend = 1 + curve * (x * x + y * y)
+    x, y = x * bend + centre_x, y * bend + centre_y
+    depth = transform[2, 0] * x + transform[2, 1] * y + transform[2, 2]
+    inverse = 1 / depth if depth > 0.05 else 0.0
+    u = (transform[0, 0] * x + transform[0, 1] * y + transform[0, 2]) * inverse
+    v = (transform[1, 0] * x + transform[1, 1] * y + transform[1, 2]) * inverse
+    return u, v, inverse
+
+
+@kernel
+def _steps(transform: Floats, u: float, v: float, inverse: float, bent: float) -> tuple[float, float]:
+    """Return how many frame px one picture px spans, across edges of constant u and of constant v."""
+    u_x, u_y = transform[0, 0] - u * transform[2, 0], transform[0, 1] - u * transform[2, 1]
+    v_x, v_y = transform[1, 0] - v * transform[2, 0], transform[1, 1] - v * transform[2, 1]
+    scale = inverse * max(1 + 3 * bent, 0.1)
+    per_u, per_v = math.sqrt(u_x * u_x + u_y * u_y) * scale, math.sqrt(v_x * v_x + v_y * v_y) * scale
+    return 1 / max(per_u, 1e-6), 1 / max(per_v, 1e-6)
+
+
+@kernel
+def _share(over_u: float, over_v: float, radius: float, per_u: float, per_v: float) -> np.uint8:
+    """Return how much of a px a rounded box covers, of 255; `over` is how far it lies past the sides."""
+    out_u, out_v = max(over_u, 0.0), max(over_v, 0.0)
+    away = min(max(over_u, over_v), 0.0) - radius
+    if out_u + out_v > 0:
+        away += math.sqrt(out_u * out_u + out_v * out_v)
+    share = 0.5 - away * (per_u if over_u > over_v else per_v)
+    return np.uint8(min(max(share, 0.0), 1.0) * 255 + 0.5)
 
 
 @kernel
@@ -328,41 +416,3 @@ def compose(
                     rest += np.int64(far[at]) * (255 - device)
                     light[at] = min((rest * 257 + 32768) >> 16, 65535)
     return
-
-
-@kernel
-def soften(
-    light: Light, weights: NDArray[np.int32], rows: NDArray[np.int64], columns: NDArray[np.int64]
-) -> Light:
-    """Return the light (uint16, height x width x 3) through a lens with the Q15 taps `weights`.
-
-    `rows` and `columns` are the indices that go on beyond the border (`optics.mirrored`).
-    """
-    height, width, _ = light.shape
-    out = np.empty_like(light)
-    reach = weights.size // 2
-    span = 3 * width
-    line = np.empty(span + 6 * reach, np.int32)
-    total = np.empty(span, np.int32)
-    for y in range(height):
-        total[:] = 16384
-        for tap in range(weights.size):
-            row, weight = light[rows[y + tap]].reshape(-1), weights[tap]
-            for i in range(span):
-                total[i] += np.int32(row[i]) * weight
-        for i in range(span):
-            line[3 * reach + i] = total[i] >> 15
-        for i in range(reach):
-            for channel in range(3):
-                line[3 * i + channel] = line[3 * (columns[i] + reach) + channel]
-                end = width + reach + i
-                line[3 * end + channel] = line[3 * (columns[end] + reach) + channel]
-        total[:] = 16384
-        for tap in range(weights.size):
-            weight = weights[tap]
-            for i in range(span):
-                total[i] += line[i + 3 * tap] * weight
-        target = out[y].reshape(-1)
-        for i in range(span):
-            target[i] = total[i] >> 15
-    return out

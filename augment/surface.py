@@ -23,7 +23,19 @@ from numpy.typing import NDArray
 from facedata.augment.geometry import View
 from facedata.augment.kernels import kernel
 
-__all__ = ["Curve", "Lamp", "Seen", "cylinder", "flat", "folds", "look", "project", "stretch"]
+__all__ = [
+    "Curve",
+    "Lamp",
+    "Nodes",
+    "Seen",
+    "cylinder",
+    "flat",
+    "folds",
+    "look",
+    "project",
+    "stretch",
+    "trace",
+]
 
 Floats = NDArray[np.float64]
 
@@ -121,12 +133,38 @@ class Seen(NamedTuple):
     limb: NDArray[np.float32] | None
 
 
+class Nodes(NamedTuple):
+    """What `Seen` holds, at places `pitch` px apart, the first half a pitch and half a px into the picture.
+
+    `place` and `light` are float32, 2 x rows x columns, `limb` rows x columns; they go on past the picture.
+    """
+
+    place: NDArray[np.float32]
+    light: NDArray[np.float32]
+    limb: NDArray[np.float32] | None
+    pitch: int
+
+
 def look(view: View, scale: float, size: tuple[int, int], curve: Curve, lamp: Lamp, nodes: int = 32) -> Seen:
     """Return what a camera sees of a sheet on which a picture of `size` (width, height) px lies.
 
     `scale` is mm of the sheet a px of the picture. Rays are followed exactly at about `nodes` places along
     the shorter side and interpolated between them.
     """
+    place, light, limb, pitch = trace(view, scale, size, curve, lamp, nodes)
+    edge = np.empty((view.height, view.width), np.float32) if limb is not None else None
+    if limb is not None and edge is not None:
+        _enlarge(limb, pitch, edge)
+    found = np.empty((4, view.height, view.width), np.float32)
+    for nodes_of, whole in zip((*place, *light), found, strict=True):
+        _enlarge(nodes_of, pitch, whole)
+    return Seen(found[:2], found[2:], edge)
+
+
+def trace(
+    view: View, scale: float, size: tuple[int, int], curve: Curve, lamp: Lamp, nodes: int = 32
+) -> Nodes:
+    """Return what `look` interpolates: rays followed at about `nodes` places along the shorter side."""
     turn, before = pose_of(view, scale, size)
     camera = -turn.T @ before
     along = np.array([math.cos(curve.axis), math.sin(curve.axis), 0.0])
@@ -151,13 +189,7 @@ def look(view: View, scale: float, size: tuple[int, int], curve: Curve, lamp: La
         frame @ (turn.T @ np.array([0.0, 0.0, -1.0])),
         (lamp.ambient, lamp.gloss, lamp.exponent),
     )
-    edge = np.empty((view.height, view.width), np.float32) if len(table) > 2 else None
-    if edge is not None:
-        _enlarge(limb, pitch, edge)
-    found = np.empty((4, view.height, view.width), np.float32)
-    for nodes_of, whole in zip((*place, *light), found, strict=True):
-        _enlarge(nodes_of, pitch, whole)
-    return Seen(found[:2], found[2:], edge)
+    return Nodes(place, light, limb if len(table) > 2 else None, pitch)
 
 
 def project(view: View, scale: float, size: tuple[int, int], curve: Curve, points: Floats) -> Floats:

@@ -9,9 +9,11 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from facedata.augment.landmarks import known_face
 from facedata.augment.operator import check_image
 from facedata.augment.policy import Policy, Step
 from facedata.augment.registry import find
+from facedata.augment.truth import Course
 from facedata.datasets.canonical import identifier
 from facedata.datasets.errors import UsageError
 from facedata.datasets.pictures import Encoding
@@ -77,8 +79,9 @@ class Augment:
     def plan(self, parent: Sample) -> Sequence[Planned]:
         """Draw the steps of each variant, and write its row."""
         planned = []
+        face = known_face(parent.landmarks, parent.box, parent.width, parent.height)
         for variant in range(self.variants):
-            described, steps = self.policy.draw(self.seed, parent.sample_id, variant)
+            described, steps = self.policy.draw(self.seed, parent.sample_id, variant, face)
             acting = [step for step in steps if step.shows(parent.width, parent.height)]
             attack = species_of(acting)
             if attack and parent.label != "spoof" and self.label_effect == "drop":
@@ -142,13 +145,13 @@ def _moved(
     if parent.box is not None:
         x, y, width, height = parent.box
         corners = [(x, y), (x + width, y), (x, y + height), (x + width, y + height)]
-    points = np.array([*corners, *(parent.landmarks or ())], np.float64).reshape(-1, 2)
-    before = points
+    # a row counts px from the picture's corner, an operator from the centre of the first px
+    points = before = np.array([*corners, *(parent.landmarks or ())], np.float64).reshape(-1, 2) - 0.5
     for step in acting:
         points = step.operator.map_points(points, step.parameters, parent.width, parent.height)
     if points is before:
         return parent.box, parent.landmarks
-    points = np.round(points, 2)
+    points = np.round(points + 0.5, 2)
     box = None
     if corners:
         low, high = points[:4].min(axis=0), points[:4].max(axis=0)
@@ -165,20 +168,26 @@ def _apply(steps: Sequence[Step], pixels: NDArray[np.uint8]) -> NDArray[np.uint8
 
 
 def _explained(steps: Sequence[Step], pixels: NDArray[np.uint8], *, everything: bool) -> Rendered:
-    """Apply the steps and collect their truth: the mask of all media together, and the rest by step."""
+    """Apply the steps and collect their truth: the mask of all media together, and the rest by step.
+
+    What a step knows is of the picture that it leaves, so later steps move it with the picture.
+    """
     image = check_image(pixels)
-    mask = np.zeros(image.shape[:2], np.uint8)
-    layers: dict[str, NDArray[np.uint8]] = {"mask": mask}
+    height, width = image.shape[:2]
+    mask = np.zeros((height, width), np.uint8)
+    layers: dict[str, NDArray[np.uint8]] = {}
     facts = []
     for step in steps:
         applied = (step.operator.explain if everything else step.operator.apply)(image, step.parameters)
         image = applied.image
-        if step.operator.species(step.parameters):
-            np.maximum(mask, 255 if applied.mask is None else applied.mask, out=mask)
+        way = Course(step.operator, step.parameters, width, height)
+        mask = way.join(mask, applied.mask, renders=step.operator.species(step.parameters) is not None)
+        layers = {name: way.carry(layer, applied.mask, smooth=True) for name, layer in layers.items()}
         if everything:
             layers |= {f"{step.operator.name}-{name}": layer for name, layer in applied.layers.items()}
             facts.append({"operator": step.operator.name, **applied.facts})
-    return Rendered(image, layers, {"truth": facts} if any(len(fact) > 1 for fact in facts) else {})
+    attributes = {"truth": facts} if any(len(fact) > 1 for fact in facts) else {}
+    return Rendered(image, {"mask": mask, **layers}, attributes)
 
 
 def replay(parameters: dict[str, Any], pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -55,8 +55,9 @@ def environment(
     short = min(height, width)
     h, w = (min(4 * cells, round(cells * n / short)) for n in (height, width))
     lamp, sky = planckian(kelvin), planckian(words.uniform(5500, 9000))
-    room = np.empty((h, w, 3), np.float32)
-    room[:] = (lamp * words.uniform(0.03, 0.1)) * _walls(h, words)[:, None, None]
+    wall = lamp * words.uniform(0.03, 0.1)
+    rows = (_walls(h, words)[:, None, None] * wall).astype(np.float32)
+    room = np.asarray(cv2.resize(rows, (w, h), interpolation=cv2.INTER_NEAREST), np.float32)
     for _ in range(words.integer(1, 2)):
         _window(room, words, sky)
     for _ in range(words.integer(0, 3)):
@@ -65,7 +66,7 @@ def environment(
         _onlooker(room, words)
     sigma = max(0.6, blur * cells / 100)
     soft = cv2.GaussianBlur(room, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(np.rint(soft * (65535 / float(soft.max()))), np.uint16)
+    return np.asarray(np.rint(soft * np.float32(65535 / soft.max())), np.uint16)
 
 
 def _walls(h: int, words: Words) -> Floats:

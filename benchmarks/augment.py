@@ -49,6 +49,12 @@ REFERENCE_NAMES = {
     "hand-trembling": "Hand_Trembling",
     "low-resolution": "Low_Resolution",
 }
+REFERENCE_CHAINS = {
+    # what of its operations comes nearest to an instrument: colour, texture, mirrored light, camera
+    "print-inkjet": ("Color_Distortion", "BN_Halftone", "Reflection", "Low_Resolution"),
+    "print-laser": ("Color_Distortion", "SFC_Halftone", "Reflection", "Hand_Trembling"),
+    "replay-lcd": ("Color_Diversity", "Moire_Pattern", "Reflection", "Low_Resolution"),
+}
 
 
 def pictures(folder: Path | None, size: int, count: int = 16) -> list[np.ndarray]:
@@ -140,15 +146,25 @@ class Reference:
 
     def policy(self, encoded: list[bytes]) -> Callable[[], object]:
         """Return a call that does with the authors' code what `our_policy` does with ours."""
-        turn, numbers = itertools.cycle(encoded), itertools.count()
         names = list(REFERENCE_NAMES.values())
+        return self._whole(
+            encoded, lambda words: [(words.choice(names), words.integer(0, 9)) for _ in range(2)]
+        )
+
+    def chain(self, encoded: list[bytes], names: tuple[str, ...]) -> Callable[[], object]:
+        """Return a call that applies these operations one after the other, each at a drawn level."""
+        return self._whole(encoded, lambda words: [(name, words.integer(1, 9)) for name in names])
+
+    def _whole(
+        self, encoded: list[bytes], drawn: Callable[[Words], list[tuple[str, int]]]
+    ) -> Callable[[], object]:
+        """Return a call that takes the next picture from its bytes through drawn operations to bytes."""
+        turn, numbers = itertools.cycle(encoded), itertools.count()
 
         def call() -> object:
-            words = Words.of(0, "policy", next(numbers))
             bgr = cv2.imdecode(np.frombuffer(next(turn), np.uint8), cv2.IMREAD_COLOR)
             image = Image.fromarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
-            for _ in range(2):
-                name, level = words.choice(names), words.integer(0, 9)
+            for name, level in drawn(Words.of(0, "policy", next(numbers))):
                 image, _ = self.code.apply_augment(image, name, level / 9, 0)
             bgr = cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2BGR)
             return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 90])
@@ -170,11 +186,21 @@ def kernels(images: list[np.ndarray], reference: Reference | None, rounds: int) 
     subjects["policy mixed, decode to encode"] = our_policy(encoded * 7, "mixed")
     if reference:
         subjects["policy of two, decode to encode, reference"] = reference.policy(encoded * 7)
+        for name, operations in REFERENCE_CHAINS.items():
+            subjects[f"chain {name}, decode to encode, reference"] = reference.chain(encoded, operations)
     # A policy's cost varies from draw to draw tenfold, so that it takes many calls to say anything.
     long = {name: call for name, call in subjects.items() if name.startswith(LONG) or name == FLOOR}
     short = {name: call for name, call in subjects.items() if not name.startswith(LONG)}
     rows = interleave(short, FLOOR, rounds=rounds, least=0.030)
     return rows + interleave(long, FLOOR, rounds=rounds, least=0.800)[1:]
+
+
+def factors(rows: list[Row]) -> str:
+    """Return how many times as long the reference takes for each row of ours that has one beside it."""
+    ratios = {row.name: row.ratio for row in rows}
+    pairs = [(name, ratios.get(f"{name}, reference"), ratio) for name, ratio in ratios.items()]
+    lines = [f"| {name} | {theirs / ours:.1f} |" for name, theirs, ours in pairs if theirs]
+    return "\n".join(["| reference over ours | x |", "|---|---:|", *lines])
 
 
 def bare_loop(source: Path, target: Path, variants: int) -> None:
@@ -291,6 +317,8 @@ def main() -> None:
     reference = Reference(arguments.reference.resolve()) if arguments.reference else None
     rows = kernels(images, reference, arguments.rounds)
     print("\n" + table(rows, f"{arguments.size} x {arguments.size}, one core"))
+    if reference:
+        print("\n" + factors(rows))
 
 
 if __name__ == "__main__":

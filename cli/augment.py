@@ -80,6 +80,7 @@ def augment(
     ] = Truth.none,
     label: o.LabelOption = None,
     label_map: o.LabelMap = None,
+    column_map: o.ColumnMap = None,
     name: o.Name = None,
     domain: o.Domain = None,
     split: o.Split = None,
@@ -87,6 +88,7 @@ def augment(
     layout: o.LayoutOption = o.Layout.files,
     engine: o.EngineOption = o.Engine.auto,
     workers: o.Workers = 0,
+    timeout: o.Timeout = 600.0,
     resume: o.Resume = False,
     overwrite: o.Overwrite = False,
     cache: o.CacheDir = None,
@@ -115,8 +117,9 @@ def augment(
         cache=cache,
         no_cache=no_cache,
         max_megapixels=max_pixels,
+        timeout=timeout,
     )
-    reading = o.reading(label, label_map, name, domain, split, follow_links)
+    reading = o.reading(label, label_map, name, domain, split, follow_links, column_map)
     if dry_run:
         planned = plan(source, policy=policy, variants=variants, reading=reading)
         if json_wanted:

@@ -10,7 +10,24 @@ import typer
 from typer.core import TyperGroup
 
 from facedata import __version__
-from facedata.cli import augment, info, ingest, report, validate
+from facedata.cli import (
+    augment,
+    diff,
+    edit,
+    export,
+    info,
+    ingest,
+    init,
+    join,
+    log,
+    merge,
+    rebuild,
+    report,
+    sample,
+    split,
+    validate,
+)
+from facedata.cli import filter as filter_verb
 from facedata.datasets.errors import FacedataError
 
 __all__ = ["app", "run"]
@@ -39,10 +56,21 @@ app = typer.Typer(
     epilog="Start with: facedata ingest demo -o faces, then facedata augment faces -o attacks.",
 )
 app.command("ingest")(ingest.ingest)
+app.command("join")(join.join)
 app.command("augment")(augment.augment)
 app.command("info")(info.info)
 app.command("validate")(validate.validate)
 app.command("report")(report.report)
+app.command("filter")(filter_verb.filter_rows)
+app.command("merge")(merge.merge)
+app.command("edit")(edit.edit)
+app.command("split")(split.split)
+app.command("sample")(sample.sample)
+app.command("diff")(diff.diff)
+app.command("log")(log.log)
+app.command("rebuild")(rebuild.rebuild)
+app.command("export")(export.export)
+app.command("init")(init.init)
 
 
 def _version(wanted: bool) -> None:

@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from facedata.datasets.engine import Options
     from facedata.datasets.inputs import Reading
+    from facedata.datasets.versions.derive import Writing
 
 
 class Layout(StrEnum):
@@ -46,6 +47,10 @@ LayoutOption = Annotated[
         rich_help_panel=_RUNNING,
     ),
 ]
+KeptLayout = Annotated[
+    Layout | None,
+    typer.Option("--layout", help="files or shards, in place of the input's.", rich_help_panel=_RUNNING),
+]
 EngineOption = Annotated[
     Engine,
     typer.Option(
@@ -55,6 +60,15 @@ EngineOption = Annotated[
 ]
 Workers = Annotated[
     int, typer.Option(min=0, help="Worker processes; 0 takes one for each core.", rich_help_panel=_RUNNING)
+]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        help="Seconds that a worker process may take over one picture and all that is made of it, before the "
+        "picture is set aside; 0 is no limit.",
+        rich_help_panel=_RUNNING,
+    ),
 ]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with a run that was stopped.", rich_help_panel=_RUNNING)
@@ -95,6 +109,15 @@ LabelMap = Annotated[
         rich_help_panel=_READING,
     ),
 ]
+ColumnMap = Annotated[
+    str | None,
+    typer.Option(
+        "--map",
+        help="Which columns of a list are which fields: path=filename,label=class.",
+        metavar="FIELD=COLUMN,...",
+        rich_help_panel=_READING,
+    ),
+]
 Name = Annotated[
     str | None, typer.Option(help="Name of the source dataset, kept in every row.", rich_help_panel=_READING)
 ]
@@ -119,11 +142,13 @@ def reading(
     domain: str | None,
     split: str | None,
     follow_links: bool,
+    column_map: str | None = None,
 ) -> Reading:
     """Return how to read an input that is no dataset."""
     from facedata.datasets.inputs import Reading
 
-    return Reading(label.value if label else None, label_map, name, domain, split, follow_links)
+    word = label.value if label else None
+    return Reading(word, label_map, name, domain, split, column_map, follow_links)
 
 
 def options(
@@ -136,6 +161,7 @@ def options(
     cache: Path | None,
     no_cache: bool,
     max_megapixels: float,
+    timeout: float = 600.0,
 ) -> Options:
     """Return the engine's options."""
     from facedata.datasets.engine import Options
@@ -150,7 +176,15 @@ def options(
         overwrite=overwrite,
         cache=None if no_cache else cache or Path(os.environ.get("FACEDATA_CACHE", ".facedata/cache")),
         max_pixels=int(max_megapixels * 1e6),
+        timeout=timeout,
     )
+
+
+def writing(layout: Layout | None, resume: bool, overwrite: bool) -> Writing:
+    """Return how a version that is made of rows there are is written."""
+    from facedata.datasets.versions.derive import Writing
+
+    return Writing(layout.value if layout else None, resume, overwrite)
 
 
 def _cores() -> int:

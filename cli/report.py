@@ -15,10 +15,23 @@ def report(
         typer.Option("--output", "-o", help="The page to write (DATASET.report.html beside it)."),
     ] = None,
     pictures: Annotated[int, typer.Option(min=0, help="Pictures shown of each attack.")] = 6,
+    metrics: Annotated[
+        Path | None,
+        typer.Option(help="Write counts and mean quality as JSON; no page then, unless -o asks for one."),
+    ] = None,
+    plots: Annotated[Path | None, typer.Option(help="The same, for PNG plots into this folder.")] = None,
 ) -> None:
     """Write one self-contained HTML page: pictures, counts, and the parameters' distributions."""
+    from facedata.curate.metrics import write_metrics, write_plots
     from facedata.curate.report import write_report
 
-    target = output or dataset.resolve().with_name(f"{dataset.resolve().name}.report.html")
-    write_report(dataset, target, pictures=pictures)
-    typer.echo(f"report   {target}")
+    if output is not None or (metrics is None and plots is None):
+        target = output or dataset.resolve().with_name(f"{dataset.resolve().name}.report.html")
+        write_report(dataset, target, pictures=pictures)
+        typer.echo(f"report   {target}")
+    if metrics is not None:
+        write_metrics(dataset, metrics)
+        typer.echo(f"metrics  {metrics}")
+    if plots is not None:
+        write_plots(dataset, plots)
+        typer.echo(f"plots    {plots}")

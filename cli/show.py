@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
     from facedata.datasets.engine import Result
     from facedata.datasets.record import Record
+    from facedata.datasets.versions.derive import Derived
 
 _MOST_FAILURES = 20
 PARTLY = 3
 """Exit code of a run that left some samples out."""
+DIFFERENT = 4
+"""Exit code of `diff` and `rebuild` where two versions are not the same."""
 
 
 @contextmanager
@@ -94,6 +97,20 @@ def finish(result: Result, started: float, *, json_wanted: bool) -> None:
         raise typer.Exit(PARTLY)
 
 
+def derived(result: Derived, *, json_wanted: bool, told: Callable[[dict[str, Any]], str]) -> None:
+    """Report a version made of rows there are; `told` puts what the verb counted into a line."""
+    record = result.record
+    if json_wanted:
+        as_json({**summary(record, result.root), **result.details})
+    else:
+        done = f"{result.root} is complete already" if result.complete_before else told(result.details)
+        typer.echo(done)
+        _tell_dataset(record, result.root)
+    _failures(record)
+    if record.failures:
+        raise typer.Exit(PARTLY)
+
+
 def _tell(result: Result, seconds: float) -> None:
     record, root = result.record, result.root
     if result.complete_before:
@@ -104,7 +121,12 @@ def _tell(result: Result, seconds: float) -> None:
         parts = [f"made {made} variants ({result.cached} from the cache)"] if made else []
         parts += [f"kept {originals} originals"] if originals else []
         typer.echo(f"{' and '.join(parts)} in {seconds:.1f} s")
+    _tell_dataset(record, root)
+
+
+def _tell_dataset(record: Record, root: Path) -> None:
     typer.echo(f"version  {record.version}")
+    typer.echo(f"rows     {record.counts.rows}")
     typer.echo(f"labels   {counted(record.counts.by_label)}")
     if record.counts.by_attack:
         typer.echo(f"attacks  {counted(record.counts.by_attack)}")

@@ -34,6 +34,10 @@ class VersionHash:
         """Add the next row's hash."""
         self._digest.update(bytes.fromhex(row_hash))
 
+    def add_digests(self, digests: pa.FixedSizeBinaryArray) -> None:
+        """Add the hashes of the next rows, as `row_digests` gives them."""
+        self._digest.update(b"".join(digests.to_pylist()))
+
     def result(self) -> str:
         """Return 32 hexadecimal digits."""
         return self._digest.hexdigest()[:32]

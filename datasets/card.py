@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -12,7 +13,7 @@ from facedata.datasets.items import printable
 from facedata.datasets.record import Record, write_text
 from facedata.datasets.sheet import SHEET_NAME
 
-__all__ = ["CARD_NAME", "write_card"]
+__all__ = ["CARD_NAME", "card_text", "write_card"]
 
 CARD_NAME = "README.md"
 
@@ -39,15 +40,29 @@ picture = Image.open(io.BytesIO(data))
 
 def write_card(root: Path, record: Record, name: str) -> None:
     """Write the card of the dataset in `root`, which will be known as `name`."""
-    front = yaml.safe_dump(_hub_metadata(record, name), sort_keys=False, allow_unicode=True)
-    parts = [f"---\n{front}---", f"# {_escape(name)}", _summary(record), f"![contact sheet]({SHEET_NAME})"]
+    front = {"configs": [{"config_name": "samples", "data_files": "samples.parquet"}]}
+    loading = _LOAD_FILES if record.layout == "files" else _LOAD_SHARDS
+    write_text(root / CARD_NAME, card_text(record, name, front=front, loading=loading, sheet=SHEET_NAME))
+
+
+def card_text(
+    record: Record, name: str, *, front: Mapping[str, Any], loading: str, sheet: str | None = None
+) -> str:
+    """Return the card of what `record` describes, in Markdown.
+
+    `front` is added to the hub's YAML, `loading` says how to load it, and `sheet` is a picture beside it.
+    """
+    head = {**_hub_metadata(record, name), **front}
+    yaml_text = yaml.safe_dump(head, sort_keys=False, allow_unicode=True)
+    parts = [f"---\n{yaml_text}---", f"# {_escape(name)}", _summary(record)]
+    parts += [f"![contact sheet]({sheet})"] if sheet else []
     parts += ["## What is in it", *_tables(record)]
     parts += ["## Where it comes from", _lineage(record)]
-    parts += ["## How to load it", _LOAD_FILES if record.layout == "files" else _LOAD_SHARDS, _COLUMNS]
+    parts += ["## How to load it", loading, _COLUMNS]
     parts += ["## Licence", _LICENCE]
     if record.failures:
         parts += ["## Not made", _failures(record)]
-    write_text(root / CARD_NAME, "\n\n".join(parts) + "\n")
+    return "\n\n".join(parts) + "\n"
 
 
 _COLUMNS = (
@@ -70,7 +85,6 @@ def _hub_metadata(record: Record, name: str) -> dict[str, object]:
         "task_categories": ["image-classification"],
         "tags": ["face", "face-anti-spoofing", "presentation-attack-detection", "facedata"],
         "size_categories": [size],
-        "configs": [{"config_name": "samples", "data_files": "samples.parquet"}],
     }
 
 

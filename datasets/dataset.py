@@ -14,10 +14,10 @@ from facedata.datasets.record import RECORD_NAME, Record, read_record
 from facedata.datasets.sample import SCHEMA, Sample
 from facedata.datasets.storage import read_reference
 
-__all__ = ["SAMPLES_NAME", "Dataset", "is_dataset"]
+__all__ = ["BATCH_ROWS", "SAMPLES_NAME", "Dataset", "is_dataset"]
 
 SAMPLES_NAME = "samples.parquet"
-_BATCH = 1024
+BATCH_ROWS = 1024
 
 
 def is_dataset(path: Path) -> bool:
@@ -51,14 +51,16 @@ class Dataset:
     def __len__(self) -> int:
         return self.record.counts.rows
 
-    def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Yield the rows as Arrow tables of up to 1024, sorted by sample id, of `columns` or all."""
+    def tables(self, columns: Sequence[str] | None = None, most: int = BATCH_ROWS) -> Iterator[pa.Table]:
+        """Yield the rows as Arrow tables of up to `most`, sorted by sample id, of `columns` or all."""
         path = self.root / SAMPLES_NAME
         try:
             with pq.ParquetFile(path) as file:
                 if missing := set(SCHEMA.names) - set(file.schema_arrow.names):
                     raise DatasetError(f"{path} lacks the columns {sorted(missing)}; make the dataset again")
-                for batch in file.iter_batches(_BATCH, columns=list(columns or SCHEMA.names)):
+                for batch in file.iter_batches(
+                    most, columns=list(columns or SCHEMA.names), use_threads=False
+                ):
                     yield pa.Table.from_batches([batch])
         except FileNotFoundError:
             raise DatasetError(f"{path} is missing; restore it or make the dataset again") from None

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from facedata.datasets.canonical import content_hash, identifier
 from facedata.datasets.demo import demo_face
 from facedata.datasets.items import Item, Loaded
+from facedata.datasets.lineage import Origin
 from facedata.datasets.pictures import Encoding, encode_layer
-from facedata.datasets.record import Failure, Parent
+from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample, Source, ingested_id
 from facedata.datasets.sources import by_prefix
 
@@ -41,8 +42,8 @@ class DemoItem:
         """Return size and seed: they decide the picture."""
         return f"{self.size} {self.seed}"
 
-    def load(self, max_pixels: int) -> Loaded:
-        """Render it. The label is live: it stands for a face before the camera."""
+    def load(self, max_pixels: int) -> Iterator[Loaded | Failure]:
+        """Yield the rendered picture. The label is live: it stands for a face before the camera."""
         del max_pixels
         face = demo_face(self.person, self.picture, self.size, self.seed)
         data = Encoding("jpeg", 95).encode(face.image)
@@ -68,7 +69,7 @@ class DemoItem:
             },
             source=Source(dataset="facedata-demo", file=self.place, sha256=sha256, licence=_LICENCE),
         )
-        return Loaded(sample, data, "jpg", lambda: face.image, {"regions": layer})
+        yield Loaded(sample, data, "jpg", lambda: face.image, {"regions": layer})
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class DemoSource:
     seed: int
     notes: Sequence[str] = ()
     failures: Sequence[Failure] = ()
-    parents: Sequence[Parent] = ()
+    parents: Sequence[Origin] = ()
 
     @property
     def count(self) -> int:

@@ -12,19 +12,19 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from facedata.datasets.assemble import Assembled, assemble
 from facedata.datasets.canonical import canonical_json, identifier
 from facedata.datasets.card import write_card
 from facedata.datasets.errors import FacedataError, SourceError, UsageError
 from facedata.datasets.items import Item
+from facedata.datasets.lineage import Origin, ancestry
 from facedata.datasets.pictures import DEFAULT_MAX_PIXELS
 from facedata.datasets.pool import run_shards
 from facedata.datasets.record import (
     RECORD_NAME,
     Failure,
-    Parent,
     Record,
     library_versions,
     write_text,
@@ -50,7 +50,7 @@ class ItemSource(Protocol):
         ...
 
     @property
-    def parents(self) -> Sequence[Parent]:
+    def parents(self) -> Sequence[Origin]:
         """Datasets that the pictures come from."""
         ...
 
@@ -71,9 +71,13 @@ class ItemSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run: nothing here changes what is made, except `layout`, which changes where bytes lie.
+    """How to run: nothing here changes what is made, but two of them.
+
+    `layout` changes where bytes lie, and over `max_pixels` a picture is a failure.
 
     `engine` is `serial`, `process`, or `auto`, which takes processes where there is enough work for them.
+    `timeout` is how many seconds one picture, with all that is made of it, may take in a worker process
+    before it is quarantined; 0 is no limit, and the serial engine has none.
     """
 
     layout: str = "files"
@@ -83,6 +87,7 @@ class Options:
     overwrite: bool = False
     cache: Path | None = None
     max_pixels: int = DEFAULT_MAX_PIXELS
+    timeout: float = 600.0
     progress: Progress | None = None
 
 
@@ -109,7 +114,10 @@ def run(
 
     def same(record: Record) -> bool:
         made = [record.verb, record.seed, record.layout, record.parameters]
-        return canonical_json(made) == canonical_json([verb, seed, options.layout, task.settings()])
+        wanted = [verb, seed, options.layout, _parameters(task, options)]
+        parents = [parent.version for parent in record.parents]
+        given = [origin.record.version for origin in source.parents]
+        return canonical_json([made, parents]) == canonical_json([wanted, given])
 
     if options.layout not in LAYOUTS:
         raise UsageError(f"layout {options.layout!r} is not one of {', '.join(LAYOUTS)}")
@@ -143,7 +151,9 @@ class _Run:
         self._report(done, total)
         missing = (spec for spec in self._specs() if not (parts / spec.name).is_dir())
         try:
-            for path in run_shards(missing, self._engine(), self.options.workers, self.task.preload):
+            options = self.options
+            preload, limit = self.task.preload, options.timeout
+            for path in run_shards(missing, self._engine(), options.workers, preload, limit):
                 done += expected[Path(path).name]
                 self._report(done, total)
         except BrokenProcessPool:
@@ -202,11 +212,13 @@ class _Run:
         notes = list(self.source.notes)
         if assembled.left_out:
             notes.append(f"{assembled.left_out} planned samples were left out, as --label-effect asks")
+        parents, ancestors = ancestry(self.source.parents)
         return Record(
             version=assembled.version,
             verb=self.verb,
-            parents=list(self.source.parents),
-            parameters=self.task.settings(),
+            parents=parents,
+            ancestors=ancestors,
+            parameters=_parameters(self.task, self.options),
             seed=self.seed,
             layout=self.options.layout,  # type: ignore[arg-type]  # checked when the writer was opened
             libraries=library_versions(),
@@ -214,6 +226,12 @@ class _Run:
             notes=notes,
             failures=assembled.failures,
         )
+
+
+def _parameters(task: Task, options: Options) -> dict[str, Any]:
+    """Return all that the rows depend on: the task's settings, and the pixel limit where one was given."""
+    limit = {"max_pixels": options.max_pixels} if options.max_pixels != DEFAULT_MAX_PIXELS else {}
+    return {**task.settings(), **limit}
 
 
 def _shard_size(count: int) -> int:

@@ -24,7 +24,7 @@ class Reading:
 
     `label` is the label of pictures whose folder or list says nothing, `label_map` the meaning of the
     source's words (`live=1,spoof=0`), `name` the source dataset's name, and `domain` and `split` go into
-    every row.
+    every row. `map` says which columns of a list are which fields (`path=filename,label=class`).
     """
 
     label: str | None = None
@@ -32,6 +32,7 @@ class Reading:
     name: str | None = None
     domain: str | None = None
     split: str | None = None
+    map: str | None = None
     follow_links: bool = False
 
     def __post_init__(self) -> None:
@@ -61,9 +62,18 @@ def open_input(path: Path, reading: Reading, kind: str | None = None) -> ItemSou
         raise SourceError(f"{path} does not exist; give a folder of pictures, a CSV list or a dataset")
     words = parse_label_map(reading.label_map)
     if kind == "list" or (kind is None and path.suffix.lower() in LIST_SUFFIXES and path.is_file()):
-        return list_source(path, words, default=reading.label, values=reading.values(), name=reading.name)
+        return list_source(
+            path,
+            words,
+            default=reading.label,
+            values=reading.values(),
+            name=reading.name,
+            columns=reading.map,
+        )
     if path.is_file():
         raise SourceError(f"{path} is a file; give the folder it lies in, or a CSV list")
+    if reading.map is not None:
+        raise UsageError(f"{path} is a folder; --map is for the columns of a list")
     labels = FolderLabels(words, reading.label, reading.values())
     return folder_source(path, labels, name=reading.name, follow_links=reading.follow_links)
 

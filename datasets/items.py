@@ -1,13 +1,14 @@
-"""One input picture, of whatever source, loaded the same way.
+"""One input file, of whatever source, loaded the same way.
 
-An item is small and picklable: it crosses to a worker, which loads it there.
+An item is small and picklable: it crosses to a worker, which loads it there. Most items are one picture; a
+video is one item too, so that its frames are decoded in one pass and never part.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,9 +19,10 @@ from numpy.typing import NDArray
 from facedata.datasets.canonical import content_hash, identifier
 from facedata.datasets.errors import PictureError
 from facedata.datasets.pictures import read_picture
+from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample, Source, ingested_id
 
-__all__ = ["FileItem", "Item", "Loaded", "place_of", "printable"]
+__all__ = ["FileItem", "Item", "Loaded", "check_file", "place_of", "printable", "read_file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,11 @@ class Item(Protocol):
         """Return what changes whenever the item's content may have changed."""
         ...
 
-    def load(self, max_pixels: int) -> Loaded:
-        """Read and decode it, or raise PictureError."""
+    def load(self, max_pixels: int) -> Iterator[Loaded | Failure]:
+        """Yield its samples, and a failure for each that cannot be had.
+
+        PictureError, raised at any point, ends the item; the samples before it are kept.
+        """
         ...
 
 
@@ -98,10 +103,14 @@ class FileItem:
             return f"error {error.errno}"
         return f"{found.st_size} {found.st_mtime_ns}"
 
-    def load(self, max_pixels: int) -> Loaded:
-        """Read the file; its id is a hash of its bytes and its place."""
+    def load(self, max_pixels: int) -> Iterator[Loaded | Failure]:
+        """Yield the one picture that the file is."""
+        yield self.read(max_pixels)
+
+    def read(self, max_pixels: int) -> Loaded:
+        """Read the file, or raise PictureError; its id is a hash of its bytes and its place."""
         name = printable(self.place)
-        data = self._read(name, max_bytes=8 * max_pixels)
+        data = read_file(self.root, self.path, name, 8 * max_pixels, follow_links=self.follow_links)
         picture = read_picture(data, name, max_pixels)
         height, width = picture.pixels.shape[:2]
         sha256 = content_hash(data)
@@ -126,28 +135,37 @@ class FileItem:
             raise PictureError("bad-values", f"{name}: {'; '.join(problems)}; mend the list")
         return Loaded(sample, picture.data, picture.suffix, lambda: picture.pixels)
 
-    def _read(self, name: str, max_bytes: int) -> bytes:
-        path = Path(self.root, self.path)
-        try:
-            # A folder's listing follows no link to a folder, so only the file itself can lead out.
-            leads_out = path.is_symlink() and not path.resolve().is_relative_to(Path(self.root).resolve())
-            if leads_out and not self.follow_links:
-                raise PictureError(
-                    "link", f"{name}: a link to a place outside the folder; copy it in or pass --follow-links"
-                )
-            found = path.stat()
-            if not stat.S_ISREG(found.st_mode):  # reading a pipe or a device might never end
-                raise PictureError("not-a-file", f"{name}: not a regular file; remove it")
-            if found.st_size > max_bytes:
-                raise PictureError(
-                    "too-large",
-                    f"{name}: {found.st_size / 1e6:.0f} MB is more than any picture under the pixel limit; "
-                    "shrink it or raise --max-pixels",
-                )
-            return path.read_bytes()
-        except FileNotFoundError:
-            raise PictureError(
-                "missing", f"{name}: no such file; restore it or take it off the list"
-            ) from None
-        except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a loop of links
-            raise PictureError("unreadable", f"{name}: cannot be read ({error}); check its rights") from None
+
+def read_file(root: str, path: str, name: str, max_bytes: int, *, follow_links: bool) -> bytes:
+    """Return the bytes of the picture file `path` under `root`, or raise PictureError."""
+    size = check_file(root, path, name, follow_links=follow_links)
+    if size > max_bytes:
+        raise PictureError(
+            "too-large",
+            f"{name}: {size / 1e6:.0f} MB is more than any picture under the pixel limit; "
+            "shrink it or raise --max-pixels",
+        )
+    try:
+        return Path(root, path).read_bytes()
+    except OSError as error:
+        raise PictureError("unreadable", f"{name}: cannot be read ({error}); check its rights") from None
+
+
+def check_file(root: str, path: str, name: str, *, follow_links: bool) -> int:
+    """Return the size in bytes of a regular file, or raise PictureError where there is none to be read."""
+    file = Path(root, path)
+    try:
+        # A folder's listing follows no link to a folder, but a list may name a file beyond one.
+        leads_out = not follow_links and not file.resolve().is_relative_to(Path(root).resolve())
+        found = file.stat()
+    except FileNotFoundError:
+        raise PictureError("missing", f"{name}: no such file; restore it or take it off the list") from None
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a loop of links
+        raise PictureError("unreadable", f"{name}: cannot be read ({error}); check its rights") from None
+    if leads_out:
+        raise PictureError(
+            "link", f"{name}: a link to a place outside the folder; copy it in or pass --follow-links"
+        )
+    if not stat.S_ISREG(found.st_mode):  # reading a pipe or a device might never end
+        raise PictureError("not-a-file", f"{name}: not a regular file; remove it")
+    return found.st_size

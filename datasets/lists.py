@@ -1,30 +1,30 @@
-"""A CSV list as a source: a row a picture, a header that names sample fields.
+"""A list as a source: a row a picture, in CSV, TSV, JSON lines or Parquet, columns that name sample fields.
 
-`path` (or `file`, `image`) is relative to the list; `label`, `attack`, `subject`, `domain`, `split`,
-`expression`, `valence`, `arousal`, `confidence`, `licence` and `box` (four numbers) go into the fields of
-that name, and every other column into `attributes`: nothing that the list says is lost.
+`path` (or `file`, `image`, `filename`) is relative to the list; columns that have the name of a field go
+into that field, others too where a map says so (`label=class`), and every column left goes into `attributes`:
+nothing that the list says is lost.
 """
 
 from __future__ import annotations
 
-import csv
+import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
-from facedata.datasets.errors import SourceError, UsageError
-from facedata.datasets.items import FileItem, place_of, printable
-from facedata.datasets.labels import LABEL_WORDS
+from facedata.datasets.canonical import canonical_json, identifier
+from facedata.datasets.errors import PictureError, SourceError, UsageError
+from facedata.datasets.items import FileItem, Loaded, place_of, printable
+from facedata.datasets.list_values import PATHS, ListRow, parse_columns, thawed
 from facedata.datasets.record import Failure
 from facedata.datasets.sources import FileSource
+from facedata.datasets.tables import TABLE_SUFFIXES, Table, open_table
 
-__all__ = ["LIST_SUFFIXES", "list_source"]
+__all__ = ["LIST_SUFFIXES", "ListItem", "list_source"]
 
-LIST_SUFFIXES = frozenset([".csv", ".tsv"])
-_PATHS = ("path", "file", "image", "filename")
-_TEXTS = ("attack", "subject", "domain", "split", "expression", "licence")
-_NUMBERS = ("valence", "arousal", "confidence")
+LIST_SUFFIXES = TABLE_SUFFIXES
 
 
 def list_source(
@@ -34,99 +34,117 @@ def list_source(
     default: str | None = None,
     values: Mapping[str, Any] | None = None,
     name: str | None = None,
+    columns: str | None = None,
 ) -> FileSource:
     """Read the list at `path`; `values` are fields of every row that does not state its own.
 
-    Raises SourceError where it cannot be read or has no column of paths, and UsageError, naming the line,
-    where a label is ambiguous or a number is none. A picture that is listed twice is made once, and the
-    second line is a failure.
+    `columns` (`path=filename,label=class`) says which column a field is in. A row that cannot be used is a
+    failure that names its line, and so is a picture's second row. Raises SourceError where the list cannot be
+    read or has no column of paths, and UsageError where a mapped column is not there, or where no row can be
+    used, with the first one's reason.
     """
-    items: list[FileItem] = []
+    mapping = parse_columns(columns)
+    table = open_table(path)
+    _check_columns(table, mapping)
+    rows = _Rows()
     failures: list[Failure] = []
-    seen: dict[str, int] = {}
-    for line, columns in _lines(path):
-        column = next((known for known in _PATHS if columns.get(known)), None)
-        if column is None:
-            raise UsageError(f"{path.name}:{line}: no path; every line needs one")
-        file = os.path.normpath(columns.pop(column))
-        place = place_of(file)
-        if place in seen:
-            reason = f"{path.name}:{line}: {printable(place)} is listed on line {seen[place]} already"
-            failures.append(Failure(place=f"{path.name}:{line}", kind="listed-twice", reason=reason))
+    seen: dict[str, str] = {}
+    for found in table.rows():
+        if isinstance(found, Failure):
+            failures.append(found)
             continue
-        seen[place] = line
-        fields = _fields(columns, label_map, default, f"{path.name}:{line}")
-        # A list names each of its pictures, so a place outside its folder is what its author asked for.
-        items.append(
-            FileItem(str(path.parent), file, {**(values or {}), **fields}, follow_links=True, dataset=name)
-        )
-    if not items:
+        where, cells = found
+        try:
+            file, fields = ListRow(cells, mapping).read(label_map, default)
+        except ValueError as error:
+            failures.append(Failure(place=where, kind="bad-line", reason=f"{where}: {error}"))
+            continue
+        file = os.path.normpath(file)
+        place = place_of(file)
+        if seen.setdefault(place, where) != where:
+            reason = f"{where}: {printable(place)} is listed at {seen[place]} already"
+            failures.append(Failure(place=where, kind="listed-twice", reason=reason))
+        else:
+            rows.add(file, {**(values or {}), **fields}, where)
+    if not rows.paths:
+        if failures:
+            raise UsageError(failures[0].reason)
         raise SourceError(f"{path} lists no pictures; give it a line for each")
-    return FileSource(items, [], failures)
+    notes = [f"{path.name}: passed over, of bytes: {', '.join(over)}"] if (over := table.passed_over) else []
+    return FileSource(_ListItems(str(path.parent), rows, name), notes, failures)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(
-                file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True
-            )
-            header = [(name or "").strip().lower() for name in reader.fieldnames or []]
-            if not set(header) & set(_PATHS):
-                raise SourceError(
-                    f"{path.name}:1: no column of paths (path, file or image) in {header}; add a header line"
-                )
-            if twice := {name for name in header if header.count(name) > 1}:
-                raise SourceError(f"{path.name}:1: the columns {sorted(twice)} stand twice; rename one")
-            reader.fieldnames = header
-            for row in reader:
-                if None in row or None in row.values():
-                    raise UsageError(
-                        f"{path.name}:{reader.line_num}: {len(header)} columns expected as in the header; "
-                        "mend the line (quote values that hold the separator)"
-                    )
-                yield reader.line_num, {name: value.strip() for name, value in row.items()}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"{path} cannot be read as a UTF-8 list ({error}); save it as CSV") from None
-
-
-def _fields(
-    values: dict[str, str], label_map: Mapping[str, str], default: str | None, where: str
-) -> dict[str, Any]:
-    fields: dict[str, Any] = {name: text for name in _TEXTS if (text := values.pop(name, ""))}
-    fields |= {name: _number(text, name, where) for name in _NUMBERS if (text := values.pop(name, ""))}
-    if text := values.pop("box", ""):
-        numbers = [_number(part, "box", where) for part in text.replace(",", " ").split()]
-        if len(numbers) != 4:
-            raise UsageError(f"{where}: box {text!r} is not four numbers: x y width height, in pixels")
-        fields["box"] = tuple(numbers)
-    label = values.pop("label", "")
-    if label:
-        fields["label"] = _label(label, label_map, where)
-    elif default is not None:
-        fields["label"] = default
-    if fields.get("label") == "live" and "attack" in fields:
-        raise UsageError(f"{where}: a live picture with the attack {fields['attack']!r}; mend one of them")
-    if rest := {name: text for name, text in values.items() if text}:
-        fields["attributes"] = rest
-    return fields
-
-
-def _label(word: str, label_map: Mapping[str, str], where: str) -> str:
-    label = label_map.get(word.lower()) or LABEL_WORDS.get(word.lower())
-    if label is None:
-        raise UsageError(
-            f"{where}: label {word!r} is not live or spoof; say what it means with --label-map, "
-            f"such as live={word} or spoof={word}"
+def _check_columns(table: Table, mapping: Mapping[str, str]) -> None:
+    name, columns = table.path.name, table.columns
+    if columns is None:  # JSON lines: each line has names of its own
+        return
+    if missing := sorted(f"{field}={column}" for field, column in mapping.items() if column not in columns):
+        raise UsageError(f"--map {missing[0]}: {name} has no such column; it has {', '.join(columns)}")
+    if "path" not in mapping and not set(columns) & set(PATHS):
+        raise SourceError(
+            f"{name}:1: no column of paths (path, file or image) in {list(columns)}; add a header line, or "
+            "name the column with --map path=COLUMN"
         )
-    return label
 
 
-def _number(text: str, name: str, where: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = float("nan")
-    if number != number or number in (float("inf"), float("-inf")):
-        raise UsageError(f"{where}: {name} {text!r} is not a number")
-    return number
+@dataclass(frozen=True, slots=True)
+class ListItem(FileItem):
+    """A picture that a list names at `where`, its file and line."""
+
+    where: str = ""
+
+    def stamp(self) -> str:
+        """Return the file's stamp and a hash of what the list says of it."""
+        stated = self.values if isinstance(self.values, Mapping) else {}
+        return f"{FileItem.stamp(self)} {identifier(canonical_json(dict(stated)))}"
+
+    def load(self, max_pixels: int) -> Iterator[Loaded | Failure]:
+        """Yield the picture; a message begins with the list's line."""
+        try:
+            yield self.read(max_pixels)
+        except PictureError as error:
+            raise PictureError(error.kind, f"{self.where}: {error}") from None
+
+
+class _Rows:
+    """What a list says, in three columns; fields are JSON text, so that a million rows stay small."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self.fields: list[str] = []
+        self.where: list[str] = []
+        self._texts: dict[str, str] = {}
+
+    def add(self, path: str, fields: Mapping[str, Any], where: str) -> None:
+        text = canonical_json(fields)
+        self.paths.append(path)
+        self.fields.append(self._texts.setdefault(text, text) if len(self._texts) < 1000 else text)
+        self.where.append(where)
+
+
+@dataclass(frozen=True)
+class _ListItems(Sequence[FileItem]):
+    """The items of a list, made from its rows when they are asked for."""
+
+    root: str
+    rows: _Rows
+    name: str | None
+    numbers: range | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows.paths if self.numbers is None else self.numbers)
+
+    @overload
+    def __getitem__(self, number: int) -> FileItem: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[FileItem]: ...
+
+    def __getitem__(self, number: int | slice) -> FileItem | Sequence[FileItem]:
+        numbers = self.numbers if self.numbers is not None else range(len(self.rows.paths))
+        if isinstance(number, slice):
+            return replace(self, numbers=numbers[number])
+        row = numbers[number]
+        fields = thawed(json.loads(self.rows.fields[row]))
+        # A list names each of its pictures, so a place outside its folder is what its author asked for.
+        return ListItem(self.root, self.rows.paths[row], fields, True, self.name, self.rows.where[row])

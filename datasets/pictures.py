@@ -27,9 +27,11 @@ __all__ = [
     "SUFFIXES",
     "Encoding",
     "Picture",
+    "eight_bits",
     "encode_layer",
     "picture_size",
     "read_picture",
+    "suffix_of",
 ]
 
 DEFAULT_MAX_PIXELS = 64_000_000
@@ -140,6 +142,15 @@ def read_picture(data: bytes, name: str, max_pixels: int = DEFAULT_MAX_PIXELS) -
     return Picture(pixels, Encoding("png").encode(pixels), "png", ", ".join(changes) or "to png")
 
 
+def eight_bits(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    """Return 8- or 16-bit values as 8-bit ones, 65535 as 255; raise PictureError on any other type."""
+    if array.dtype == np.uint8:
+        return np.asarray(array, np.uint8)
+    if array.dtype == np.uint16:  # 65535 / 257 = 255: exact at both ends
+        return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    raise PictureError("unsupported", f"{name}: {array.dtype} values have no stated range; save 8 or 16 bit")
+
+
 def _changes(image: Image.Image, data: bytes) -> list[str]:
     """Say what storing the picture as plain 8-bit upright RGB changes; empty where nothing does."""
     changes = []
@@ -172,7 +183,7 @@ def _upright_rgb(image: Image.Image, name: str) -> NDArray[np.uint8]:
         deep = np.asarray(upright).astype(np.int64)
         if deep.min() < 0 or deep.max() > 65535:
             raise PictureError("unsupported", f"{name}: 32-bit pixels outside 0-65535; save 8 or 16 bit")
-        grey = ((deep + 128) // 257).astype(np.uint8)  # 65535 / 257 = 255: exact at both ends
+        grey = eight_bits(deep.astype(np.uint16), name)
         return np.ascontiguousarray(np.repeat(grey[:, :, None], 3, axis=2))
     if upright.has_transparency_data:
         rgba = upright.convert("RGBA")
@@ -202,3 +213,10 @@ def _pillow_errors(name: str, data: bytes) -> Iterator[None]:
         raise PictureError(kind, f"{name}: the picture is {kind} ({error}); get a whole copy") from None
     finally:
         Image.MAX_IMAGE_PIXELS = pillow_limit
+
+
+def suffix_of(data: bytes) -> str:
+    """Return the file name ending of stored bytes, which are JPEG, PNG or WebP: `jpg`, `png` or `webp`."""
+    if data.startswith(b"\x89PNG"):
+        return "png"
+    return "webp" if data[8:12] == b"WEBP" else "jpg"

@@ -1,18 +1,21 @@
 """Engines: how shards are handed out. Each yields a result per shard, in any order.
 
 The process engine survives the death of a worker: the pool is built anew, the shards that were in hand are
-tried picture by picture in a pool of one, and the picture that kills it is quarantined.
+tried picture by picture in a pool of one, and the picture that kills it is quarantined. A worker on which a
+picture takes longer than the limit ends itself, so a picture that hangs is met in the same way.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
+import math
 import multiprocessing
 import os
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -31,29 +34,36 @@ _PROBE = ".probe"
 
 
 def run_shards(
-    specs: Iterable[ShardSpec], engine: str, workers: int, preload: tuple[str, ...]
+    specs: Iterable[ShardSpec], engine: str, workers: int, preload: tuple[str, ...], limit: float = 0.0
 ) -> Iterator[str]:
-    """Yield the path of each finished part."""
+    """Yield the path of each finished part.
+
+    `limit` is how many seconds one picture, with all that is made of it, may take in a worker; 0 is no limit.
+    The serial engine has none: it would have to end itself.
+    """
     if engine not in ENGINES:
         raise UsageError(f"engine {engine!r} is not one of {', '.join(ENGINES)}")
     if workers < 1:
         raise UsageError(f"workers {workers} is not a positive number")
+    if not 0 <= limit < math.inf:
+        raise UsageError(f"timeout {limit} is not a number of seconds, 0 or more")
     if engine == "serial":
         return map(do_shard, specs)
-    return _ProcessEngine(workers, preload).run(specs)
+    return _ProcessEngine(workers, preload, limit).run(specs)
 
 
 class _ProcessEngine:
-    def __init__(self, workers: int, preload: tuple[str, ...]) -> None:
+    def __init__(self, workers: int, preload: tuple[str, ...], limit: float) -> None:
         self.workers = workers
         self.preload = preload
+        self.limit = limit
         # fork after another library has started threads hangs; forkserver forks from a clean, warm process.
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload([__name__, *preload])
 
     def run(self, specs: Iterable[ShardSpec]) -> Iterator[str]:
         self._try_a_worker()
-        waiting = iter(specs)
+        waiting = (dataclasses.replace(spec, limit=self.limit) for spec in specs)
         while True:
             in_hand: dict[Future[str], ShardSpec] = {}
             pool = self._pool(self.workers)
@@ -117,12 +127,16 @@ class _ProcessEngine:
                 probe = dataclasses.replace(
                     spec, name=f"{spec.name}-{number}", items=(item,), parts=str(probes), quarantined={}
                 )
+                started = time.monotonic()
                 try:
                     pool.submit(do_shard, probe).result()
                 except BrokenProcessPool:
-                    quarantined[item.place] = (
-                        f"{printable(item.place)}: a worker died on this picture (a crash in a library, or "
-                        "too little memory); remove it, or run with --engine serial to see the crash"
+                    slow = 0 < self.limit <= time.monotonic() - started
+                    quarantined[item.place] = f"{printable(item.place)}: " + (
+                        f"not done within {self.limit:g} s; remove it, or give it more time with --timeout"
+                        if slow
+                        else "a worker died on this picture (a crash in a library, or too little memory); "
+                        "remove it, or run with --engine serial to see the crash"
                     )
                     pool.shutdown()
                     pool = self._pool(1)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facedata.datasets.errors import DatasetError
@@ -21,6 +22,7 @@ from facedata.datasets.errors import DatasetError
 __all__ = [
     "RECORD_NAME",
     "SCHEMA_VERSION",
+    "Ancestor",
     "Counts",
     "Failure",
     "Parent",
@@ -32,7 +34,8 @@ __all__ = [
 ]
 
 RECORD_NAME = "dataset.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2 knows ancestors and orphans; a record of version 1 is read as one that says nothing of them."""
 Layout = Literal["files", "shards"]
 
 # What pixels and encoded bytes depend on; the versions that made a dataset belong to its history.
@@ -52,16 +55,32 @@ class Failure(_Model):
 
 
 class Parent(_Model):
-    """A dataset this one was made from."""
+    """A dataset this one was made from; `lineage` is its key among the record's ancestors."""
 
     name: str
     version: str
+    lineage: str | None = None
+
+
+class Ancestor(_Model):
+    """What the record keeps of a dataset further up; see lineage.py for what bounds it."""
+
+    version: str
+    verb: str
+    seed: int | None = None
+    parameters: dict[str, Any] | None = None
+    parameters_hash: str
+    parents: list[Parent] = Field(default_factory=list)
+    rows: int
+    by_label: dict[str, int] = Field(default_factory=dict)
+    libraries: dict[str, str] = Field(default_factory=dict)
 
 
 class Counts(_Model):
     """Rows by what they are; a null label counts as `unlabelled`, and each operator of a chain for itself.
 
-    A sample that an operator was applied to twice counts once for it.
+    A sample that an operator was applied to twice counts once for it. `orphans` are the rows whose parent is
+    no row of the dataset: verbs that leave rows out do not cut the lineage of those that stay.
     """
 
     rows: int = 0
@@ -71,6 +90,7 @@ class Counts(_Model):
     by_split: dict[str, int] = Field(default_factory=dict)
     by_operator: dict[str, int] = Field(default_factory=dict)
     subjects: int = 0
+    orphans: int | None = None
 
 
 class Tally:
@@ -82,13 +102,21 @@ class Tally:
         self._rows = 0
         self._values: dict[str, Counter[str | None]] = {column: Counter() for column in self._COLUMNS}
         self._subjects: set[str] = set()
+        self._ids: list[pa.Array] = []
+        self._parents: list[pa.Array] = []
 
     def add_table(self, rows: pa.Table) -> None:
         """Add the rows of a table that has the counted columns."""
         self._rows += rows.num_rows
         for column in self._COLUMNS:
-            self._values[column].update(rows[column].to_pylist())
-        self._subjects.update(subject for subject in rows["subject"].to_pylist() if subject is not None)
+            counted = rows[column].value_counts()
+            values, numbers = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
+            self._values[column].update(dict(zip(values, numbers, strict=True)))
+        self._subjects.update(
+            subject for subject in rows["subject"].unique().to_pylist() if subject is not None
+        )
+        self._ids += rows["sample_id"].chunks
+        self._parents += rows["parent_id"].drop_null().chunks
 
     def counts(self) -> Counts:
         """Return the counts, each table sorted by name."""
@@ -106,7 +134,12 @@ class Tally:
             by_split=split,
             by_operator=dict(sorted(operators.items())),
             subjects=len(self._subjects),
+            orphans=self._orphans(),
         )
+
+    def _orphans(self) -> int:
+        parents, ids = (pa.chunked_array(chunks, pa.string()) for chunks in (self._parents, self._ids))
+        return len(parents) - (pc.sum(pc.is_in(parents, value_set=ids)).as_py() or 0)
 
     def _named(self, column: str, null: str | None = None) -> dict[str, int]:
         named = {value if value is not None else null: n for value, n in self._values[column].items()}
@@ -120,6 +153,7 @@ class Record(_Model):
     version: str
     verb: str
     parents: list[Parent] = Field(default_factory=list)
+    ancestors: dict[str, Ancestor] = Field(default_factory=dict)
     parameters: dict[str, Any] = Field(default_factory=dict)
     seed: int | None = None
     layout: Layout

@@ -112,8 +112,9 @@ class Sample:
     """One row: `label` is what the picture shows, null where the source says nothing.
 
     `box` is (x, y, width, height) and `landmarks` (x, y) pairs, in pixels of the stored picture. `au` maps an
-    action unit to its intensity 0-5; `au_domain` lists the units that were coded at all, so "not coded" is
-    never "absent". `valence` and `arousal` are in [-1, 1], `confidence` in [0, 1].
+    action unit to its intensity 0-5, or to None where the source says that it is present and does not grade
+    it; `au_domain` lists the units that were coded at all, so "not coded" is never "absent", and a unit of it
+    that `au` leaves out is absent. `valence` and `arousal` are in [-1, 1], `confidence` in [0, 1].
     """
 
     sample_id: str
@@ -135,7 +136,7 @@ class Sample:
     box: tuple[float, ...] | None = None
     landmarks: tuple[tuple[float, float], ...] | None = None
     expression: str | None = None
-    au: Mapping[int, float] | None = None
+    au: Mapping[int, float | None] | None = None
     au_domain: tuple[int, ...] | None = None
     valence: float | None = None
     arousal: float | None = None
@@ -155,10 +156,11 @@ class Sample:
         if self.box is not None and (len(self.box) != 4 or self.box[2] <= 0 or self.box[3] <= 0):
             found.append(f"box {self.box} is not (x, y, width > 0, height > 0)")
         if self.au is not None:
-            if bad := {au: level for au, level in self.au.items() if not 0 <= level <= 5}:
+            graded = {au: level for au, level in self.au.items() if level is not None}
+            if bad := {au: level for au, level in graded.items() if not 0 <= level <= 5}:
                 found.append(f"AU intensity outside 0-5: {bad}")
             if self.au_domain is not None and (stray := set(self.au) - set(self.au_domain)):
-                found.append(f"AUs {sorted(stray)} have an intensity but are not in au_domain")
+                found.append(f"AUs {sorted(stray)} are in au but not in au_domain")
         for name, low, high in (("valence", -1, 1), ("arousal", -1, 1), ("confidence", 0, 1)):
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
@@ -175,7 +177,10 @@ class Sample:
             for layer in self.layers
         ]
         if self.au is not None:
-            row["au"] = [{"au": au, "intensity": float(self.au[au])} for au in sorted(self.au)]
+            levels = sorted(self.au.items(), key=lambda pair: pair[0])
+            row["au"] = [
+                {"au": au, "intensity": None if level is None else float(level)} for au, level in levels
+            ]
         if self.source is not None:
             row["source"] = {field.name: getattr(self.source, field.name) for field in _SOURCE_FIELDS}
         return row

@@ -8,10 +8,12 @@ whole: what stands under a part's name is finished.
 from __future__ import annotations
 
 import errno
+import faulthandler
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ from facedata.datasets.sample import SCHEMA, Layer, Sample, hash_row
 from facedata.datasets.storage import Writer, open_writer, slug
 from facedata.datasets.task import Planned, Task
 
-__all__ = ["PART_NAME", "PART_ROWS", "PART_SCHEMA", "ShardSpec", "do_shard"]
+__all__ = ["PART_NAME", "PART_ROWS", "PART_SCHEMA", "ShardSpec", "do_shard", "file_stem"]
 
 PART_NAME = "part.json"
 PART_ROWS = "rows.parquet"
@@ -51,6 +53,9 @@ class ShardSpec:
     max_pixels: int
     quarantined: Mapping[str, str] = field(default_factory=dict)
     """Places whose picture killed a worker, with the reason."""
+    limit: float = 0.0
+    """Seconds after which this process ends itself where one picture, with all that is made of it, takes
+    longer; 0 is no limit. For workers only: whoever hands out shards retries what is lost."""
 
 
 def do_shard(spec: ShardSpec) -> str:
@@ -99,17 +104,10 @@ class _Part:
             if reason := self.spec.quarantined.get(item.place):
                 self._fail(item.place, "killed-worker", reason)
                 continue
-            try:
-                loaded = item.load(self.spec.max_pixels)
-            except PictureError as error:
-                self._fail(item.place, error.kind, str(error))
-                continue
-            except OSError:
-                raise
-            except Exception as error:  # noqa: BLE001 - one odd picture must not end a run over a million
-                self._fail(item.place, "internal", f"{printable(item.place)}: {error!r}; please report it")
-                continue
-            self._make_item(item, loaded)
+            with _watched(self.spec.limit) as again:
+                for loaded in self._load(item):
+                    self._make_item(item, loaded)
+                    again()  # each frame of a video has the time that a picture has
         references = self.writer.close()
         samples = [_resolved(sample, references) for sample in self.rows]
         rows = [sample.to_row() for sample in samples]
@@ -125,6 +123,21 @@ class _Part:
             "failures": [failure.model_dump() for failure in self.failures],
         }
         write_text(self.work / PART_NAME, json.dumps(summary), flush=False)
+
+    def _load(self, item: Item) -> Iterator[Loaded]:
+        """Yield what can be had of an item; the rest becomes failures."""
+        try:
+            for loaded in item.load(self.spec.max_pixels):
+                if isinstance(loaded, Failure):
+                    self.failures.append(loaded)
+                else:
+                    yield loaded
+        except PictureError as error:
+            self._fail(item.place, error.kind, str(error))
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one odd picture must not end a run over a million
+            self._fail(item.place, "internal", f"{printable(item.place)}: {error!r}; please report it")
 
     def _make_item(self, item: Item, loaded: Loaded) -> None:
         task = self.spec.task
@@ -170,7 +183,7 @@ class _Part:
     ) -> None:
         if not sample.content_hash:
             known["content_hash"] = content_hash(data)
-        stem = _stem(sample)
+        stem = file_stem(sample)
         reference = self.writer.put(data, f"images/{sample.label or 'unlabelled'}/{stem}.{suffix}")
         kept = [
             Layer(
@@ -186,10 +199,35 @@ class _Part:
         self.failures.append(Failure(place=place, kind=kind, reason=reason))
 
 
-def _stem(sample: Sample) -> str:
+@contextmanager
+def _watched(limit: float) -> Iterator[Callable[[], None]]:
+    """End this process where the body takes longer than `limit` seconds, even if it hangs in a library.
+
+    The function that it gives starts the time anew.
+
+    The watchdog is a thread of C that needs no GIL; a signal's handler would wait for the library to return.
+    """
+    if limit <= 0:
+        yield lambda: None
+        return
+    with Path(os.devnull).open("w") as nowhere:
+
+        def start() -> None:
+            faulthandler.dump_traceback_later(limit, exit=True, file=nowhere)
+
+        start()
+        try:
+            yield start
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def file_stem(sample: Sample) -> str:
     """Return a readable, unique file name stem: the source's name, what was done, and the sample's id."""
     source = sample.source.file if sample.source and sample.source.file else "picture"
     words = [slug(source.rpartition("/")[2].rpartition(".")[0] or source)]
+    if sample.source and sample.source.frame is not None:
+        words.append(f"f{sample.source.frame:05d}")
     if sample.parent_id is not None:
         words += [f"v{sample.variant}", slug(sample.operator or "made", 60)]
     return "-".join([*words, sample.sample_id[:12]])

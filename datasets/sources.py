@@ -5,23 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facedata.datasets.canonical import content_hash
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import DatasetError, PictureError, SourceError
 from facedata.datasets.items import FileItem, Item, Loaded, place_of, printable
 from facedata.datasets.labels import FolderLabels
-from facedata.datasets.pictures import SUFFIXES, read_picture
-from facedata.datasets.record import Failure, Parent
+from facedata.datasets.lineage import Origin
+from facedata.datasets.pictures import SUFFIXES, read_picture, suffix_of
+from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample
 from facedata.datasets.storage import read_reference
 
-__all__ = ["DatasetSource", "FileSource", "by_prefix", "folder_source"]
+__all__ = ["DatasetSource", "FileSource", "by_prefix", "folder_source", "in_groups"]
 
 
 def _shard_bits(count: int, size: int) -> int:
@@ -31,12 +33,21 @@ def _shard_bits(count: int, size: int) -> int:
 
 def by_prefix(items: Sequence[Item], size: int) -> Iterator[tuple[str, Sequence[Item]]]:
     """Yield (prefix, items) groups of about `size`, by the leading bits of the items' keys."""
-    bits = _shard_bits(len(items), size)
-    # Four bytes an item: a million inputs must not need a gigabyte before the first is read.
-    keys = np.fromiter((int(item.key[:8], 16) for item in items), np.uint32, len(items))
+    # Eight bytes an item: a million inputs must not need a gigabyte before the first is read.
+    keys = np.fromiter((int(item.key[:16], 16) for item in items), np.uint64, len(items))
     order = np.argsort(keys, kind="stable")
-    for prefix, group in groupby(order, key=lambda number: _prefix(int(keys[number]), bits)):
-        yield prefix, [items[number] for number in group]
+    for prefix, group in in_groups(keys[order], size):
+        yield prefix, [items[number] for number in order[group]]
+
+
+def in_groups(keys: NDArray[np.uint64], size: int) -> Iterator[tuple[str, slice]]:
+    """Yield (prefix, slice) groups of about `size` of sorted keys, the leading 64 bits of items' keys."""
+    bits = _shard_bits(len(keys), size)
+    tops = keys >> np.uint64(64 - bits) if bits else np.zeros(len(keys), np.uint64)
+    edges = np.flatnonzero(np.diff(tops)) + 1
+    for start, stop in pairwise([0, *edges.tolist(), len(keys)]):
+        if stop > start:
+            yield _prefix(int(keys[start] >> np.uint64(32)), bits), slice(start, stop)
 
 
 def _prefix(key: int, bits: int) -> str:
@@ -51,7 +62,7 @@ class FileSource:
     items: Sequence[FileItem]
     notes: Sequence[str] = ()
     failures: Sequence[Failure] = ()
-    parents: Sequence[Parent] = ()
+    parents: Sequence[Origin] = ()
 
     @property
     def count(self) -> int:
@@ -179,13 +190,13 @@ class RowItem:
         """Return the dataset's version, which covers every row and picture."""
         return self.version
 
-    def load(self, max_pixels: int) -> Loaded:
-        """Read the picture and its layers, and check that they are those of the row."""
+    def load(self, max_pixels: int) -> Iterator[Loaded | Failure]:
+        """Yield the sample: its picture and its layers, checked to be those of the row."""
         data = self._read(self.sample.image, self.sample.content_hash)
         layers = {layer.name: self._read(layer.ref, layer.content_hash) for layer in self.sample.layers}
         name = self.sample.sample_id
-        suffix = _suffix(data)
-        return Loaded(self.sample, data, suffix, lambda: read_picture(data, name, max_pixels).pixels, layers)
+        suffix = suffix_of(data)
+        yield Loaded(self.sample, data, suffix, lambda: read_picture(data, name, max_pixels).pixels, layers)
 
     def _read(self, reference: str, expected: str) -> bytes:
         try:
@@ -197,12 +208,6 @@ class RowItem:
                 "changed", f"{self.sample.sample_id}: {reference} is not the picture of its row; restore it"
             )
         return data
-
-
-def _suffix(data: bytes) -> str:
-    if data.startswith(b"\x89PNG"):
-        return "png"
-    return "webp" if data[8:12] == b"WEBP" else "jpg"
 
 
 @dataclass(frozen=True)
@@ -219,9 +224,9 @@ class DatasetSource:
         return len(self.dataset)
 
     @property
-    def parents(self) -> Sequence[Parent]:
+    def parents(self) -> Sequence[Origin]:
         """The dataset itself."""
-        return (Parent(name=self.dataset.root.resolve().name, version=self.dataset.version),)
+        return (Origin.of(self.dataset),)
 
     def shards(self, size: int) -> Iterator[tuple[str, Sequence[Item]]]:
         """Yield (prefix, items): rows are sorted by id, so a prefix is a run of rows."""

@@ -17,7 +17,16 @@ import pyarrow.parquet as pq
 from facedata.datasets.canonical import content_hash, identifier
 from facedata.datasets.errors import DatasetError
 
-__all__ = ["LAYOUTS", "Writer", "open_writer", "read_reference", "shard_name", "slug"]
+__all__ = [
+    "LAYOUTS",
+    "ShardsWriter",
+    "Writer",
+    "checked_name",
+    "open_writer",
+    "read_reference",
+    "shard_name",
+    "slug",
+]
 
 LAYOUTS = ("files", "shards")
 SHARD_BYTES = 64 << 20
@@ -96,6 +105,11 @@ class ShardsWriter(Writer):
         self._finish()
         return self._references
 
+    def take(self) -> dict[str, str]:
+        """Return the references that are final so far, and forget them."""
+        taken, self._references = self._references, {}
+        return taken
+
     def _flush(self) -> None:
         if not self._pending:
             return
@@ -141,10 +155,7 @@ def open_writer(layout: str, root: Path) -> Writer:
 def read_reference(root: Path, reference: str) -> bytes:
     """Return the bytes that a reference points to, or raise DatasetError; it never reads outside `root`."""
     name, _, row = reference.partition("#")
-    pure = PurePosixPath(name)
-    if not name or pure.is_absolute() or ".." in pure.parts:
-        raise DatasetError(f"reference {reference!r} points outside the dataset; make the dataset again")
-    path = root / name
+    path = root / checked_name(name)
     try:
         if not row:
             return path.read_bytes()
@@ -155,6 +166,14 @@ def read_reference(root: Path, reference: str) -> bytes:
         raise DatasetError(
             f"{reference} in {root} cannot be read ({error}); restore the file or make it again"
         ) from None
+
+
+def checked_name(name: str) -> str:
+    """Return the name of a file in a dataset, or raise DatasetError where it leads out of it."""
+    pure = PurePosixPath(name)
+    if not name or "\0" in name or pure.is_absolute() or ".." in pure.parts:
+        raise DatasetError(f"reference {name!r} points outside the dataset; make the dataset again")
+    return name
 
 
 @lru_cache(maxsize=4)

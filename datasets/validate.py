@@ -25,6 +25,7 @@ from facedata.datasets.record import RECORD_NAME, Counts, Tally
 from facedata.datasets.sample import Sample
 from facedata.datasets.sheet import SHEET_NAME
 from facedata.datasets.storage import read_reference, shard_name
+from facedata.datasets.versions.edits_log import EDITS_NAME
 
 __all__ = ["Finding", "Validation", "validate"]
 
@@ -151,21 +152,24 @@ class _Check:
         """Find a subject or a picture that stands in two splits."""
         if sample.split is None:
             return
+        # Person 1 of one source dataset is not person 1 of another.
+        dataset = sample.source.dataset if sample.source else None
+        subject = None if sample.subject is None else f"{dataset or ''}\0{sample.subject}"
         for what, key, seen in (
-            ("subject", sample.subject, self.split_of_subject),
+            ("subject", subject, self.split_of_subject),
             ("picture", sample.content_hash, self.split_of_content),
         ):
             if key is None:
                 continue
             split, first = seen.setdefault(key, (sample.split, sample.sample_id))
             if split != sample.split:
-                name = f"subject {key!r}" if what == "subject" else "the same picture"
+                name = f"subject {sample.subject!r}" if what == "subject" else "the same picture"
                 places = f"{split!r} ({first}) and {sample.split!r} ({sample.sample_id})"
                 self._find("split-leak", f"{name} stands in the splits {places}", sample.sample_id)
 
     def _lineage(self) -> None:
         outside = {parent for parent in self.parents.values() if parent and parent not in self.parents}
-        allowed = self.dataset.record.parameters.get("originals") == "drop"
+        allowed = self._orphans(sum(1 for parent in self.parents.values() if parent in outside))
         for sample_id, parent in self.parents.items():
             if parent is None:
                 continue
@@ -180,6 +184,13 @@ class _Check:
                 self._find("split-leak", f"{message}{self.splits[parent]!r}", sample_id)
         for sample_id in self._in_cycles():
             self._find("cycle", f"{sample_id} is its own ancestor; restore its parent", sample_id)
+
+    def _orphans(self, found: int) -> bool:
+        """Whether as many rows lack their parent as when the dataset was written."""
+        record = self.dataset.record
+        if record.counts.orphans is None:  # written before orphans were counted
+            return record.parameters.get("originals") == "drop"
+        return found == record.counts.orphans
 
     def _in_cycles(self) -> Iterator[str]:
         settled: set[str] = set()
@@ -202,7 +213,8 @@ class _Check:
                 "added or removed; restore samples.parquet or make the dataset again",
             )
         for name, found in counts.model_dump().items():
-            if found != (stated := getattr(record.counts, name)):
+            stated = getattr(record.counts, name)
+            if found != stated and not (name == "orphans" and stated is None):
                 self._find("counts", f"{RECORD_NAME} says {name} {stated}, the rows give {found}")
 
     def _shards(self) -> None:
@@ -219,8 +231,8 @@ class _Check:
                 )
 
     def _strays(self) -> None:
-        known = {RECORD_NAME, SAMPLES_NAME, CARD_NAME, SHEET_NAME}
-        for name in sorted(known - {SAMPLES_NAME, RECORD_NAME}):
+        known = {RECORD_NAME, SAMPLES_NAME, CARD_NAME, SHEET_NAME, EDITS_NAME}
+        for name in (CARD_NAME, SHEET_NAME):
             if not (self.root / name).is_file():
                 self._find("missing", f"{self.root / name} is missing; make the dataset again")
         for path in sorted(self.root.rglob("*")):

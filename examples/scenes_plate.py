@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from facedata.augment.landmarks import Face, known_face
 from facedata.augment.policy import Step, load_policy
 from facedata.datasets.demo import demo_face
 from facedata.datasets.pictures import read_picture
@@ -24,17 +25,18 @@ SCENES = (
     "replay-monitor",
     "replay-projector",
     "paper-mask",
+    "partial",
 )
 SIDE, GAP, CAPTION, EACH = 288, 8, 22, 3
 
 
-def draws(scene: str) -> list[tuple[str, list[Step]]]:
+def draws(scene: str, known: Face | None) -> list[tuple[str, list[Step]]]:
     """Return the first draws of a scene that render its medium; for `capture`, of the camera."""
     policy = load_policy(scene)
     found: list[tuple[str, list[Step]]] = []
     variant = 0
     while len(found) < EACH:
-        _, steps = policy.draw(5, "plate", variant)
+        _, steps = policy.draw(5, "plate", variant, known)
         species = steps[-1].operator.species(steps[-1].parameters)
         if species or scene == "capture":
             found.append((species or "live", steps))
@@ -42,14 +44,14 @@ def draws(scene: str) -> list[tuple[str, list[Step]]]:
     return found
 
 
-def plate(face: np.ndarray) -> Image.Image:
+def plate(face: np.ndarray, known: Face | None) -> Image.Image:
     """Return the plate: a row a scene, the clean parent at its left."""
     width = (EACH + 1) * (SIDE + GAP) + GAP
     sheet = Image.new("RGB", (width, len(SCENES) * (SIDE + CAPTION + GAP) + GAP), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
     for row, scene in enumerate(SCENES):
         cells = [("clean parent", face)]
-        for species, steps in draws(scene):
+        for species, steps in draws(scene, known):
             image = face
             for step in steps:
                 image = step.operator.apply(image, step.parameters).image
@@ -64,7 +66,8 @@ def plate(face: np.ndarray) -> Image.Image:
 if __name__ == "__main__":
     if len(sys.argv) > 2:
         whole = read_picture(Path(sys.argv[2]).read_bytes(), sys.argv[2]).pixels
-        parent = cv2.resize(whole, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        parent, where = cv2.resize(whole, (SIDE, SIDE), interpolation=cv2.INTER_AREA), None
     else:
-        parent = demo_face(person=3, picture=0, size=SIDE, seed=0).image
-    plate(parent).save(sys.argv[1], quality=88)
+        demo = demo_face(person=3, picture=0, size=SIDE, seed=0)
+        parent, where = demo.image, known_face(demo.landmarks, demo.box, SIDE, SIDE)
+    plate(parent, where).save(sys.argv[1], quality=88)

@@ -97,23 +97,26 @@ def enlarge(flare, height, width):
     return (rows[:, column] * (256 - right) + rows[:, column + 1] * right + 32768) >> 16
 
 
-def expose(mosaic, row_gain, site_gain, fall, fall_rows, fall_columns, veil, flare, sigma, normal, key, bits):
+def expose(mosaic, row_gain, response, lens, down, across, veil, flare, noise, normal, key, bits):
+    """In single floats, operation by operation."""
     height, width = mosaic.shape
     y, x = np.mgrid[:height, :width]
-    site = 2 * (y & 1) + (x & 1)
-    light = (mosaic.astype(np.int64) * fall[fall_rows[:, None] + fall_columns[None, :]] + 16384) >> 15
-    light = light + veil[site]
+    site, one = 2 * (y & 1) + (x & 1), np.float32(1)
+    distance = (one + lens[1] * down)[:, None] + lens[1] * across
+    added = veil[site]
     if flare.size > 3:
-        light = light + sites(enlarge(flare, height, width))
-    signal = np.minimum((light * ((row_gain[:, None] * site_gain[site]) >> 15) + 16384) >> 15, 65536)
+        added = added + sites(enlarge(flare, height, width)).astype(np.float32)
+    gain = (response[(y & 1) + (x & 1)] * row_gain[:, None] / 32768).astype(np.float32)
+    light = mosaic.astype(np.float32) * (lens[0] / (distance * distance)) + added
+    signal = np.minimum(light * gain, one)
     half = (width + 1) // 2
     words = np.repeat(hash_words(height * half, key).reshape(height, half), 2, axis=1)[:, :width]
     place = np.where(x & 1, words >> np.uint32(20), words & np.uint32(4095))
-    noise = normal[place].astype(np.int64) * sigma[signal >> 4]
+    deviate = normal[place].astype(np.float32) / np.float32(2048)
+    value = signal + deviate * np.sqrt(noise[0] * signal + noise[1])
     black, top = 1 << (bits - 4), (1 << bits) - 1
-    value = signal + ((noise + 16384) >> 15)
-    steps = np.clip(black + ((value * (top - black) + 32768) >> 16), 0, top)
-    return np.pad(steps, 2, mode="reflect").astype(np.uint16)
+    steps = np.clip(value * np.float32(top - black) + np.float32(black + 0.5), 0, top)
+    return np.pad(np.floor(steps), 2, mode="reflect").astype(np.uint16)
 
 
 def weighted(frame, kernel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import time
@@ -23,6 +24,8 @@ class Invert:
     crash_on: str = ""
     raise_on: str = ""
     slow: float = 0.0
+    hang_on: str = ""
+    """Places on which a C function holds the interpreter for a minute."""
     kill_once: str = ""
     """A file: the first worker that finds it removes it and kills itself."""
     keeps_originals: bool = True
@@ -58,5 +61,7 @@ class Invert:
         if self.kill_once and Path(self.kill_once).exists():
             Path(self.kill_once).unlink()
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.hang_on and self.hang_on in place:
+            ctypes.PyDLL(None).sleep(60)  # PyDLL keeps the GIL: no thread and no signal handler runs
         time.sleep(self.slow)
         return Rendered(255 - pixels // (variant + 1))

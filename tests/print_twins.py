@@ -19,10 +19,11 @@ def shade_and_gloss(fibre, origin, light):
 
 
 def contone(image, place, ink, band, across, fibre, origin, light, lamp):
-    (key, inverse), curves, slopes, power, paper = ink
-    row = (place[1] * F(across[0]) + F(across[1])).astype(np.int32) & 255
-    error, grey = band[row], image.max(-1)
-    black, scale = key[grey], inverse[grey] * band[row]
+    (key, _), curves, slopes, power, paper = ink
+    row = np.floor(place[1] * F(across[0]) + F(across[1])).astype(np.int32) & 255
+    error, grey = band[row], F(1) - image.max(-1).astype(F) * F(1 / 255)
+    black = key[0] * (grey * grey)
+    scale = F(1) / (F(1) - black) * error
     tones = [
         np.minimum(np.maximum(F(1) - image[..., i].astype(F) * F(1 / 255) - black, F(0)) * scale, F(1))
         for i in range(3)
@@ -62,7 +63,7 @@ def screened(
     lamp,
 ):
     u, v = (place[i].astype(np.float64) for i in (0, 1))
-    error = band[(v * across[0] + across[1]).astype(np.int64) & 255]
+    error = band[np.floor(v * across[0] + across[1]).astype(np.int64) & 255]
     found = []
     for ink in range(4):
         tone = np.minimum((tones[..., ink] * error).astype(np.int64), 8192)

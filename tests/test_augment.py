@@ -218,7 +218,8 @@ def test_scenes_render_their_media_and_capture_live_faces(name):
     by_label = {label: {p.sample.operator for p in planned if p.sample.label == label} for label in LABELS}
     assert by_label["live"] == {"capture"}
     species = {p.sample.attack.partition("/")[0] for p in planned if p.sample.attack}
-    expected = {"mixed": {"print", "replay", "paper"}, "capture": set()}.get(name, {name.partition("-")[0]})
+    several = {"print", "replay", "paper"}
+    expected = {"mixed": several, "partial": several, "capture": set()}.get(name, {name.partition("-")[0]})
     assert species == expected
     share = sum(p.sample.label == "live" for p in planned) / 60
     assert share == 1 if name == "capture" else 0.2 < share < 0.6
@@ -293,7 +294,7 @@ class ShiftPolicy:
     def model_dump(self, **_):
         return {"name": "shift"}
 
-    def draw(self, seed, sample_id, variant):
+    def draw(self, seed, sample_id, variant, face):
         return {"policy": "shift"}, [Step(Shift(), Parameters())] * 2
 
 

@@ -35,7 +35,27 @@ def facedata(*arguments, cwd, code=0) -> subprocess.CompletedProcess:
     return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 
-@pytest.mark.parametrize("verb", ["", "ingest", "augment", "info", "validate", "report"])
+VERBS = [
+    "ingest",
+    "augment",
+    "info",
+    "validate",
+    "report",
+    "filter",
+    "merge",
+    "sample",
+    "edit",
+    "split",
+    "diff",
+    "log",
+    "rebuild",
+    "export",
+    "init",
+    "join",
+]
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS])
 def test_help_is_quick_because_it_imports_nothing_heavy(verb, tmp_path):
     code = (
         "import sys\nfrom facedata.cli.main import app\n"

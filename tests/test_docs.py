@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -12,6 +13,9 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from typer.testing import CliRunner
+
+from facedata.cli.main import app
 
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
@@ -104,3 +108,31 @@ def test_the_examples_of_the_adapters_page_run(number):
     command = [sys.executable, "-W", "error", "-c", blocks[number]]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_examples_of_the_versions_page_run(tmp_path):
+    """In this process, in their order; a comment says where the exit code is not 0."""
+    text = (ROOT / "docs" / "versions.md").read_text("utf-8")
+    lines = [line[2:] for block in CONSOLE.findall(text) for line in block.splitlines()]
+    assert len(lines) >= 9
+    for line in lines:
+        expected = re.search(r"# exits with (\d)", line)
+        arguments = shlex.split(line, comments=True)[1:]
+        with contextlib.chdir(tmp_path):
+            done = CliRunner().invoke(app, [*arguments])
+        assert done.exit_code == (int(expected[1]) if expected else 0), f"{line}\n{done.stderr}"
+    assert (tmp_path / "diff.png").is_file()
+
+
+def test_the_files_of_the_versions_page_load(tmp_path):
+    from facedata.datasets.versions.edits_file import read_edits
+    from facedata.datasets.versions.protocol import load_protocol
+
+    text = (ROOT / "docs" / "versions.md").read_text("utf-8")
+    for kind, load, name in (
+        ("yaml", lambda path: load_protocol(str(path)), "p.yaml"),
+        ("csv", read_edits, "e.csv"),
+    ):
+        (example,) = re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
+        (tmp_path / name).write_text(example)
+        assert load(tmp_path / name)

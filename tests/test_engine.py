@@ -9,6 +9,7 @@ import random
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,34 @@ def test_two_killers_in_one_shard_are_both_found(faces, tmp_path):
     assert result.record.counts.rows == 9 * 3
 
 
+def test_a_picture_that_hangs_is_quarantined(faces, tmp_path):
+    """Hung in a C library that keeps the interpreter: no signal and no thread of Python would get through."""
+    task = Invert(hang_on="ada 4")
+    started = time.monotonic()
+    result = make(faces, tmp_path / "out", task, engine="process", workers=2, timeout=1.0)
+    assert time.monotonic() - started < 30
+    (failure,) = result.record.failures
+    assert failure.place == "live/ada 4.jpg"
+    assert "not done within 1 s" in failure.reason
+    assert "--timeout" in failure.reason
+    assert result.record.counts.rows == 11 * 3
+    assert validate(tmp_path / "out").findings == []
+
+
+def test_slow_pictures_within_the_limit_are_made(faces, tmp_path, reference):
+    """The limit is one picture's, not a shard's: twelve pictures take longer than it."""
+    task = Invert(slow=0.15)
+    result = make(faces, tmp_path / "out", task, engine="process", workers=1, timeout=1.5)
+    assert result.record.failures == []
+    assert result.record.version == reference
+
+
+@pytest.mark.parametrize("timeout", [-1.0, float("nan"), float("inf")])
+def test_a_limit_is_a_number_of_seconds(faces, tmp_path, timeout):
+    with pytest.raises(UsageError, match=r"timeout .* is not a number of seconds"):
+        make(faces, tmp_path / "out", timeout=timeout)
+
+
 def test_a_worker_killed_from_outside_loses_nothing(faces, tmp_path, reference):
     trap = tmp_path / "trap"
     trap.touch()
@@ -324,8 +353,8 @@ def test_record_holds_nothing_of_machine_or_time(faces, tmp_path):
     text = (tmp_path / "out" / "dataset.json").read_text()
     assert str(tmp_path) not in text
     assert set(json.loads(text)) == {
-        *("schema_version", "version", "verb", "parents", "parameters", "seed", "layout", "libraries"),
-        *("counts", "notes", "failures"),
+        *("schema_version", "version", "verb", "parents", "ancestors", "parameters", "seed", "layout"),
+        *("libraries", "counts", "notes", "failures"),
     }
     assert Path(tmp_path / "out" / "preview.png").stat().st_size > 1000
 

@@ -80,7 +80,8 @@ def test_wheel_holds_every_room(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     packed = set(zipfile.ZipFile(wheel).namelist())
     expected = {f"facedata/{path.relative_to(ROOT).as_posix()}" for path in MODULES}
-    data = [path for room in FLOORS for kind in ("*.yaml", "*.html") for path in (ROOT / room).rglob(kind)]
+    kinds = ("*.yaml", "*.html", "*.jinja")
+    data = [path for room in FLOORS for kind in kinds for path in (ROOT / room).rglob(kind)]
     expected |= {f"facedata/{path.relative_to(ROOT).as_posix()}" for path in data}
     assert expected - packed == set()
     assert {name.split("/")[0] for name in packed if ".dist-info/" not in name} == {"facedata"}

@@ -98,7 +98,7 @@ def test_a_cut_sheet_keeps_the_live_pixels():
         "cut": "both",
         "ambient": 1.0,
         "thickness": 0.2,
-        "trimmed": "sheet",
+        "covers": "sheet",
         "radius": 900.0,
         "fill": 1.2,
     }
@@ -182,7 +182,7 @@ def test_points_move_with_the_picture(name, seed):
         "part": "whole",
         "cut": "mouth",
     }
-    fixed |= {"misregistration": 0.0, "printer": "inkjet", "trimmed": "sheet", "eyes_y": 150.0, "wear": 0.0}
+    fixed |= {"misregistration": 0.0, "printer": "inkjet", "covers": "sheet", "eyes_y": 150.0, "wear": 0.0}
     fixed |= {"medium_width": 200.0, "fill": 0.9}
     for place in ((90.0, 80.0), (180.0, 130.0)):
         image = np.full((height, width, 3), 20, np.uint8)

@@ -189,3 +189,6 @@ def test_screened_twin(sheet):
         rest = sheet.base(), band, (1.7, 4097.0), paper.fibres(), (250, 9, 0.02), light, LAMP
         arguments = tones, place, *ink, table, side, phases, *rest
         assert np.array_equal(inking.screened(*arguments), twins.screened(*arguments))
+        unseen = inking.screened(tones, place, *ink, np.empty(0, np.int16), side, phases, *rest)
+        without = tones, place, *ink, np.zeros_like(table), side, phases, *rest
+        assert np.array_equal(unseen, twins.screened(*without)), "an empty screen is an even one"

@@ -181,6 +181,13 @@ def test_bands_run_across_the_feed_with_their_period():
     assert spectrum.argmax() / 4096 * 8.0 / 200.0 * SIDE == pytest.approx(1, rel=0.05)
 
 
+def test_a_band_swings_from_row_to_row_and_not_in_steps():
+    print_of = LaserPrint(), patch((128, 255, 255))
+    light = scene(*print_of, banding=5.0, banding_period=100.0, medium_width=100.0, gain=0.0)[..., 0]
+    # one period over the picture: half of its 16th harmonic is longer than eight rows
+    assert (np.diff(light.mean(axis=1)) == 0).mean() < 0.1
+
+
 @pytest.mark.parametrize("shift", [0.4, 3.0])
 def test_inks_are_misregistered_but_black_is_not(shift):
     tones = np.zeros((65, 65, 4), np.uint16)

@@ -1,9 +1,9 @@
 """Lattices against theory: contrast, brute force, and the aliases that a Bayer sensor makes of them."""
 
+import cv2
 import numpy as np
 import pytest
 from replay_twins import at_scale, still
-from scipy.ndimage import gaussian_filter
 
 from facedata.augment import display
 from facedata.augment.registry import OPERATORS
@@ -18,10 +18,10 @@ def scene(parameters, side=128, operator=LCD):
 
 
 def sites(parameters, side=128, operator=LCD):
-    """The mosaic of a white panel, mean 1, and its scene."""
+    """The mosaic of a panel so dark that no photosite is full at the brightest of its lattice; mean 1."""
     found = scene(parameters, side, operator)
-    white = np.full((side, side, 3), 8192, np.uint16)
-    return found.mosaic(white, np.zeros_like(white)) / 8192, found
+    white = np.full((side, side, 3), 2048, np.uint16)
+    return found.mosaic(white, np.zeros_like(white)) / 2048, found
 
 
 @pytest.mark.parametrize(
@@ -43,13 +43,33 @@ def test_contrast_by_scale_and_blur(sigma, expected):
         assert tile.std(axis=(1, 2)) == pytest.approx(seen.contrast(), rel=0.02, abs=1e-3)
 
 
+@pytest.mark.parametrize("name", ["rgb-stripe", "pentile-diamond"])
+def test_a_tile_is_the_sum_of_its_waves(name):
+    """Against the inverse transform of all harmonics, at the cells' middles."""
+    seen = display.resolve(name, 0.3, 0.9, np.array([[0.4, 0.1], [-0.05, 0.5]]), 0.3)
+    side = display.CELLS * seen.period
+    whole = np.zeros((3, side, side), complex)
+    orders = np.arange(-seen.reach, seen.reach + 1)
+    for x in range(seen.reach + 1):
+        for row, y in enumerate(orders):
+            # half a cell on from the corner, and the other half of the spectrum
+            wave = seen.light[:, row, x] * np.exp(1j * np.pi * (x + y) / side)
+            whole[:, y % side, x] = wave
+            if x:
+                whole[:, -y % side, -x % side] = wave.conj()
+    exact = np.fft.ifft2(whole).real * side**2 * display.MEAN
+    assert np.abs(seen.tile() - np.maximum(exact, 0)).max() <= 0.51
+
+
 def test_the_transfer_is_that_of_lens_and_photosite():
     jacobian = np.array([[0.5, 0.2], [-0.1, 0.7]])
     for order in ([1, 0], [0, 1], [2, -1]):
         x, y = jacobian.T @ order
         lens = np.exp(-2 * np.pi**2 * (0.3**2 * (x * x + y * y) + 0.2**2 * (order[0] ** 2 + order[1] ** 2)))
         photosite = np.sin(np.pi * x) / (np.pi * x) * np.sin(np.pi * y) / (np.pi * y)
-        passed = display.transfer(np.array([[order[0]]]), np.array([[order[1]]]), jacobian, 0.3, 0.2)
+        passed = display.transfer(
+            np.array([float(order[0])]), np.array([float(order[1])]), jacobian, 0.3, 0.2
+        )
         assert passed.item() == pytest.approx(lens * photosite)
 
 
@@ -86,8 +106,11 @@ def apertures(name, width, height, u, v):
 
 
 def brute_force(found, top, left, side, name, parameters):
-    """What photosites of a patch collect, by 256 samples a photosite and a blurred panel: side x side."""
-    pad, fine = 5, 16
+    """What photosites of a patch collect, by 1024 samples a photosite and a blurred panel: side x side.
+
+    Its own error is half a per cent of the mean, a per cent for diamonds; with 256 samples it is 1.5 and 2.5.
+    """
+    pad, fine = 2, 32
     grid = (np.arange((side + 2 * pad) * fine) + 0.5) / fine - 0.5 - pad
     y, x = np.meshgrid(grid + top, grid + left, indexing="ij")
     # a regular grid would beat with upright apertures
@@ -100,7 +123,7 @@ def brute_force(found, top, left, side, name, parameters):
     light = apertures(name, parameters.aperture_width, parameters.aperture_height, u, v)
     out = np.empty((side, side))
     for channel in range(3):
-        seen = gaussian_filter(light[channel], found.blur * fine, truncate=4)
+        seen = cv2.GaussianBlur(light[channel], (0, 0), found.blur * fine)
         mean = seen.reshape(side + 2 * pad, fine, side + 2 * pad, fine).mean(axis=(1, 3))[pad:-pad, pad:-pad]
         for i, j in ((0, channel), (1, channel - 1)):
             if 0 <= j <= 1:
@@ -112,25 +135,38 @@ POSES = {
     "upright": {},
     "turned": {"roll": 11.0, "tilt": 8.0, "pan": -9.0},
     "steep": {"tilt": 33.0, "pan": -20.0, "roll": -3.0, "distance": 150.0},
+    "over": {"tilt": -35.0, "pan": 10.0, "roll": 40.0, "distance": 150.0},
     "bent": {"distortion": 0.02, "pan": 15.0},
 }
 
 
-@pytest.mark.parametrize("name", [n for n in display.LATTICES if n != "grid"])
+@pytest.mark.parametrize("name", display.LATTICES)
 @pytest.mark.parametrize("pose", POSES.values(), ids=POSES)
-@pytest.mark.parametrize(("k", "defocus"), [(1.7, 0.05), (3.3, 0.15)])
+@pytest.mark.parametrize(("k", "defocus"), [(1.7, 0.05), (4.0, 0.15)])
 def test_the_tiles_agree_with_brute_force(name, pose, k, defocus):
     """Within 3 % of mean radiance, also in corners, where perspective and lens are far off the middle's."""
     parameters = still("replay-lcd", **at_scale(k, lattice=name, defocus=defocus, **pose))
     mosaic, found = sites(parameters)
     errors = []
     for top, left in ((120, 124), (0, 0)):
-        exact = brute_force(found, top, left, 20, name, parameters)
-        errors.append(np.abs(mosaic[top : top + 20, left : left + 20] - exact).mean())
-    # a tile stands for the mean of places that a steep view stretches apart
-    limit = 0.05 if pose is POSES["steep"] else 0.03
-    # diamonds have twice the contrast of stripes
-    assert max(errors) < (max(limit, 0.04) if name == "pentile-diamond" else limit), errors
+        exact = brute_force(found, top, left, 12, name, parameters)
+        errors.append(np.abs(mosaic[top : top + 12, left : left + 12] - exact).mean())
+    # diamonds have twice the contrast of stripes, and a lens stretches a corner along and across unlike
+    hard = name == "pentile-diamond" and pose is POSES["bent"]
+    assert max(errors) < (0.04 if hard else 0.03), errors
+
+
+def test_a_lattice_that_is_not_resolved_takes_one_small_tile():
+    """Tiles are as many and as fine as there is contrast to be shown."""
+    steep = POSES["steep"]
+    blurred, faint, crisp = (
+        scene(still("replay-lcd", **at_scale(k, defocus=defocus, **steep))).tiles()[0]
+        for k, defocus in ((1.0, 0.8), (1.7, 0.05), (4.0, 0.15))
+    )
+    assert blurred.shape == (1, 3, 64, 64)
+    assert faint.shape[2:] == (64, 64)
+    assert crisp.shape[2:] == (128, 128)
+    assert min(len(faint), len(crisp)) > 2
 
 
 def strongest(plane):

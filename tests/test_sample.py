@@ -34,7 +34,7 @@ SAMPLES = st.builds(
     layers=st.lists(st.builds(Layer, name=TEXT, ref=TEXT, content_hash=TEXT), max_size=2).map(tuple),
     box=st.none() | st.tuples(FLOAT, FLOAT, FLOAT, FLOAT),
     landmarks=st.none() | st.lists(st.tuples(FLOAT, FLOAT), max_size=3).map(tuple),
-    au=st.none() | st.dictionaries(st.integers(1, 66), st.floats(0, 5)),
+    au=st.none() | st.dictionaries(st.integers(1, 66), st.none() | st.floats(0, 5)),
     au_domain=st.none() | st.lists(st.integers(1, 66)).map(tuple),
     valence=st.none() | st.floats(-1, 1),
     attributes=st.none() | st.dictionaries(TEXT, JSON, max_size=3),
@@ -101,6 +101,18 @@ def test_problems_name_the_value(changes, words):
     assert words in problem
 
 
+def test_a_unit_that_is_present_but_not_graded_is_not_absent_and_not_graded():
+    """CK+ and RAF-AU say that a unit shows, and not how much: no number may stand for that."""
+    sample = Sample(sample_id="a", image="b", content_hash="c", width=1, height=1)
+    present = sample.replace(au={12: None, 6: 2.0}, au_domain=(1, 6, 12))
+    assert present.problems() == []
+    assert present.to_row()["au"] == [{"au": 6, "intensity": 2.0}, {"au": 12, "intensity": None}]
+    (row,) = to_table([present]).to_pylist()
+    assert Sample.from_row(row).au == {6: 2.0, 12: None}
+    others = [{6: 2.0}, {6: 2.0, 12: 0.0}, {6: 2.0, 12: 5.0}]
+    assert present.row_hash() not in {present.replace(au=au).row_hash() for au in others}
+
+
 def test_words_are_pinned():
     """These values may never change: every recorded seed depends on them."""
     assert Words.of(1).word() == 6608884284918881788
@@ -112,6 +124,7 @@ def test_words_are_pinned():
 def test_words_are_in_range_and_independent(seed, key):
     words = Words.of(seed, key)
     assert words.named("a").word() == Words.of(seed, key).named("a").word() != words.named("b").word()
+    assert words.first("a") == words.named("a").word()
     values = [words.uniform(-2, 3) for _ in range(20)]
     assert all(-2 <= value < 3 for value in values)
     assert len(set(values)) == 20

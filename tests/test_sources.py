@@ -163,7 +163,7 @@ def item_error(root, name, **options):
     source = folder_source(root, FolderLabels(), **options)
     (item,) = [item for item in source.items if item.place == name]
     with pytest.raises(PictureError) as caught:
-        item.load(1000)
+        item.read(1000)
     return caught.value
 
 
@@ -183,9 +183,9 @@ def test_links_out_of_the_tree_are_refused_unless_asked_for(tmp_path):
     source = folder_source(root, FolderLabels())
     assert [failure.place for failure in source.failures] == ["folder"]
     near = next(item for item in source.items if item.place == "near.jpg")
-    assert near.load(1000).sample.width == 8
+    assert near.read(1000).sample.width == 8
     followed = folder_source(root, FolderLabels(), follow_links=True)
-    assert next(item for item in followed.items if item.place == "link.jpg").load(1000).sample.width == 8
+    assert next(item for item in followed.items if item.place == "link.jpg").read(1000).sample.width == 8
     assert "folder/secret.jpg" in {item.place for item in followed.items}
     assert len(followed.items) < 20  # the link back to the parent does not loop
 
@@ -209,7 +209,7 @@ def test_file_that_vanishes_is_told(tmp_path):
     (item,) = folder_source(tmp_path, FolderLabels()).items
     (tmp_path / "a.jpg").unlink()
     with pytest.raises(PictureError, match="no such file"):
-        item.load(10**6)
+        item.read(10**6)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_shards_hold_each_item_once_and_are_of_bounded_size(count, size):
 
 def test_items_cross_to_workers(faces):
     item = folder_source(faces, FolderLabels()).items[0]
-    assert pickle.loads(pickle.dumps(item)).load(10**6).sample == item.load(10**6).sample
+    assert pickle.loads(pickle.dumps(item)).read(10**6).sample == item.read(10**6).sample
 
 
 @pytest.mark.parametrize(("place", "shown"), [("a\nb", "a\\nb"), ("a\x1b[2J", "a\\x1b[2J"), ("ünï", "ünï")])

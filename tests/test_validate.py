@@ -17,6 +17,8 @@ from facedata.datasets.errors import DatasetError
 from facedata.datasets.inputs import Reading, open_input
 from facedata.datasets.sample import SCHEMA, Sample
 from facedata.datasets.validate import validate
+from facedata.datasets.versions.filter import filter_rows
+from facedata.datasets.versions.merge import merge
 
 
 @pytest.fixture(params=["files", "shards"])
@@ -151,6 +153,28 @@ def test_same_picture_in_two_splits_is_a_leak(tmp_path):
     assert checks(tmp_path / "set") == {"split-leak"}
 
 
+def test_a_subject_of_another_source_dataset_is_another_person(tmp_path):
+    """Person 1 of one dataset is not person 1 of another; of one dataset it is."""
+    for expected, names in ((set(), ("a", "b")), ({"split-leak"}, ("a", "a"))):
+        root = tmp_path / "-".join(names)
+        for number, split in enumerate(("train", "test")):
+            folder = root / split
+            folder.mkdir(parents=True)
+            (folder / f"{number}.jpg").write_bytes(jpeg(number))
+            (folder / "l.csv").write_text(f"path,subject,split\n{number}.jpg,1,{split}\n")
+            source = open_input(folder / "l.csv", Reading(name=names[number]))
+            run("test", Invert(variants=0), source, root / f"set {number}", 0, Options())
+        merge([root / "set 0", root / "set 1"], root / "set")
+        assert checks(root / "set") == expected
+
+
+def test_an_orphan_more_than_when_it_was_written_is_found(dataset):
+    filter_rows(dataset, "variant == 0", dataset.parent / "children")
+    assert checks(dataset.parent / "children") == set()
+    edit_record(dataset.parent / "children", lambda record: record["counts"].update(orphans=3))
+    assert checks(dataset.parent / "children") == {"dangling-parent", "counts"}
+
+
 def test_swapped_pictures_are_found(dataset):
     def swap(rows):
         rows[0]["image"], rows[1]["image"] = rows[1]["image"], rows[0]["image"]
@@ -185,7 +209,7 @@ def edit_record(root, change):
         (lambda root: (root / "dataset.json").unlink(), "is not a facedata dataset.*facedata ingest"),
         (lambda root: (root / "dataset.json").write_text("{"), "cannot be read.*restore it"),
         (lambda root: (root / "dataset.json").write_text("[]"), "top level"),
-        (lambda root: edit_record(root, lambda r: r.update(schema_version=99)), "newer than 1; upgrade"),
+        (lambda root: edit_record(root, lambda r: r.update(schema_version=99)), "newer than 2; upgrade"),
         (lambda root: edit_record(root, lambda r: r.pop("counts")), "counts: field required"),
         (lambda root: shutil.rmtree(root), "is no folder"),
     ],

@@ -28,12 +28,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.augment.adapters.common import moved_mask
 from facedata.augment.draws import Draw
+from facedata.augment.landmarks import Face, known_face
 from facedata.augment.operator import check_image
-from facedata.augment.policy import Step, check_draws, load_policy
+from facedata.augment.policy import Step, check_draws, load_policy, placed
 from facedata.augment.registry import find
 from facedata.augment.task import restored, species_of
+from facedata.augment.truth import Course
 from facedata.datasets.errors import UsageError
 from facedata.datasets.words import Words
 
@@ -47,6 +48,7 @@ __all__ = ["FaceDataPolicy", "FaceDataTransform"]
 Array = NDArray[Any]
 
 _ATTACK_MASK = "attack_mask"
+_PICTURES = ("image", "images")
 
 
 class _Steps(albumentations.DualTransform):  # type: ignore[misc, unused-ignore]
@@ -56,6 +58,10 @@ class _Steps(albumentations.DualTransform):  # type: ignore[misc, unused-ignore]
     (uint8, height x width): what of it was there is moved with the picture, and set to 255 where the steps
     render an attack medium. Declare it as `additional_targets={"attack_mask": "mask"}`, so that other
     transforms move it too. Angles and sizes of keypoints are left as they are.
+
+    Paper and masks that are cut to a face are cut to that of the keypoints, where there are 5 (two eyes,
+    nose, two corners of the mouth) or 68 (iBUG), or else to a box, where there is one; parameters that are
+    given come first.
 
     Params: `steps` (a row's record of each step, see `facedata.augment.task.replay`) and `attack` (the
     species that the picture becomes, or None where the label is kept).
@@ -67,8 +73,8 @@ class _Steps(albumentations.DualTransform):  # type: ignore[misc, unused-ignore]
         super().__init__(p=p)
 
     @abstractmethod
-    def _draw(self, word: int) -> list[Step]:
-        """Return the steps that the random number `word` stands for."""
+    def _draw(self, word: int, face: Face | None) -> list[Step]:
+        """Return the steps that the random number `word` stands for, cut to a face that is known."""
 
     @property
     def targets(self) -> dict[str, Callable[..., Any]]:
@@ -82,16 +88,16 @@ class _Steps(albumentations.DualTransform):  # type: ignore[misc, unused-ignore]
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         """Draw the steps, and keep those that show on a picture of this size."""
-        del data
         height, width = params["shape"][:2]
-        steps = [step for step in self._draw(self.py_random.getrandbits(63)) if step.shows(width, height)]
+        drawn = self._draw(self.py_random.getrandbits(63), _face(data, width, height))
+        steps = [step for step in drawn if step.shows(width, height)]
         return {"steps": [step.to_json() for step in steps], "attack": species_of(steps)}
 
     def apply_with_params(self, params: dict[str, Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Apply the steps to every target, the picture first: only then is known where the medium shows."""
         media: list[Array | None] = []
         shared = {**params, "restored": restored(params), "media": media}
-        order = sorted(kwargs, key=_ATTACK_MASK.__eq__)
+        order = sorted(kwargs, key=lambda target: target not in _PICTURES)
         made = super().apply_with_params(shared, *args, **{key: kwargs[key] for key in order})
         return {key: made[key] for key in kwargs}
 
@@ -110,8 +116,10 @@ class _Steps(albumentations.DualTransform):  # type: ignore[misc, unused-ignore]
     def apply_to_mask(self, mask: Array, *args: Any, **params: Any) -> Array:
         """Return the mask moved with the picture, each pixel the nearest value, 0 from outside."""
         del args
-        for step in params["restored"]:
-            mask = moved_mask(mask, _forward(step, params["shape"]))
+        # a call without a picture knows no medium
+        media = params["media"] or [None] * len(params["restored"])
+        for step, medium in zip(params["restored"], media, strict=True):
+            mask = _course(step, params["shape"]).carry(mask, medium)
         return mask
 
     def apply_to_keypoints(self, keypoints: Array, *args: Any, **params: Any) -> Array:
@@ -137,9 +145,8 @@ class _Steps(albumentations.DualTransform):  # type: ignore[misc, unused-ignore]
         # a call without a picture knows no medium
         media = params["media"] or [np.zeros_like(mask)] * len(params["restored"])
         for step, medium in zip(params["restored"], media, strict=True):
-            mask = moved_mask(mask, _forward(step, params["shape"]))
-            if step.operator.species(step.parameters):
-                mask = np.maximum(mask, np.uint8(255) if medium is None else medium)
+            renders = step.operator.species(step.parameters) is not None
+            mask = _course(step, params["shape"]).join(mask, medium, renders=renders)
         return mask
 
 
@@ -159,9 +166,10 @@ class FaceDataTransform(_Steps):
         self.operator = operator
         self.parameters = copy.deepcopy(dict(parameters or {}))
 
-    def _draw(self, word: int) -> list[Step]:
+    def _draw(self, word: int, face: Face | None) -> list[Step]:
         operator = find(self.operator)
-        return [Step(operator, operator.sample(Words.of("albumentations", word), self.parameters))]
+        given = {**placed(operator, face), **self.parameters}
+        return [Step(operator, operator.sample(Words.of("albumentations", word), given))]
 
 
 class FaceDataPolicy(_Steps):
@@ -179,16 +187,26 @@ class FaceDataPolicy(_Steps):
         self._loaded = load_policy(policy)
         self.policy = policy
 
-    def _draw(self, word: int) -> list[Step]:
-        return self._loaded.draw(word, "albumentations", 0)[1]
+    def _draw(self, word: int, face: Face | None) -> list[Step]:
+        return self._loaded.draw(word, "albumentations", 0, face)[1]
 
 
-def _forward(step: Step, shape: tuple[int, ...]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    height, width = shape[:2]
-    return lambda points: step.operator.map_points(points, step.parameters, width, height)
+def _face(data: Mapping[str, Any], width: int, height: int) -> Face | None:
+    """Return the face that the targets tell; a pixel's centre is at whole numbers here."""
+    points, boxes = (np.asarray(data.get(name, ()), np.float64) for name in ("keypoints", "bboxes"))
+    box = None
+    if len(boxes) == 1:
+        left, top, right, bottom = boxes[0, :4] * (width, height, width, height)
+        box = (left, top, right - left, bottom - top)
+    return known_face(points[:, :2] + 0.5 if len(points) else None, box, width, height)
+
+
+def _course(step: Step, shape: tuple[int, ...]) -> Course:
+    return Course(step.operator, step.parameters, shape[1], shape[0])
 
 
 def _mapped(points: Array, params: Mapping[str, Any]) -> Array:
+    height, width = params["shape"][:2]
     for step in params["restored"]:
-        points = _forward(step, params["shape"])(points)
+        points = step.operator.map_points(points, step.parameters, width, height)
     return points

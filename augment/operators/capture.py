@@ -68,6 +68,7 @@ class Capture(Operator[CaptureParameters]):
     """
 
     name = "capture"
+    version: ClassVar[int] = 2
     strength: ClassVar[str] = "strength"
     parameters = CaptureParameters
 

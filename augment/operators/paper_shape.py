@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.augment.edges import Cover
-from facedata.augment.facial import EYES, FACE, MOUTH, TAPER, FaceParameters, contour, fill
+from facedata.augment.facial import EYES, MOUTH, FaceParameters, Part, contour, fill, layout, piece
+from facedata.augment.landmarks import Face
 from facedata.augment.operator import Image, quantity
 from facedata.augment.printing import Halftone
 from facedata.augment.recapture import SheetParameters, SheetPhoto
@@ -24,6 +25,8 @@ __all__ = [
     "CutPaperParameters",
     "FoldedPaper",
     "FoldedPaperParameters",
+    "crease_lines",
+    "speckle",
 ]
 
 Printer = Literal["inkjet", "laser"]
@@ -149,7 +152,7 @@ class FoldedPaper(_ShapedPaper[FoldedPaperParameters]):
     def curve(self, parameters: FoldedPaperParameters, width: int, height: int) -> Curve:
         """Return the folded section: evenly spaced folds, more or less, that turn one way and the other."""
         reach = _reach(parameters, width, height)
-        places, angles = _folds(parameters, height * parameters.medium_width / width)
+        places, angles = crease_lines(parameters, height * parameters.medium_width / width)
         return folds(places, angles, parameters.crease, parameters.axis, reach)
 
     def inked(self, image: Image, parameters: FoldedPaperParameters) -> Image:
@@ -158,7 +161,7 @@ class FoldedPaper(_ShapedPaper[FoldedPaperParameters]):
             return image
         height, width, _ = image.shape
         scale = parameters.medium_width / width
-        places, angles = _folds(parameters, height * scale)
+        places, angles = crease_lines(parameters, height * scale)
         turn = math.radians(parameters.axis)
         x = (np.arange(width, dtype=np.float32) - (width - 1) / 2) * scale
         y = (np.arange(height, dtype=np.float32)[:, None] - (height - 1) / 2) * scale
@@ -168,7 +171,7 @@ class FoldedPaper(_ShapedPaper[FoldedPaperParameters]):
         for place, angle in zip(places, angles, strict=True):
             depth = min(abs(angle) / 20, 1.0) * parameters.wear
             worn = np.maximum(worn, depth * np.exp(-(((t - place) / wide) ** 2)))
-        ragged = cv2.resize(_speckle(parameters.paper_seed), (width, height), interpolation=cv2.INTER_LINEAR)
+        ragged = cv2.resize(speckle(parameters.paper_seed), (width, height), interpolation=cv2.INTER_LINEAR)
         worn *= ragged
         return np.asarray(np.rint(image + (255 - image.astype(np.float32)) * worn[..., None]), np.uint8)
 
@@ -176,11 +179,13 @@ class FoldedPaper(_ShapedPaper[FoldedPaperParameters]):
 class CutPaperParameters(ShapedParameters, FaceParameters):
     """What of the face is cut out, and how the sheet lies over it."""
 
-    cut: Literal["eyes", "mouth", "both"] = quantity(
+    cut: Literal["eyes", "mouth", "both", "none"] = quantity(
         "what is cut out", unit="name", draw={"choice": ["eyes", "eyes", "both", "mouth"]}
     )
-    trimmed: Literal["sheet", "face"] = quantity(
-        "whether the sheet is whole or cut round the face", unit="name", draw={"choice": ["sheet", "face"]}
+    covers: Literal[Part, "sheet"] = quantity(
+        "what is left of the sheet: all of it, or a piece cut round the face or a part of it",
+        unit="name",
+        draw={"choice": ["sheet", "face"]},
     )
     hole: float = quantity(
         "width of an eye's hole, of the distance between the pupils",
@@ -223,29 +228,36 @@ class CutPaper(_ShapedPaper[CutPaperParameters]):
     """Hold the print before the live face, with holes through which its eyes or mouth show.
 
     The live face is the parent's, where it stood; the sheet is nearer to the camera, so it hides it with
-    parallax and shades the rims of the holes. Give the places of eyes and mouth where they are known.
+    parallax and shades the rims of the holes. Without a hole, a piece that covers a part of the face is a
+    partial attack.
     """
 
     name = "paper-cut"
     attack: ClassVar[str | None] = "paper/cut"
+    version: ClassVar[int] = 2
     nodes: ClassVar[int] = 64
     parameters = CutPaperParameters
+
+    def placed(self, face: Face) -> dict[str, float]:
+        """Return the places of the face's eyes and mouth."""
+        return layout(face)
 
     def curve(self, parameters: CutPaperParameters, width: int, height: int) -> Curve:
         """Return a cylinder along the face."""
         return cylinder(parameters.radius, 90.0 + parameters.face_roll, _reach(parameters, width, height))
 
-    def worn(self, parameters: CutPaperParameters) -> bool:
+    def live_beside(self, parameters: CutPaperParameters) -> bool:
         """Behind a cut sheet is always the live face."""
         return True
 
     def outline(self, parameters: CutPaperParameters, width: int, height: int) -> Cover:
-        """Return the sheet less its holes."""
-        whole = 0 if parameters.trimmed == "face" else 255
-        cover = np.full((height, width), whole, np.uint8)
-        if parameters.trimmed == "face":
+        """Return the sheet, or what scissors left of it, less its holes."""
+        cover = np.zeros((height, width), np.uint8)
+        if parameters.covers == "sheet":
+            cover[:] = 255
+        else:
             words = Words.of(parameters.paper_seed, "face")
-            fill(cover, contour(parameters, FACE[:2], FACE[2:], words, width, height, TAPER), 255)
+            fill(cover, piece(parameters, parameters.covers, words, width, height), 255)
         for polygon in holes(parameters, width, height):
             fill(cover, polygon, 0)
         return cover
@@ -255,11 +267,12 @@ def holes(parameters: CutPaperParameters, width: int, height: int) -> list[NDArr
     """Return the outlines of the holes, N x 2 px of the parent each."""
     words = Words.of(parameters.paper_seed, "scissors")
     found = []
-    if parameters.cut != "mouth":
+    if parameters.cut in ("eyes", "both"):
         reach = parameters.hole / 2, parameters.hole * 0.3
         found += [contour(parameters, eye, reach, words, width, height) for eye in EYES]
-    if parameters.cut != "eyes":
-        found.append(contour(parameters, (0.0, parameters.mouth_drop), MOUTH, words, width, height))
+    if parameters.cut in ("mouth", "both"):
+        mouth = parameters.mouth_shift, parameters.mouth_drop
+        found.append(contour(parameters, mouth, MOUTH, words, width, height))
     return found
 
 
@@ -269,7 +282,7 @@ def _reach(parameters: ShapedParameters, width: int, height: int) -> float:
     return math.hypot(width, height) / 2 * scale + 2 * parameters.margin
 
 
-def _folds(parameters: FoldedPaperParameters, tall: float) -> tuple[list[float], list[float]]:
+def crease_lines(parameters: FoldedPaperParameters, tall: float) -> tuple[list[float], list[float]]:
     """Return places (mm from the middle) and angles (deg) of the folds of a sheet `tall` mm high."""
     words = Words.of(parameters.paper_seed, "folds")
     turn = math.radians(parameters.axis)
@@ -284,7 +297,7 @@ def _folds(parameters: FoldedPaperParameters, tall: float) -> tuple[list[float],
     return places, angles
 
 
-def _speckle(seed: int) -> NDArray[np.float32]:
+def speckle(seed: int) -> NDArray[np.float32]:
     """Return a coarse field 0 .. 1 by which worn ink is ragged."""
     words = Words.of(seed, "wear")
     values = [words.unit() for _ in range(24 * 24)]

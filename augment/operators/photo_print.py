@@ -60,7 +60,7 @@ P = TypeVar("P", bound=PhotoPrintParameters)
 class _PhotoPrint(SheetPhoto[P]):
     """A flat sheet that covers the face or a part of it."""
 
-    def worn(self, parameters: P) -> bool:
+    def live_beside(self, parameters: P) -> bool:
         """Whether the live face shows beside the sheet."""
         return parameters.part != "whole"
 

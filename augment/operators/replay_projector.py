@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facedata.augment.geometry import AimParameters, homography
 from facedata.augment.light import ONE
-from facedata.augment.operator import Image, quantity
+from facedata.augment.operator import quantity
 from facedata.augment.panel import PanelParameters
 from facedata.augment.replay import Replay, Scene
 from facedata.augment.textures import planckian
@@ -198,16 +198,19 @@ class ProjectorScene(Scene[ProjectorParameters]):
         return np.stack(lit, axis=1)
 
     def received(self) -> Light:
-        """Return the lamps' light on the wall."""
+        """Return the lamps' light on the wall, which is even: uint16, 1 x 1 x 3."""
         p = self.parameters
         lamp = planckian(p.room_temperature) / planckian(p.temperature)
-        level = np.clip(np.rint(lamp * self.ambient * ONE), 0, 65535).astype(np.uint16)
-        return np.broadcast_to(level, (self.height, self.width, 3)).copy()
+        level = np.clip(np.rint(lamp * self.ambient * ONE), 0, 65535)
+        return np.asarray(level, np.uint16).reshape(1, 1, 3)
 
-    def surroundings(self, image: Image) -> tuple[Floats, Light, float]:
-        """Return no frame, and the wall beside the raster."""
-        del image
-        return np.zeros(3), self.received(), 0.0
+    def case(self) -> tuple[Floats, float]:
+        """Return no frame."""
+        return np.zeros(3), 0.0
+
+    def behind(self) -> Light | None:
+        """Return the light of the wall beside the raster."""
+        return self.received()
 
 
 class ReplayProjector(Replay[ProjectorParameters]):

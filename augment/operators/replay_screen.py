@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.augment import display, glass
-from facedata.augment.camera import to_light
-from facedata.augment.geometry import room
-from facedata.augment.operator import Image, quantity
+from facedata.augment.geometry import room_cells
+from facedata.augment.operator import quantity
 from facedata.augment.panel import PanelParameters
 from facedata.augment.replay import Replay, Scene
 from facedata.augment.textures import planckian
@@ -201,9 +200,9 @@ class ScreenScene(Scene[ScreenParameters]):
         return np.repeat(gain[:, None], 3, axis=1)
 
     def received(self) -> Light:
-        """Return the light that the display's front mirrors and scatters."""
+        """Return the light that the display's front mirrors and scatters, coarse."""
         p = self.parameters
-        return glass.reflected(
+        return glass.reflected_cells(
             self.height,
             self.width,
             surface=p.surface,
@@ -217,16 +216,20 @@ class ScreenScene(Scene[ScreenParameters]):
             seed=p.room_seed,
         )
 
-    def surroundings(self, image: Image) -> tuple[Floats, Light, float]:
-        """Return the light of the case, of what is behind it, and the width of the case's frame in mm."""
+    def case(self) -> tuple[Floats, float]:
+        """Return the light of the case and the width of its frame in mm."""
         p = self.parameters
         lamp = planckian(p.room_temperature) / planckian(p.temperature)
+        return np.asarray(lamp * p.bezel_albedo * self.scattered, np.float64), p.bezel
+
+    def behind(self) -> Light | None:
+        """Return the light of the room, coarse, or None where the live person is behind the display."""
+        p = self.parameters
         if p.behind == "live":
-            behind = to_light(image)
-        else:
-            level = min(1.0, self.scattered * _WALLS)
-            behind = room(self.height, self.width, p.room_seed ^ 1, kelvin=p.room_temperature, level=level)
-        return np.asarray(lamp * p.bezel_albedo * self.scattered, np.float64), behind, p.bezel
+            return None
+        level = min(1.0, self.scattered * _WALLS)
+        seed, lamps = p.room_seed ^ 1, p.room_temperature
+        return room_cells(self.height, self.width, seed, kelvin=lamps, level=level)
 
 
 S = TypeVar("S", bound=ScreenParameters)
@@ -236,6 +239,10 @@ class ReplayScreen(Replay[S]):
     """Film the picture from a display."""
 
     scene = ScreenScene
+
+    def live_beside(self, parameters: S) -> bool:
+        """Whether the live person is seen beside the device."""
+        return parameters.behind == "live"
 
 
 class ReplayLcd(ReplayScreen[LcdParameters]):

@@ -9,7 +9,7 @@ over the batch, no branch on a value, and draws nothing.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import update_wrapper
 from types import FunctionType
 from typing import Any, ClassVar
@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedata.augment.draws import Draw
+from facedata.augment.landmarks import Face
 from facedata.augment.operator import Operator, Parameters
-from facedata.augment.policy import check_draws
+from facedata.augment.policy import check_draws, placed
 from facedata.augment.registry import find
 from facedata.datasets.errors import UsageError
 from facedata.datasets.words import Words
 
-__all__ = ["BatchedOperator", "Packed", "Params", "Size", "check_batch", "frame_of"]
+__all__ = ["BatchedOperator", "Packed", "Params", "Size", "check_batch", "frame_of", "with_faces"]
 
 Params = dict[str, Tensor]
 """Packed parameters: the first axis of every tensor is the batch."""
@@ -68,12 +69,22 @@ class BatchedOperator(nn.Module, ABC):
         check_draws(self.operator, self.given)
 
     def draw(
-        self, sample_ids: Sequence[str], seed: int, variant: int = 0, stage: int = 0
+        self,
+        sample_ids: Sequence[str],
+        seed: int,
+        variant: int = 0,
+        stage: int = 0,
+        faces: Sequence[Face | None] | None = None,
     ) -> list[Parameters]:
-        """Return each sample's parameters: those of step `stage` of a policy's chain of this operator."""
+        """Return each sample's parameters: those of step `stage` of a policy's chain of this operator.
+
+        `faces`, where they are known, decide where an attack that is cut to a face lies.
+        """
         return [
-            self.operator.sample(Words.of(seed, name, variant, stage, self.name), self.given)
-            for name in sample_ids
+            self.operator.sample(
+                Words.of(seed, name, variant, stage, self.name), {**placed(self.operator, face), **self.given}
+            )
+            for name, face in with_faces(sample_ids, faces)
         ]
 
     def pack(self, parameters: Sequence[Any], size: Size, device: torch.device | str | None = None) -> Params:
@@ -99,10 +110,11 @@ class BatchedOperator(nn.Module, ABC):
         *,
         size: Size,
         stage: int = 0,
+        faces: Sequence[Face | None] | None = None,
         device: torch.device | str | None = None,
     ) -> Params:
         """Return packed parameters, drawn for each sample from hash words."""
-        return self.pack(self.draw(sample_ids, seed, variant, stage), size, device)
+        return self.pack(self.draw(sample_ids, seed, variant, stage, faces), size, device)
 
     def forward(self, image: Tensor, params: Params) -> Tensor:
         """Return the pictures after the operator; those on which it does not show come back as they are."""
@@ -118,6 +130,15 @@ class BatchedOperator(nn.Module, ABC):
     @abstractmethod
     def render(self, image: Tensor, params: Params) -> Tensor:
         """Return the pictures, float32, B x 3 x H x W, sRGB-coded, after the operator."""
+
+
+def with_faces(
+    sample_ids: Sequence[str], faces: Sequence[Face | None] | None
+) -> Iterator[tuple[str, Face | None]]:
+    """Yield each sample with its face, or raise UsageError where their numbers differ."""
+    if faces is not None and len(faces) != len(sample_ids):
+        raise UsageError(f"{len(faces)} faces for {len(sample_ids)} samples; give one, or None, for each")
+    return zip(sample_ids, faces or [None] * len(sample_ids), strict=True)
 
 
 def frame_of(size: Size) -> tuple[int, int]:

@@ -7,9 +7,23 @@ from typing import Final
 
 from facedata.augment.adapters.torch.base import BatchedOperator
 from facedata.augment.adapters.torch.cameras import BatchedHandTrembling, BatchedLowResolution
+from facedata.augment.adapters.torch.captures import BatchedCapture
 from facedata.augment.adapters.torch.colour import BatchedColorDistortion, BatchedColorDiversity
+from facedata.augment.adapters.torch.masks import BatchedResinMask, BatchedSiliconeMask
 from facedata.augment.adapters.torch.prints import BatchedBlueNoiseHalftone, BatchedClusteredHalftone
+from facedata.augment.adapters.torch.replays import (
+    BatchedReplayLcd,
+    BatchedReplayOled,
+    BatchedReplayProjector,
+)
 from facedata.augment.adapters.torch.screens import BatchedMoirePattern, BatchedReflection
+from facedata.augment.adapters.torch.sheets import (
+    BatchedCurvedPaper,
+    BatchedCutPaper,
+    BatchedFoldedPaper,
+    BatchedInkjetPrint,
+    BatchedLaserPrint,
+)
 from facedata.augment.draws import Draw
 from facedata.augment.registry import find
 from facedata.datasets.errors import UsageError
@@ -25,6 +39,17 @@ _ALL: Final[tuple[type[BatchedOperator], ...]] = (
     BatchedClusteredHalftone,
     BatchedHandTrembling,
     BatchedLowResolution,
+    BatchedCapture,
+    BatchedReplayLcd,
+    BatchedReplayOled,
+    BatchedReplayProjector,
+    BatchedInkjetPrint,
+    BatchedLaserPrint,
+    BatchedCurvedPaper,
+    BatchedFoldedPaper,
+    BatchedCutPaper,
+    BatchedResinMask,
+    BatchedSiliconeMask,
 )
 
 BATCHED: Final[dict[str, type[BatchedOperator]]] = {module.name: module for module in _ALL}

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from facedata.augment.adapters.torch.base import BatchedOperator, Params, Size, frame_of
+from facedata.augment.adapters.torch.base import BatchedOperator, Params, Size, frame_of, with_faces
 from facedata.augment.adapters.torch.catalogue import BATCHED, batched
 from facedata.augment.adapters.torch.pixels import rounded
+from facedata.augment.landmarks import Face
 from facedata.augment.operator import Parameters
 from facedata.augment.policy import Policy, Step, load_policy
 from facedata.augment.task import species_of
@@ -55,9 +56,21 @@ class BatchedPolicy(nn.Module):
         for module in self.operators.values():
             module.compile(**options)
 
-    def draw(self, sample_ids: Sequence[str], seed: int, variant: int = 0) -> list[list[Step]]:
-        """Return the steps of each sample, as `facedata augment` records them."""
-        return [self.policy.draw(seed, name, variant)[1] for name in sample_ids]
+    def draw(
+        self,
+        sample_ids: Sequence[str],
+        seed: int,
+        variant: int = 0,
+        faces: Sequence[Face | None] | None = None,
+    ) -> list[list[Step]]:
+        """Return the steps of each sample, as `facedata augment` records them.
+
+        The command knows the face of a row with landmarks or a box; `facedata.augment.landmarks.known_face`
+        gives it for `faces`.
+        """
+        return [
+            self.policy.draw(seed, name, variant, face)[1] for name, face in with_faces(sample_ids, faces)
+        ]
 
     def attacks(self, steps: Sequence[Sequence[Step]], size: Size) -> list[str | None]:
         """Return the attack species that each sample becomes, None where its label is kept."""
@@ -82,10 +95,11 @@ class BatchedPolicy(nn.Module):
         variant: int = 0,
         *,
         size: Size,
+        faces: Sequence[Face | None] | None = None,
         device: torch.device | str | None = None,
     ) -> Stages:
         """Return packed steps, drawn for each sample from hash words."""
-        return self.pack(self.draw(sample_ids, seed, variant), size, device)
+        return self.pack(self.draw(sample_ids, seed, variant, faces), size, device)
 
     def forward(self, image: Tensor, stages: Stages) -> Tensor:
         """Return the pictures, B x 3 x H x W, floating, sRGB-coded in 0-1, after their chains."""
