@@ -1,20 +1,27 @@
 """Evidence: what is known of a sample, with its origin, as tasks, checks and people read it.
 
-    label       {value, origin}                     attack   {species, origin}
-    expression  {value, origin}
-    aus         [{au, name, intensity, grade, strength, region, origin}, ...]   those that show
+    label       {value, origin}       attack   {species, class, family, medium, called, origin}
+    expression  {value, origin}       valence, arousal, confidence
+    aus         [{au, name, region, side, intensity, grade, strength, origin}, ...]    those that show
     coded       [1, 2, ...]  the units that were coded at all; absent: those of them that do not show
-    steps       [{operator, parameters}]            what was rendered, in physical units
-    region      {boxes: [[x, y, width, height]], share, origin}   where the attack medium shows
-    face        [x, y, width, height]               picture  {width, height}
+    steps       [{operator, parameters}]     what was rendered, in physical units
+    signs       [{name, kind, where, values}]    what gives a medium away, or speaks for a live face: signs.py
+    region      {boxes: [[x, y, width, height]], share, edges, origin}    where the attack medium shows
+    attack_class  one of twelve        lineage  [real] or [forged, family, medium, species]
+    attributes  [{name, value, level, says}]    visible traits       parts    {eyes: box, ...}
+    questions   [{question, answer, ...}]    choices  four expressions, the shown one among them
+    face        [x, y, width, height]        picture  {width, height}
 
-Only what the row says goes in. `origin` is `truth` (rendered), `human` (a dataset's coders) or `detector`.
-Demographics are never taken up unless a task asks for them.
+Only what the row says goes in, and a key is missing where the row says nothing. `origin` is `truth` (rendered),
+`human` (a dataset's coders), `detector` (with `tool`; only where no human coded the face) or `adjudicated`.
+`side` is the person's own; a unit that is present without a grade has no intensity. What somebody felt or was
+asked to show is never taken for an expression. Age, gender and race come under `demographics`, and only those
+that are asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -22,40 +29,65 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.annotate.facs import ACTION_UNITS, EXPRESSIONS, grade
+from facedata.annotate.knowledge import knowledge, species
+from facedata.annotate.questions import choices_of, questions_of
+from facedata.annotate.signs import signs_of
 from facedata.datasets.sample import Sample
 
-__all__ = ["evidence_of", "region_of"]
+__all__ = ["DEMOGRAPHICS", "demographics_of", "evidence_of", "region_of"]
 
+DEMOGRAPHICS = ("age", "gender", "race")
 _SMALLEST = 0.002  # of the picture: specks of a mask are no place that one would point at
+_BARE = 0.3  # of a side of the picture that shows no medium: there the medium ends inside
+_PARTS = {"brows": (17, 27), "nose": (27, 36), "eyes": (36, 48), "mouth": (48, 68)}
+"""Points of iBUG's 68 by what they bound."""
+_SIDES = {"l": "left", "left": "left", "r": "right", "right": "right"}
 
 
-def evidence_of(
-    sample: Sample, mask: NDArray[np.uint8] | None = None, sensitive: tuple[str, ...] = ()
-) -> dict[str, Any]:
+def evidence_of(sample: Sample, mask: NDArray[np.uint8] | None = None) -> dict[str, Any]:
     """Return the evidence of a sample, JSON-ready; `mask`, uint8 H x W, is its layer of that name."""
-    origin = _origin(sample)
     found: dict[str, Any] = {"picture": {"width": sample.width, "height": sample.height}}
     if sample.label is not None:
-        found["label"] = {"value": sample.label, "origin": origin}
+        found["label"] = {"value": sample.label, "origin": _origin(sample, "label")}
     if sample.attack is not None:
-        found["attack"] = {"species": sample.attack, "origin": origin}
-    found |= _expression(sample, origin)
+        known = {"species": sample.attack, **species(sample.attack)}
+        found["attack"] = {**known, "origin": _origin(sample, "attack")}
+    found |= _classes(sample, found.get("attack", {}))
+    found |= _expression(sample)
     if sample.box is not None:
         found["face"] = [round(value, 1) for value in sample.box]
+    if sample.landmarks is not None and len(sample.landmarks) == 68:
+        found["parts"] = {name: _bounds(sample.landmarks[a:b]) for name, (a, b) in _PARTS.items()}
     if steps := _steps(sample.parameters):
         found["steps"] = steps
-    if mask is not None and sample.label == "spoof" and (region := region_of(mask)) is not None:
+    if sample.label == "live":
+        found["region"] = {"boxes": [], "share": 0.0, "edges": [], "origin": _origin(sample, "label")}
+    elif mask is not None and sample.label == "spoof" and (region := region_of(mask)) is not None:
         found["region"] = {**region, "origin": "truth"}
-    known = sample.attributes or {}
-    if asked := {name: known[name] for name in sensitive if known.get(name) is not None}:
-        found["demographics"] = asked
+    if (signs := signs_of(sample, found.get("region"))) is not None:
+        found["signs"] = signs
+    # what an attack's picture is of stays, but round it stands another scene in another light
+    levels = ("person",) if sample.label == "spoof" else ("person", "image")
+    if attributes := [one for one in _attributes(sample.attributes or {}) if one["level"] in levels]:
+        found["attributes"] = attributes
+    if questions := questions_of(found):
+        found["questions"] = questions
+    if "expression" in found:
+        found["choices"] = choices_of(found["expression"]["value"], sample.sample_id)
     return found
 
 
-def region_of(mask: NDArray[np.uint8]) -> dict[str, Any] | None:
-    """Return boxes (x, y, width, height; pixels) of a mask's connected parts, largest first, and its share.
+def demographics_of(sample: Sample, asked: Sequence[str]) -> dict[str, Any]:
+    """Return the demographics that a task asks for and the row states; nothing else reads them."""
+    known = sample.attributes or {}
+    return {name: known[name] for name in asked if name in DEMOGRAPHICS and known.get(name) is not None}
 
-    A pixel counts from half coverage on. None where nothing is covered.
+
+def region_of(mask: NDArray[np.uint8]) -> dict[str, Any] | None:
+    """Return boxes (x, y, width, height; pixels) of a mask's connected parts, largest first; share and edges.
+
+    A pixel counts from half coverage on. `edges` names the sides at which the picture shows something else.
+    None where nothing is covered.
     """
     covered = (mask >= 128).astype(np.uint8)
     count, _, stats, _ = cv2.connectedComponentsWithStats(covered, connectivity=8)
@@ -63,45 +95,121 @@ def region_of(mask: NDArray[np.uint8]) -> dict[str, Any] | None:
     boxes = [[int(value) for value in part[:4]] for part in parts if part[4] >= _SMALLEST * mask.size]
     if not boxes:
         return None
-    return {"boxes": boxes, "share": round(float(covered.mean()), 4)}
+    borders = {"upper": covered[0], "lower": covered[-1], "left": covered[:, 0], "right": covered[:, -1]}
+    edges = [name for name, pixels in borders.items() if 1 - float(pixels.mean()) >= _BARE]
+    return {"boxes": boxes, "share": round(float(covered.mean()), 4), "edges": edges}
 
 
-def _expression(sample: Sample, origin: str) -> dict[str, Any]:
+def _classes(sample: Sample, attack: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the class and the levels of the tree, where label and species tell them."""
+    if sample.label == "live":
+        return {"attack_class": "live", "lineage": ["real"]}
+    if sample.label != "spoof" or "family" not in attack:
+        return {}
+    levels = ["forged", attack["family"], attack["medium"]]
+    found: dict[str, Any] = {"lineage": [*levels, attack["known"]] if "/" in attack["known"] else levels}
+    parts = {step["parameters"].get("part", "whole") for step in _steps(sample.parameters)}
+    if "class" in attack:
+        found["attack_class"] = attack["class"] if parts <= {"whole"} else "partial-paper"
+    return found
+
+
+def _bounds(points: Sequence[tuple[float, float]]) -> list[float]:
+    (left, top), (right, bottom) = np.min(points, axis=0), np.max(points, axis=0)
+    return [round(float(value), 1) for value in (left, top, right - left, bottom - top)]
+
+
+def _expression(sample: Sample) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if sample.expression in EXPRESSIONS:
-        found["expression"] = {"value": sample.expression, "origin": origin}
+        found["expression"] = {"value": sample.expression, "origin": _origin(sample, "expression")}
     if sample.au_domain is not None:
-        found |= _action_units(sample.au or {}, sample.au_domain, origin)
+        origin = {"origin": _origin(sample, "au")}
+        sides = (sample.attributes or {}).get("au_side") or {}
+        found |= _action_units(sample.au or {}, sample.au_domain, sides, origin)
+    else:
+        found |= _detected(sample)
     measured = {name: getattr(sample, name) for name in ("valence", "arousal", "confidence")}
     return found | {name: value for name, value in measured.items() if value is not None}
 
 
-def _action_units(levels: Mapping[int, float | None], domain: tuple[int, ...], origin: str) -> dict[str, Any]:
-    present = sorted(au for au, level in levels.items() if level is None or level > 0)
+def _detected(sample: Sample) -> dict[str, Any]:
+    """Return the units that a detector says show, of the first tool by name that tells present from absent."""
+    tools = (sample.attributes or {}).get("detected") or {}
+    for name in sorted(tools):
+        told = tools[name]
+        if told.get("au_domain") and "au_present" in told:
+            levels = {int(au): level for au, level in (told.get("au") or {}).items()}
+            # a regressor's level of a unit that its classifier takes for absent, or of none, is no grade
+            present = {int(au): levels.get(int(au)) or None for au in told["au_present"]}
+            return _action_units(present, told["au_domain"], {}, {"origin": "detector", "tool": name})
+    return {}
+
+
+def _action_units(
+    levels: Mapping[int, float | None],
+    domain: Sequence[int],
+    sides: Mapping[str, str],
+    origin: Mapping[str, str],
+) -> dict[str, Any]:
+    present = sorted(au for au, level in levels.items() if (level is None or level > 0) and au in domain)
     return {
         "coded": sorted(domain),
         "absent": sorted(set(domain) - set(present)),
-        "aus": [_unit(au, levels[au], origin) for au in present],
+        "aus": [_unit(au, levels[au], sides.get(str(au), ""), origin) for au in present],
     }
 
 
-def _unit(au: int, level: float | None, origin: str) -> dict[str, Any]:
+def _unit(au: int, level: float | None, side: str, origin: Mapping[str, str]) -> dict[str, Any]:
     unit = ACTION_UNITS.get(au)
-    found: dict[str, Any] = {"au": au, "name": unit.name if unit else f"action unit {au}", "origin": origin}
+    found: dict[str, Any] = {"au": au, "name": unit.name if unit else f"action unit {au}", **origin}
     if unit:
         found["region"] = unit.region
+    if side.lower() in _SIDES:
+        found["side"] = _SIDES[side.lower()]
     if level is not None:
         letter, word = grade(level)
         found |= {"intensity": level, "grade": letter, "strength": word}
     return found
 
 
-def _origin(sample: Sample) -> str:
-    """Return where the row's labels come from; the rendered faces are known, a dataset's were coded."""
+def _attributes(stated: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = []
+    for name, table in knowledge("attributes").items():
+        value: Any = stated
+        for part in table["path"].split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        for word, look in _looks(value, table):
+            found.append({"name": name, "value": word, "level": table["level"], **look})
+    return found
+
+
+def _looks(value: Any, table: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return what a value looks like: its short name and phrases, by the table of its attribute."""
+    looks: list[dict[str, Any]] = []
+    if "each" in table and isinstance(value, Sequence) and not isinstance(value, str):
+        looks = [table["each"][one] for one in value if one in table["each"]]
+    elif isinstance(value, str) and value in table.get("values", {}):
+        looks = [table["values"][value]]
+    elif isinstance(value, int | float):
+        looks = [look for low, high, look in table.get("ranges", ()) if low <= value < high]
+    return [(look["short"], {"says": look["says"]}) for look in looks]
+
+
+def _origin(sample: Sample, field: str) -> str:
+    """Return where a field of the row comes from; the rendered faces are known, a dataset's were coded.
+
+    `attributes.origin` is one word for all of the row, or a word for each field.
+    """
     stated = (sample.attributes or {}).get("origin")
+    if isinstance(stated, Mapping):
+        stated = stated.get(field)
     if isinstance(stated, str):
         return stated
     rendered = sample.source is not None and sample.source.dataset == "facedata-demo"
+    # what an operator put before the camera is known, whoever coded the face
+    if field in ("label", "attack") and sample.label == "spoof" and sample.parent_id is not None:
+        rendered = True
     return "truth" if rendered else "human"
 
 

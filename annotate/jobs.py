@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.annotate.evidence import evidence_of
+from facedata.annotate.evidence import demographics_of, evidence_of
 from facedata.annotate.providers.base import Image, Request, Sampling
 from facedata.annotate.tasks import Task
 from facedata.datasets.canonical import identifier
@@ -51,12 +51,15 @@ class Jobs:
 
     def __iter__(self) -> Iterator[Job]:
         self.passed_over.clear()
+        masks = any("region" in (*task.needs, *task.uses) or "signs" in task.needs for task in self.tasks)
         for sample in self.dataset:
+            evidence = evidence_of(sample, self._mask(sample) if masks else None)
             for task in self.tasks:
-                yield from self._jobs(sample, task)
+                yield from self._jobs(sample, task, evidence)
 
-    def _jobs(self, sample: Sample, task: Task) -> Iterator[Job]:
-        evidence = evidence_of(sample, self._mask(sample, task), task.sensitive)
+    def _jobs(self, sample: Sample, task: Task, evidence: dict[str, Any]) -> Iterator[Job]:
+        if task.sensitive and (stated := demographics_of(sample, task.sensitive)):
+            evidence = {**evidence, "demographics": stated}
         if missing := task.missing(evidence):
             self.passed_over[task.name, missing[0]] += 1
             return
@@ -70,7 +73,7 @@ class Jobs:
             request = Request(system, prompt, images, task.response, sampling, task, evidence, stream)
             yield Job(sample, task, request, evidence, stream, draw)
 
-    def _mask(self, sample: Sample, task: Task) -> NDArray[np.uint8] | None:
+    def _mask(self, sample: Sample) -> NDArray[np.uint8] | None:
         if sample.label != "spoof":
             return None
         layer = next((layer for layer in sample.layers if layer.name == "mask"), None)

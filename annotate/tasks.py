@@ -15,18 +15,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateError, TemplateSyntaxError
 from jsonschema_rs import ValidationError as SchemaError
 from jsonschema_rs import validator_for
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from facedata.annotate.facs import ACTION_UNITS, EXPRESSIONS, grade
+from facedata.annotate.knowledge import knowledge, signs
+from facedata.annotate.sandbox import template
+from facedata.annotate.signs import filled
 from facedata.datasets.canonical import identifier
 from facedata.datasets.errors import UsageError
 from facedata.datasets.words import Words
 
 __all__ = ["CheckSpec", "Dialogue", "Task", "load_task", "stock_tasks"]
+
+
+Demographic = Literal["age", "gender", "race"]
 
 
 class _Model(BaseModel):
@@ -66,7 +71,9 @@ class Task(_Model):
     uses: tuple[str, ...] = ()
     """Keys of the evidence that the task looks at where a sample has them."""
     images: tuple[Literal["picture", "face"], ...] = ("picture",)
-    sensitive: tuple[Literal["age", "gender", "race"], ...] = ()
+    offers: tuple[Demographic, ...] = ()
+    """Demographics that the task can ask for; it does so where they are in `sensitive`."""
+    sensitive: tuple[Demographic, ...] = ()
     """Demographics that the task asks for on purpose; all others may not appear in its answers."""
     system: str = ""
     prompt: str
@@ -94,9 +101,18 @@ class Task(_Model):
         """The id of the response schema."""
         return identifier("schema", self.response)
 
+    def asking(self, *demographics: Demographic) -> Task:
+        """Return the task that asks for these demographics too, which it must offer."""
+        for name in demographics:
+            if name not in self.offers:
+                offered = ", ".join(self.offers) or "no demographics"
+                raise UsageError(f"task {self.name} does not ask for {name!r}; it offers {offered}")
+        return self.model_copy(update={"sensitive": tuple(sorted({*self.sensitive, *demographics}))})
+
     def looked_at(self, evidence: Mapping[str, Any]) -> dict[str, Any]:
         """Return the part of a sample's evidence that the task may see: nothing else can shape an answer."""
-        return {key: evidence[key] for key in ("picture", *self.needs, *self.uses) if key in evidence}
+        seen = ("picture", *self.needs, *self.uses, *(("demographics",) if self.sensitive else ()))
+        return {key: evidence[key] for key in seen if key in evidence}
 
     def missing(self, evidence: Mapping[str, Any]) -> list[str]:
         """Return the needed keys that a sample's evidence lacks."""
@@ -130,15 +146,17 @@ class Task(_Model):
     def _render(self, part: str, known: Mapping[str, Any], words: Words) -> str:
         return self._text(getattr(self, part), known, words.named(part)).strip()
 
-    def _text(self, template: str, known: Mapping[str, Any], words: Words) -> str:
+    def _text(self, text: str, known: Mapping[str, Any], words: Words) -> str:
+        picker = _Picker(words)
+        helpers = {"pick": picker, "say": picker.say, "shuffled": picker.shuffled, **_tables()}
         try:
-            return str(_template(template).render(**known, pick=_Picker(words), **_TABLES))
-        except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
+            return str(template(text).render(**known, **helpers))
+        except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
             raise UsageError(f"task {self.name}: a template failed: {error}; mend the task") from None
 
 
 class _Picker:
-    """`pick(a, b, ...)` in a template: one of its arguments, by hash words."""
+    """`pick(a, b, ...)` in a template: one of its arguments, by hash words; and its kin."""
 
     def __init__(self, words: Words) -> None:
         self._words = words
@@ -148,32 +166,36 @@ class _Picker:
             raise ValueError("pick() needs something to choose from")
         return self._words.choice(options)
 
+    def say(self, phrases: Sequence[str], values: Mapping[str, Any] | None = None) -> str:
+        """Return one of the phrases, with its gaps filled from `values`."""
+        return filled(self(*phrases), values or {})
 
-def _joined(items: Sequence[Any], last: str = "and") -> str:
-    """Return `a, b and c`."""
-    texts = [str(item) for item in items]
-    return f" {last} ".join([", ".join(texts[:-1]), texts[-1]]) if len(texts) > 1 else "".join(texts)
-
-
-_TABLES: dict[str, Any] = {"expressions": EXPRESSIONS, "action_units": ACTION_UNITS, "grade": grade}
+    def shuffled(self, items: Sequence[Any]) -> list[Any]:
+        """Return the items in an order by hash words (Fisher and Yates)."""
+        order = list(items)
+        for last in range(len(order) - 1, 0, -1):
+            other = self._words.integer(0, last)
+            order[last], order[other] = order[other], order[last]
+        return order
 
 
 @functools.cache
-def _environment() -> ImmutableSandboxedEnvironment:
-    # Texts for models and people, not for a browser: nothing is escaped here; the HTML report escapes.
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["joined"] = _joined
-    # The stock filter escapes for HTML, which would change the text of an answer.
-    environment.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
-    environment.globals.clear()
-    return environment
-
-
-@functools.lru_cache(maxsize=512)
-def _template(text: str) -> Any:
-    return _environment().from_string(text)
+def _tables() -> dict[str, Any]:
+    """Return what every template knows: see docs/annotate.md."""
+    return {
+        "expressions": EXPRESSIONS,
+        "faces": knowledge("expressions"),
+        "degrees": knowledge("degrees"),
+        "action_units": {
+            number: {"name": unit.name, "region": unit.region, **knowledge("action_units").get(number, {})}
+            for number, unit in ACTION_UNITS.items()
+        },
+        "attacks": knowledge("attacks"),
+        "traits": knowledge("attributes"),
+        "signs": signs(),
+        "cues": knowledge("cues"),
+        "grade": grade,
+    }
 
 
 def stock_tasks() -> dict[str, Path]:
@@ -202,7 +224,7 @@ def load_task(name: str | Path) -> Task:
         raise UsageError(f"{path}: {place}: {problem['msg']}") from None
     for place, text in _texts(task):
         try:
-            _template(text)
+            template(text)
         except TemplateSyntaxError as error:
             raise UsageError(f"{path}: {place}: line {error.lineno}: {error.message}") from None
     return task

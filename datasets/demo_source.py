@@ -60,7 +60,8 @@ class DemoItem:
             domain=face.shot.domain,
             box=tuple(round(value, 2) for value in face.box),
             landmarks=tuple((round(float(x), 2), round(float(y), 2)) for x, y in face.landmarks),
-            expression=face.shot.expression,
+            # units drawn at random are no expression
+            expression=None if face.shot.expression == "random" else face.shot.expression,
             au={unit: level for unit, level in face.au.items() if level > 0},
             au_domain=face.au_domain,
             attributes={

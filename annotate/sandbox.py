@@ -1,0 +1,124 @@
+"""Where templates and conditions of tasks run: Jinja with nothing that reaches out, loops on or fills the memory.
+
+A task's file may come from anybody. Its expressions see the values that they are given and a short list of
+filters. Attributes of Python objects are out of reach, loops run over given lists alone (there is no `range`,
+no macro and no recursion), and what multiplies texts is refused.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, nodes
+from jinja2.exceptions import SecurityError, TemplateSyntaxError, UndefinedError
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+__all__ = ["condition", "joined", "template", "value"]
+
+_FILTERS = (
+    "abs capitalize default first float int join last length list lower map max min reject rejectattr "
+    "replace reverse round select selectattr sort string sum title trim unique upper"
+).split()
+"""Of Jinja's own: none that pads, repeats, formats or looks up attributes of objects by name."""
+
+_TEXTS = ("lower", "upper", "capitalize", "startswith", "endswith", "strip", "split", "replace")
+"""Methods of texts that templates may call."""
+_MAPS = ("items", "keys", "values", "get")
+_LISTS = ("index", "count")
+_DEEPEST = 3  # loops within loops
+_LONGEST = 100_000  # characters that a text may grow to
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    intercepted_binops = frozenset(["*", "**", "%", "+"])
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Let values of maps through, and the few methods that texts and maps need."""
+        if not super().is_safe_attribute(obj, attr, value):
+            return False
+        if isinstance(obj, str):
+            return attr in _TEXTS
+        if isinstance(obj, dict):
+            return attr in _MAPS
+        if isinstance(obj, list | tuple):
+            return attr in _LISTS
+        return not callable(value)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Refuse what repeats a text, formats one or takes powers."""
+        texts = isinstance(left, str | list | tuple) or isinstance(right, str | list | tuple)
+        if operator == "**" or (texts and operator in ("*", "%")):
+            raise SecurityError(f"{operator} is not for templates")
+        if operator == "+" and isinstance(left, Sequence) and isinstance(right, Sequence):
+            if len(left) + len(right) > _LONGEST:
+                raise SecurityError("a text or list grows too long")
+        return super().call_binop(context, operator, left, right)
+
+
+def joined(items: Sequence[Any], last: str = "and") -> str:
+    """Return `a, b and c`."""
+    texts = [str(item) for item in items]
+    return f" {last} ".join([", ".join(texts[:-1]), texts[-1]]) if len(texts) > 1 else "".join(texts)
+
+
+def _sentence(text: str) -> str:
+    """Return a text with a capital at its start; unlike `capitalize` it leaves the rest (AU, LCD) alone."""
+    return text[:1].upper() + text[1:]
+
+
+@functools.cache
+def _environment() -> _Environment:
+    # Texts for models and people, not for a browser: nothing is escaped here; the HTML report escapes.
+    environment = _Environment(
+        undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters = {name: environment.filters[name] for name in _FILTERS} | {
+        "joined": joined,
+        "sentence": _sentence,
+        # Jinja's own escapes for HTML, which would change the text of an answer.
+        "json": lambda value: json.dumps(value, ensure_ascii=False),
+    }
+    environment.globals.clear()
+    return environment
+
+
+@functools.lru_cache(maxsize=1024)
+def template(text: str) -> Template:
+    """Return a compiled template; raise TemplateSyntaxError where it is none, or uses what is not for it."""
+    environment = _environment()
+    tree = environment.parse(text)
+    banned = (nodes.Macro, nodes.CallBlock, nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
+    for node in tree.find_all((*banned, nodes.For)):
+        if isinstance(node, banned) or (isinstance(node, nodes.For) and node.recursive):
+            kind = type(node).__name__.lower()
+            raise TemplateSyntaxError(f"{kind} is not for templates of tasks", node.lineno)
+    if _depth(tree) > _DEEPEST:
+        raise TemplateSyntaxError(f"more than {_DEEPEST} loops within each other", 1)
+    return environment.from_string(tree)
+
+
+def _depth(node: nodes.Node) -> int:
+    deepest = max((_depth(child) for child in node.iter_child_nodes()), default=0)
+    return deepest + isinstance(node, nodes.For)
+
+
+@functools.lru_cache(maxsize=1024)
+def _expression(text: str) -> Callable[..., Any]:
+    return _environment().compile_expression(text, undefined_to_none=False)
+
+
+def condition(text: str, **known: Any) -> bool:
+    """Return whether an expression holds; one about what is not known does not."""
+    try:
+        return bool(_expression(text)(**known))
+    except (UndefinedError, TypeError):
+        return False
+
+
+def value(text: str, **known: Any) -> Any:
+    """Return what an expression comes to."""
+    return _expression(text)(**known)
