@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from facedata.annotate.ask import Answered, Asker
 from facedata.annotate.checks.base import Answer
@@ -12,20 +12,30 @@ from facedata.annotate.jobs import Job
 from facedata.annotate.providers.base import Request
 from facedata.datasets.instructions import Check, Record
 
-__all__ = ["answer_job"]
+__all__ = ["Unanswered", "answer_job"]
 
 
-async def answer_job(job: Job, asker: Asker, *, repair: bool) -> Record | None:
-    """Return the record of a job, or None where no answer could be had: another run asks again.
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A job that got no answer, and why: another run asks again."""
+
+    sample_id: str
+    task: str
+    detail: str
+
+
+async def answer_job(job: Job, asker: Asker, *, repair: bool) -> Record | Unanswered:
+    """Return the record of a job, or why no answer could be had.
 
     An answer that fails a check is sent back once, with what was found. The better of the two is kept: a
     second answer that fails as well does not hide the first.
     """
     answered = await asker.ask(job.request)
-    if answered.outcome.status in ("rate-limited", "error"):
-        return None
-    answer, checks = judge(job, answered.outcome.text if answered.outcome.status != "blocked" else "")
-    if repair and _failures(checks) and answered.outcome.status in ("ok", "invalid"):
+    outcome = answered.outcome
+    if outcome.status in ("rate-limited", "error"):
+        return Unanswered(job.sample.sample_id, job.task.name, outcome.detail or outcome.status)
+    answer, checks = judge(job, outcome.text if outcome.status != "blocked" else "")
+    if repair and _failures(checks) and outcome.status in ("ok", "invalid"):
         mended = await _again(job, asker, answered, checks)
         if mended is not None:
             answered, answer, checks = mended

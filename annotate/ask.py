@@ -1,29 +1,33 @@
-"""Asking: many requests in flight, within a rate and a budget, each answer written down before it is read.
+"""Asking: within a rate and a budget, each answer written down before it is read.
 
 The journal answers what was asked before; a server's wish to wait holds every request; what may be worth
-another try is tried again, a little later each time. Cancelling loses nothing that came back.
+another try is tried again, a little later each time. When the run is to stop, no new request leaves and those
+under way are waited for.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
-from typing import TypeVar
+import contextlib
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from aiolimiter import AsyncLimiter
-from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result
 from tenacity.wait import wait_base, wait_random_exponential
 
 from facedata.annotate.providers.base import Outcome, Provider, Request
 from facedata.annotate.store import Store
+from facedata.datasets.errors import UsageError
 from facedata.datasets.instructions import Usage
 
-__all__ = ["Answered", "Asker", "Limits", "Spent", "in_flight"]
+__all__ = ["Answered", "Asker", "Limits", "Spent", "sum_usage"]
 
-Job = TypeVar("Job")
-Done = TypeVar("Done")
+_PATIENT = 4
+"""How many times as often as an error a "too many requests" is tried again: it comes right by waiting."""
+_GIVE_UP = 16  # requests in a row that a server failed to answer, at least: then it is down
+_STOPPED = Outcome(status="error", detail="not asked: the run was stopped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class Limits:
     tokens_per_minute: float | None = None
     budget: float | None = None
     attempts: int = 5
-    patience: float = 120.0
+    patience: float | None = 120.0
     """Seconds that one attempt may take."""
 
 
@@ -52,26 +56,50 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An outcome and how it was come by; `cost` is what this answer cost when it was paid for."""
+    """An outcome and how it was come by."""
 
     key: str
     outcome: Outcome
     attempts: int
-    cost: float | None
     from_journal: bool
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars that this answer cost when it was paid for."""
+        return self.outcome.cost
 
 
 class Asker:
-    """Asks one provider; one object serves a run."""
+    """Asks one provider; one object serves a run.
 
-    def __init__(self, provider: Provider, store: Store, limits: Limits) -> None:
+    `held`, where given, is handed every request that the journal cannot answer, and nothing is sent: that is
+    how a batch is gathered. `stop` is set when the run is to end, by this object or by others; `ended` says
+    why, where it was a server's answer.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        store: Store,
+        limits: Limits,
+        held: Callable[[str, Request], None] | None = None,
+    ) -> None:
+        if limits.budget is not None and provider.price is None:
+            raise UsageError(
+                f"the price of {provider.model!r} is not known, so a budget cannot be kept; "
+                "say it with --price IN,OUT (US dollars for a million tokens), or leave --budget out"
+            )
         self.provider = provider
         self.store = store
         self.limits = limits
         self.spent = Spent(cost=None if provider.price is None else 0.0)
-        self._gate = _Gate(limits)
-        self._reserved = 0.0
+        self.stop = asyncio.Event()
+        self.ended = ""
+        self._held = held
+        self._gate = _Gate(limits, self.stop)
+        self._purse = _Purse(limits.budget, self.spent)
         self._asking: dict[str, asyncio.Future[Answered]] = {}
+        self._failed_in_a_row = 0
 
     async def ask(self, request: Request) -> Answered:
         """Return the outcome of a request; one that two ask at the same time is sent once."""
@@ -84,72 +112,110 @@ class Asker:
             answered = await self._ask(key, request)
             future.set_result(answered)
             return answered
-        except BaseException:
-            future.cancel()
+        except Exception as error:
+            future.set_exception(error)
+            future.exception()  # seen: nobody else may be waiting for it
             raise
         finally:
+            future.cancel()  # of no effect where it is settled
             del self._asking[key]
 
     async def _ask(self, key: str, request: Request) -> Answered:
         if (known := self.store.get(key)) is not None:
             self.spent.from_journal += 1
-            return Answered(key, known, 1, self._cost(known), from_journal=True)
+            return Answered(key, known, 1, from_journal=True)
+        if self._held is not None:
+            self._held(key, request)
+            return Answered(
+                key,
+                Outcome(status="error", detail="no answer from the batch"),
+                0,
+                from_journal=False,
+            )
+        if self.stop.is_set():
+            return Answered(key, _STOPPED, 0, from_journal=False)
         expected = self.provider.estimate(request)
-        price = self.provider.price
-        worst = price.of(expected) if price else 0.0
-        budget = self.limits.budget
-        if budget is not None and (self.spent.cost or 0.0) + self._reserved + worst > budget:
-            return Answered(key, _over_budget(budget), 0, 0.0, from_journal=False)
-        self._reserved += worst
+        worst = self.provider.price.of(expected) if self.provider.price else 0.0
+        if not await self._purse.reserve(worst):
+            return Answered(key, self._purse.refusal, 0, from_journal=False)
         try:
             outcome, attempts = await self._try(key, request, expected)
         finally:
-            self._reserved -= worst
-        return Answered(key, outcome, attempts, self._cost(outcome), from_journal=False)
+            await self._purse.release(worst)
+        self._watch(outcome)
+        return Answered(key, outcome, attempts, from_journal=False)
 
     async def _try(self, key: str, request: Request, expected: Usage) -> tuple[Outcome, int]:
-        attempts = 0
+        attempts, last = 0, _STOPPED
 
         async def once() -> Outcome:
-            nonlocal attempts
+            nonlocal attempts, last
             await self._gate.pass_through(expected)
+            if self.stop.is_set():
+                return replace(last, retryable=False)
             attempts += 1
-            try:
-                async with asyncio.timeout(self.limits.patience):
-                    outcome = await self.provider.answer(request)
-            except TimeoutError:
-                detail = f"no answer within {self.limits.patience:g} s"
-                outcome = Outcome(status="error", detail=detail, retryable=True)
-            self.store.put(key, outcome)
-            self._count(outcome)
-            self._gate.heed(outcome)
-            return outcome
+            last = await self._send(key, request)
+            return last
 
         retrying = AsyncRetrying(
             retry=retry_if_result(lambda outcome: outcome.retryable),
-            stop=stop_after_attempt(self.limits.attempts),
+            stop=self._enough,
             wait=_AsTheServerWishes(),
+            sleep=self._gate.rest,
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
         outcome: Outcome = await retrying(once)
         self.spent.retried += max(0, attempts - 1)
         return outcome, attempts
 
-    def _count(self, outcome: Outcome) -> None:
-        spent, used = self.spent, outcome.usage
+    async def _send(self, key: str, request: Request) -> Outcome:
+        patience = self.limits.patience
+        try:
+            async with asyncio.timeout(patience):
+                outcome = await self.provider.answer(request)
+        except TimeoutError:
+            outcome = Outcome(status="error", detail=f"no answer within {patience:g} s", retryable=True)
+        outcome = replace(outcome, cost=self._cost(outcome))
+        self.store.put(key, request.question(), outcome)
+        self.count(outcome)
+        self._gate.heed(outcome)
+        return outcome
+
+    def _enough(self, state: RetryCallState) -> bool:
+        outcome = state.outcome.result() if state.outcome else _STOPPED
+        patient = _PATIENT if outcome.status == "rate-limited" else 1
+        return self.stop.is_set() or state.attempt_number >= self.limits.attempts * patient
+
+    def _watch(self, outcome: Outcome) -> None:
+        """End the run where asking on is of no use."""
+        self._failed_in_a_row = self._failed_in_a_row + 1 if outcome.retryable else 0
+        if outcome.fatal:
+            self.ended = outcome.detail
+        elif self._failed_in_a_row >= max(_GIVE_UP, 2 * self.limits.concurrency):
+            self.ended = f"{self._failed_in_a_row} requests in a row got no answer: {outcome.detail}"
+        if self.ended:
+            self.stop.set()
+
+    def count(self, outcome: Outcome) -> None:
+        """Add a fresh outcome to what was spent."""
+        spent = self.spent
         spent.asked += 1
-        spent.usage = Usage(
-            **{name: getattr(spent.usage, name) + getattr(used, name) for name in Usage.model_fields}
-        )
-        if (cost := self._cost(outcome)) is not None and spent.cost is not None:
-            spent.cost += cost
+        spent.usage = sum_usage(spent.usage, outcome.usage)
+        if outcome.cost is not None and spent.cost is not None:
+            spent.cost += outcome.cost
 
     def _cost(self, outcome: Outcome) -> float | None:
         return None if self.provider.price is None else self.provider.price.of(outcome.usage)
 
 
-def _over_budget(budget: float) -> Outcome:
-    return Outcome(status="error", detail=f"not asked: it could exceed the budget of {budget:g} USD")
+def sum_usage(one: Usage, other: Usage) -> Usage:
+    """Return the tokens of both."""
+    return Usage(
+        prompt=one.prompt + other.prompt,
+        output=one.output + other.output,
+        cached=one.cached + other.cached,
+        thoughts=one.thoughts + other.thoughts,
+    )
 
 
 class _AsTheServerWishes(wait_base):
@@ -163,30 +229,78 @@ class _AsTheServerWishes(wait_base):
         return 0.0 if outcome is not None and outcome.retry_after is not None else self._own(retry_state)
 
 
-class _Gate:
-    """Where requests wait for their turn."""
+class _Purse:
+    """The budget: what is spent, and what requests under way may come to at worst."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, budget: float | None, spent: Spent) -> None:
+        self._budget = budget
+        self._spent = spent
+        self._reserved: list[float] = []
+        self._released = asyncio.Condition()
+
+    @property
+    def refusal(self) -> Outcome:
+        """The outcome of what cannot be paid for."""
+        return Outcome(
+            status="error", detail=f"not asked: it could exceed the budget of {self._budget:g} USD"
+        )
+
+    async def reserve(self, worst: float) -> bool:
+        """Set `worst` US dollars aside, waiting for requests under way to come cheaper than feared."""
+        if self._budget is None:
+            return True
+        async with self._released:
+            while (self._spent.cost or 0.0) + sum(self._reserved) + worst > self._budget:
+                if not self._reserved:
+                    return False
+                await self._released.wait()
+            self._reserved.append(worst)
+        return True
+
+    async def release(self, worst: float) -> None:
+        """Give back what was set aside: the real cost is among what is spent."""
+        if self._budget is None:
+            return
+        async with self._released:
+            self._reserved.remove(worst)
+            self._released.notify_all()
+
+
+class _Gate:
+    """Where requests wait for their turn; `stop` lets everybody through at once, to go home."""
+
+    def __init__(self, limits: Limits, stop: asyncio.Event) -> None:
         requests, tokens = limits.requests_per_minute, limits.tokens_per_minute
         # A bucket of one second's worth: no burst at the start of a minute.
-        self._requests = (
-            None
-            if requests is None
-            else AsyncLimiter(max(1.0, requests / 60), max(1.0, requests / 60) * 60 / requests)
-        )
+        self._requests = None if requests is None else _bucket(requests)
         self._tokens = None if tokens is None else AsyncLimiter(tokens, 60)
         self._most_tokens = tokens
+        self._stop = stop
         self._closed_until = 0.0
 
     async def pass_through(self, expected: Usage) -> None:
         """Wait until a request of the expected size may be sent."""
         if self._requests is not None:
-            await self._requests.acquire()
+            await self._unless_stopped(self._requests.acquire())
         if self._tokens is not None and self._most_tokens is not None:
-            await self._tokens.acquire(min(expected.prompt + expected.output, self._most_tokens))
+            size = min(expected.prompt + expected.output, self._most_tokens)
+            await self._unless_stopped(self._tokens.acquire(size))
         loop = asyncio.get_running_loop()
-        while (wait := self._closed_until - loop.time()) > 0:
-            await asyncio.sleep(wait)
+        while (wait := self._closed_until - loop.time()) > 0 and not self._stop.is_set():
+            await self.rest(wait)
+
+    async def _unless_stopped(self, turn: Coroutine[Any, Any, None]) -> None:
+        waiting = {asyncio.ensure_future(turn), asyncio.ensure_future(self._stop.wait())}
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+
+    async def rest(self, seconds: float) -> None:
+        """Sleep, but not past the end of the run."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
 
     def heed(self, outcome: Outcome) -> None:
         """Hold everybody for as long as a server asked to be left alone."""
@@ -195,25 +309,6 @@ class _Gate:
             self._closed_until = max(self._closed_until, until)
 
 
-async def in_flight(
-    jobs: Iterable[Job], work: Callable[[Job], Awaitable[Done]], width: int
-) -> AsyncIterator[Done]:
-    """Yield what `work` makes of each job, `width` at a time, as they come.
-
-    A job is taken when there is room for it.
-    """
-    running: set[asyncio.Task[Done]] = set()
-    waiting = iter(jobs)
-    try:
-        while True:
-            for job in itertools.islice(waiting, width - len(running)):
-                running.add(asyncio.ensure_future(work(job)))
-            if not running:
-                return
-            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                yield task.result()
-    finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+def _bucket(per_minute: float) -> AsyncLimiter:
+    size = max(1.0, per_minute / 60)
+    return AsyncLimiter(size, size * 60 / per_minute)

@@ -59,7 +59,7 @@ def compose(
         response_id=outcome.response_id,
         usage=outcome.usage,
         cost=answered.cost,
-        outcome=outcome.status,
+        outcome="invalid" if outcome.status == "ok" and answer.response is None else outcome.status,
     )
     structured = answer.response if isinstance(answer.response, dict) else {}
     return Record(

@@ -86,10 +86,13 @@ class Jobs:
     def _image(self, sample: Sample, role: str) -> Image:
         read = partial(self.dataset.read, sample.image)
         if role == "face" and sample.box is not None:
+            margin = 1 + 2 * _MARGIN
+            crop = (int(margin * sample.box[2]) + 1, int(margin * sample.box[3]) + 1)
+            size = (min(sample.width, crop[0]), min(sample.height, crop[1]))
             return Image(
-                identifier("face", sample.content_hash, sample.box), partial(_face, read, sample.box)
+                identifier("face", sample.content_hash, sample.box), partial(_face, read, sample.box), size
             )
-        return Image(sample.content_hash, read)
+        return Image(sample.content_hash, read, (sample.width, sample.height))
 
 
 def _numbered(sampling: Sampling, draw: int) -> Sampling:

@@ -7,22 +7,29 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from facedata.annotate.answering import answer_job
-from facedata.annotate.ask import Asker, Limits, Spent, in_flight
+from facedata.annotate.answering import Unanswered, answer_job
+from facedata.annotate.ask import Asker, Limits, Spent
+from facedata.annotate.batch import BatchProvider, ask_in_batches
+from facedata.annotate.flight import in_flight, interruptible
 from facedata.annotate.jobs import Job, Jobs
-from facedata.annotate.providers.base import Provider, Sampling
+from facedata.annotate.providers.base import Provider, Request, Sampling
 from facedata.annotate.spool import Spool
 from facedata.annotate.store import Store
 from facedata.annotate.tasks import Task
 from facedata.datasets.dataset import Dataset
-from facedata.datasets.errors import SourceError
+from facedata.datasets.errors import ServiceError, SourceError
 from facedata.datasets.instructions import Record, Usage
 
 __all__ = ["Asking", "Plan", "Tally", "ask_all", "plan", "settings"]
 
 _BUFFER = 256  # records written to the spool at once
+_MOST_PROBLEMS = 20
+
+
+def _silent(message: str) -> None:
+    del message
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,8 @@ class Asking:
     """How to ask: `seed` decides wordings, `draws` how many answers each question gets.
 
     `journal` is the file of answers that were paid for, None to keep none; `again` names outcomes in it that
-    are asked anew. `repair` sends a failed answer back once.
+    are asked anew. `repair` sends a failed answer back once. `batch` sends jobs instead of single requests,
+    and looks after them every `poll` seconds. `tell` is given lines for people.
     """
 
     seed: int = 0
@@ -40,12 +48,19 @@ class Asking:
     journal: Path | None = None
     again: tuple[str, ...] = ()
     repair: bool = True
+    batch: bool = False
+    poll: float = 30.0
     progress: Callable[[int, int], None] | None = None
+    tell: Callable[[str], None] = _silent
 
 
 @dataclass(slots=True)
 class Plan:
-    """What a run would ask, and what of it the journal answers already; tokens and US dollars of the rest."""
+    """What a run would ask, and what of it the journal answers already.
+
+    `usage` and `cost`, US dollars, are of the rest, at most: prompts as they are estimated, outputs as long
+    as they may be. `cost` is None where no price is known.
+    """
 
     requests: int = 0
     in_journal: int = 0
@@ -56,10 +71,14 @@ class Plan:
 
 @dataclass(slots=True)
 class Tally:
-    """What a run came to: records by status, jobs without an answer, samples passed over, what was spent."""
+    """What a run came to: records by status, jobs without an answer, samples passed over, what was spent.
+
+    `problems` are the first few jobs without an answer.
+    """
 
     by_status: Counter[str] = field(default_factory=Counter)
     unanswered: int = 0
+    problems: list[Unanswered] = field(default_factory=list)
     passed_over: Counter[tuple[str, str]] = field(default_factory=Counter)
     spent: Spent = field(default_factory=Spent)
 
@@ -69,7 +88,8 @@ def plan(dataset: Dataset, tasks: Sequence[Task], provider: Provider, asking: As
     found = Plan()
     jobs = _jobs(dataset, tasks, asking)
     totals: Counter[str] = Counter()
-    with Store(asking.journal, asking.again) as store:
+    journal = asking.journal if asking.journal is not None and asking.journal.exists() else None
+    with Store(journal, asking.again) as store:
         for job in jobs:
             found.requests += 1
             if store.get(job.request.key(provider)) is not None:
@@ -85,43 +105,99 @@ def plan(dataset: Dataset, tasks: Sequence[Task], provider: Provider, asking: As
 def ask_all(
     dataset: Dataset, tasks: Sequence[Task], provider: Provider, asking: Asking, spool: Spool
 ) -> Tally:
-    """Ask everything and put the records into `spool`; stopped at any point, what was answered is kept."""
+    """Ask everything and put the records into `spool`; stopped at any point, what was answered is kept.
+
+    Raises SourceError where no sample has what the tasks need, ServiceError where the provider's answer ends
+    the run, and KeyboardInterrupt once what was under way at a Ctrl-C has landed in the journal.
+    """
     return asyncio.run(_ask_all(dataset, tasks, provider, asking, spool))
 
 
 async def _ask_all(
     dataset: Dataset, tasks: Sequence[Task], provider: Provider, asking: Asking, spool: Spool
 ) -> Tally:
-    tally, jobs = Tally(), _jobs(dataset, tasks, asking)
-    buffer: list[Record] = []
-    expected, done = len(dataset) * len(tasks) * asking.draws, 0
     with Store(asking.journal, asking.again) as store:
-        asker = Asker(provider, store, asking.limits)
-
-        async def work(job: Job) -> Record | None:
-            return await answer_job(job, asker, repair=asking.repair)
-
         try:
-            async for record in in_flight(jobs, work, asking.limits.concurrency):
-                done += 1
-                if record is None:
-                    tally.unanswered += 1
-                else:
-                    tally.by_status[record.status] += 1
-                    buffer.append(record)
-                if len(buffer) >= _BUFFER:
-                    spool.add(buffer)
-                    buffer.clear()
-                if asking.progress:
-                    asking.progress(done + sum(jobs.passed_over.values()) * asking.draws, expected)
+            run = _Run(dataset, tasks, asking, Asker(provider, store, asking.limits), spool)
+            with interruptible(run.asker.stop, run.stopping) as interrupted:
+                if asking.batch:
+                    await run.batches(store)
+                if not run.asker.stop.is_set():
+                    await run.records(store)
+            if interrupted():
+                raise KeyboardInterrupt
         finally:
             await provider.close()
-        spool.add(buffer)
-        tally.spent = asker.spent
-    tally.passed_over = jobs.passed_over
-    if not done:
-        raise SourceError(_nothing_to_ask(jobs.passed_over, tasks))
-    return tally
+    if run.asker.ended:
+        raise ServiceError(f"{run.asker.ended}; what was answered is kept, run again once this is mended")
+    if not run.done:
+        raise SourceError(_nothing_to_ask(run.tally.passed_over, tasks))
+    return run.tally
+
+
+@dataclass(slots=True)
+class _Run:
+    dataset: Dataset
+    tasks: Sequence[Task]
+    asking: Asking
+    asker: Asker
+    spool: Spool
+    tally: Tally = field(default_factory=Tally)
+    done: int = 0
+
+    def stopping(self) -> None:
+        self.asking.tell("stopping once the requests under way are answered; Ctrl-C again gives them up")
+
+    async def batches(self, store: Store) -> None:
+        await ask_in_batches(
+            lambda: _jobs(self.dataset, self.tasks, self.asking),
+            cast(BatchProvider, self.asker.provider),
+            store,
+            self.asking.limits,
+            repair=self.asking.repair,
+            poll=self.asking.poll,
+            asker=self.asker,
+            tell=self.asking.tell,
+        )
+
+    async def records(self, store: Store) -> None:
+        jobs, asking = _jobs(self.dataset, self.tasks, self.asking), self.asking
+        asker = self.asker
+        if asking.batch:  # from the journal alone: what the jobs did not answer stays unanswered
+            asker = Asker(asker.provider, store, asking.limits, held=_left_to_a_batch)
+        buffer: list[Record] = []
+        expected = len(self.dataset) * len(self.tasks) * asking.draws
+
+        async def work(job: Job) -> Record | Unanswered:
+            return await answer_job(job, asker, repair=asking.repair)
+
+        async for result in in_flight(jobs, work, asking.limits.concurrency, self.asker.stop):
+            self.done += 1
+            if isinstance(result, Unanswered):
+                self._missed(result)
+            else:
+                self.tally.by_status[result.status] += 1
+                buffer.append(result)
+            if len(buffer) >= _BUFFER:
+                self.spool.add(buffer)
+                buffer.clear()
+            if asking.progress:
+                asking.progress(self.done + sum(jobs.passed_over.values()) * asking.draws, expected)
+        self.spool.add(buffer)
+        self.tally.spent = self.asker.spent
+        if asking.batch:
+            self.tally.spent.from_journal = max(0, asker.spent.from_journal - self.asker.spent.asked)
+        self.tally.passed_over = jobs.passed_over
+
+    def _missed(self, missed: Unanswered) -> None:
+        self.tally.unanswered += 1
+        if len(self.tally.problems) < _MOST_PROBLEMS:
+            self.tally.problems.append(missed)
+
+
+def _left_to_a_batch(key: str, request: Request) -> None:
+    """Send nothing: a batch had its turn."""
+    del key, request
 
 
 def _jobs(dataset: Dataset, tasks: Sequence[Task], asking: Asking) -> Jobs:

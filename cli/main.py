@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from facedata import __version__
 from facedata.cli import (
+    annotate,
     augment,
     diff,
     edit,
@@ -58,6 +59,7 @@ app = typer.Typer(
 app.command("ingest")(ingest.ingest)
 app.command("join")(join.join)
 app.command("augment")(augment.augment)
+app.add_typer(annotate.app, name="annotate")
 app.command("info")(info.info)
 app.command("validate")(validate.validate)
 app.command("report")(report.report)

@@ -5,14 +5,23 @@
     ├── SourceError       input that cannot be used at all (no such folder, empty list) exit 1
     │   └── PictureError  one picture that cannot be read: it is quarantined, not fatal
     ├── DatasetError      a dataset on disk that is damaged, half written or too new    exit 1
-    └── TargetError       an output that cannot be written (occupied, full, read-only)  exit 1
+    ├── TargetError       an output that cannot be written (occupied, full, read-only)  exit 1
+    └── ServiceError      a server that will answer nothing (wrong key, no such model)  exit 1
 
 A message names the thing, the place and the mend, in one line.
 """
 
 from __future__ import annotations
 
-__all__ = ["DatasetError", "FacedataError", "PictureError", "SourceError", "TargetError", "UsageError"]
+__all__ = [
+    "DatasetError",
+    "FacedataError",
+    "PictureError",
+    "ServiceError",
+    "SourceError",
+    "TargetError",
+    "UsageError",
+]
 
 
 class FacedataError(Exception):
@@ -53,3 +62,7 @@ class DatasetError(FacedataError):
 
 class TargetError(FacedataError):
     """An output that cannot be written."""
+
+
+class ServiceError(FacedataError):
+    """A server that will answer nothing, whatever it is asked."""

@@ -23,10 +23,14 @@ OutcomeStatus = Literal["ok", "blocked", "truncated", "invalid", "rate-limited",
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture to send: its hash is part of the request; `read` gives its bytes, JPEG, PNG or WebP."""
+    """A picture to send: its hash is part of the request; `read` gives its bytes, JPEG, PNG or WebP.
+
+    `size` is (width, height), pixels, as far as it is known without reading: its price hangs on it.
+    """
 
     sha256: str
     read: Callable[[], bytes] = field(compare=False, repr=False)
+    size: tuple[int, int] | None = field(default=None, compare=False)
 
 
 def media_type(data: bytes) -> str:
@@ -66,16 +70,15 @@ class Request:
 
     def key(self, provider: Provider) -> str:
         """Return the hash of exactly what is sent, to whom, and how: the cache's key."""
-        return identifier(
-            "request",
-            provider.settings(),
-            self.system,
-            self.prompt,
-            [image.sha256 for image in self.images],
-            self.schema,
-            self.sampling.to_json(),
-            provider.extra_key(self),
-        )
+        return identifier("request", provider.settings(), *self._asked(), provider.extra_key(self))
+
+    def question(self) -> str:
+        """Return the hash of what is asked, whoever answers: what recorded answers are found by."""
+        return identifier("question", *self._asked())
+
+    def _asked(self) -> tuple[Any, ...]:
+        images = [image.sha256 for image in self.images]
+        return self.system, self.prompt, images, self.schema, self.sampling.to_json()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,8 @@ class Outcome:
     """What came back. `text` is the answer as it came, kept even where it cannot be used.
 
     `detail` says why it is not ok, without any key or header; `retry_after`, s, is the server's own wish.
+    `fatal`: every other request would fail the same way (wrong key, no such model), so the run ends. `cost`,
+    US dollars, is what the answer cost when it was paid for, None where no price is known.
     """
 
     status: OutcomeStatus
@@ -93,6 +98,8 @@ class Outcome:
     detail: str = ""
     retry_after: float | None = None
     retryable: bool = False
+    fatal: bool = False
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +114,7 @@ class Price:
         """Return the cost of one request, US dollars."""
         cached = self.prompt if self.cached is None else self.cached
         paid = (usage.prompt - usage.cached) * self.prompt + usage.cached * cached
-        return (paid + (usage.output + usage.thoughts) * self.output) / 1e6
+        return (paid + usage.output * self.output) / 1e6  # thoughts are among the output
 
 
 class Provider(Protocol):

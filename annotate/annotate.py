@@ -1,0 +1,67 @@
+"""`facedata annotate TASK DATASET -o DATASET`, as a function."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from facedata.annotate.providers.base import Provider
+from facedata.annotate.run import Asking, Tally, ask_all, settings
+from facedata.annotate.spool import Spool
+from facedata.annotate.tasks import Task
+from facedata.annotate.write import check_target, write_annotated
+from facedata.datasets.dataset import Dataset
+from facedata.datasets.engine import Options, Result
+from facedata.datasets.errors import SourceError, TargetError
+
+__all__ = ["Annotated", "annotate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Annotated:
+    """What a run came to; `result` is the dataset that was written."""
+
+    tally: Tally
+    result: Result
+
+
+def annotate(
+    source: Path | str,
+    tasks: Sequence[Task],
+    target: Path,
+    provider: Provider,
+    asking: Asking | None = None,
+    options: Options | None = None,
+) -> Annotated:
+    """Ask `tasks` of every sample of the dataset at `source` and write the records as the dataset `target`.
+
+    Raises SourceError where not one question was answered; answers that came are in the journal all the same.
+    """
+    asking, options = asking or Asking(), options or Options()
+    dataset = Dataset.open(source)
+    check_target(target, options)
+    try:
+        target.absolute().parent.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.absolute().parent)
+    except OSError as error:
+        raise TargetError(f"cannot write to {target}: {error.strerror or error}; choose another -o") from None
+    with scratch as folder:
+        spool = Spool(Path(folder, "records"))
+        try:
+            tally = ask_all(dataset, tasks, provider, asking, spool)
+            if not tally.by_status:
+                raise SourceError(_nothing_answered(tally))
+            result = write_annotated(
+                dataset, spool, target, settings(tasks, provider, asking), asking.seed, options, tally
+            )
+        finally:
+            spool.close()
+    return Annotated(tally, result)
+
+
+def _nothing_answered(tally: Tally) -> str:
+    first = tally.problems[0]
+    more = f" (and {tally.unanswered - 1} more)" if tally.unanswered > 1 else ""
+    return f"nothing was answered: sample {first.sample_id}, task {first.task}: {first.detail}{more}"

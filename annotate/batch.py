@@ -1,0 +1,192 @@
+"""Batch mode: everything that the journal cannot answer goes to the server in jobs, at half the price.
+
+A job is written into the journal before it is sent, with the keys of its requests, and its answers are put
+there when it is done. A run that was stopped finds its jobs again by their names, or by their labels where it
+was stopped before it knew the name, and nothing is sent twice. The records are then made from the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from facedata.annotate.answering import answer_job
+from facedata.annotate.ask import Asker, Limits
+from facedata.annotate.flight import in_flight
+from facedata.annotate.jobs import Job
+from facedata.annotate.providers.base import Outcome, Provider, Request
+from facedata.annotate.store import Batch, Store
+from facedata.datasets.canonical import identifier
+from facedata.datasets.errors import ServiceError, UsageError
+
+__all__ = ["BatchProvider", "Fetched", "ask_in_batches"]
+
+_ROUNDS = 2  # the questions, and what checks found wrong with the answers
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a finished job holds: outcomes by request key, and what is wrong with the rest of its rows."""
+
+    outcomes: Mapping[str, Outcome]
+    problems: Sequence[str] = ()
+
+
+class BatchProvider(Provider, Protocol):
+    """A provider that also takes jobs of many requests."""
+
+    @property
+    def batch_bytes(self) -> int:
+        """The largest job, bytes as sent."""
+        ...
+
+    def batch_row(self, key: str, request: Request) -> tuple[Any, int]:
+        """Return a request as a row of a job, and its size, bytes as sent."""
+        ...
+
+    async def submit(self, label: str, rows: Sequence[Any]) -> str:
+        """Send a job and return its name; raise ServiceError where it is refused."""
+        ...
+
+    async def find(self, label: str) -> str | None:
+        """Return the name of the job that was sent under a label, None where none arrived."""
+        ...
+
+    async def fetch(self, name: str, keys: Sequence[str]) -> Fetched | None:
+        """Return the outcomes of a finished job, None while it runs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    key: str
+    question: str
+    row: Any
+
+
+async def ask_in_batches(
+    jobs: Callable[[], Iterable[Job]],
+    provider: BatchProvider,
+    store: Store,
+    limits: Limits,
+    *,
+    repair: bool,
+    poll: float,
+    asker: Asker,
+    tell: Callable[[str], None],
+) -> None:
+    """Put the answers to everything that `jobs` ask into the journal, asking the server every `poll` s.
+
+    What was spent is counted at `asker`, whose `stop` ends the wait; jobs that run go on at the server.
+    """
+    if store.path is None:
+        raise UsageError("batch mode needs a journal, to find its jobs again; give --journal")
+    errand = _Errand(provider, store, asker, poll, tell)
+    await errand.fetch_open()
+    for _ in range(_ROUNDS if repair else 1):
+        if asker.stop.is_set() or not await errand.send_missing(jobs(), limits, repair=repair):
+            return
+        await errand.fetch_open()
+
+
+@dataclass(slots=True)
+class _Errand:
+    provider: BatchProvider
+    store: Store
+    asker: Asker
+    poll: float
+    tell: Callable[[str], None]
+    feared: float = 0.0  # US dollars that what was sent may come to
+
+    async def send_missing(self, jobs: Iterable[Job], limits: Limits, *, repair: bool) -> bool:
+        """Send what the journal cannot answer; whether there was anything."""
+        held: list[_Row] = []
+        seen: set[str] = set()
+        size, sent = 0, False
+
+        def hold(key: str, request: Request) -> None:
+            nonlocal size
+            if key not in seen and self._affordable(request, limits.budget):
+                seen.add(key)
+                row, length = self.provider.batch_row(key, request)
+                held.append(_Row(key, request.question(), row))
+                size += length
+
+        gatherer = Asker(self.provider, self.store, replace(limits, budget=None), held=hold)
+
+        async def gather(job: Job) -> None:
+            await answer_job(job, gatherer, repair=repair)
+
+        async for _ in in_flight(jobs, gather, 1, self.asker.stop):
+            if size >= 0.7 * self.provider.batch_bytes:
+                await self._send(held)
+                held.clear()
+                size, sent = 0, True
+        if held and not self.asker.stop.is_set():
+            await self._send(held)
+            sent = True
+        return sent
+
+    def _affordable(self, request: Request, budget: float | None) -> bool:
+        if budget is None or self.provider.price is None:
+            return True
+        worst = self.provider.price.of(self.provider.estimate(request))
+        if self.feared + worst > budget:
+            return False
+        self.feared += worst
+        return True
+
+    async def _send(self, rows: Sequence[_Row]) -> None:
+        asked = [(row.key, row.question) for row in rows]
+        label = f"facedata-{identifier('batch', [row.key for row in rows])[:24]}"
+        self.store.begin_batch(label, self._owner(), asked)
+        name = await self.provider.submit(label, [row.row for row in rows])
+        self.store.name_batch(label, name)
+        self.tell(f"sent batch {name} of {len(rows)} requests")
+
+    async def fetch_open(self) -> None:
+        """Wait for every job that was sent, and put its answers into the journal."""
+        waiting = self.store.open_batches(self._owner())
+        while waiting and not self.asker.stop.is_set():
+            waiting = [batch for batch in waiting if not await self._fetch(batch)]
+            if waiting:
+                await self._rest()
+
+    async def _fetch(self, batch: Batch) -> bool:
+        """Return whether a job is over."""
+        name = batch.name or await self.provider.find(batch.label)
+        if name is None:  # stopped before it was sent
+            self.store.end_batch(batch.label)
+            return True
+        try:
+            fetched = await self.provider.fetch(name, [key for key, _ in batch.asked])
+        except ServiceError:
+            self.store.end_batch(batch.label)  # it failed as a whole: its requests are free to be sent again
+            raise
+        if fetched is None:
+            return False
+        questions = dict(batch.asked)
+        for key, outcome in fetched.outcomes.items():
+            price = self.provider.price
+            paid = replace(outcome, cost=None if price is None else price.of(outcome.usage))
+            self.store.put(key, questions[key], paid)
+            self.asker.count(paid)
+        self.store.end_batch(batch.label)
+        lost = len(questions) - len(fetched.outcomes)
+        self.tell(
+            f"batch {name}: {len(fetched.outcomes)} answers" + (f", {lost} without one" if lost else "")
+        )
+        for problem in fetched.problems[:5]:
+            self.tell(f"batch {name}: {problem}")
+        return True
+
+    async def _rest(self) -> None:
+        try:
+            await asyncio.wait_for(self.asker.stop.wait(), self.poll)
+        except TimeoutError:
+            return
+
+    def _owner(self) -> str:
+        return identifier("provider", self.provider.settings())
