@@ -17,6 +17,12 @@ KINDS = {
     "folder": "folder:Folder",
     "webdataset": "webdataset:WebDataset",
     "list": "lists:Lists",
+    "llava": "chat:Llava",
+    "llama-factory": "chat:LlamaFactory",
+    "ms-swift": "chat:MsSwift",
+    "trl": "chat:Trl",
+    "qwen-vl": "chat:QwenVl",
+    "sharegpt": "chat:ShareGpt",
 }
 """Where each kind is, by the name that `--to` takes: `module:class`."""
 
