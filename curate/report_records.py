@@ -25,7 +25,7 @@ _SIDE = 192  # pixels of a thumbnail's longer side
 
 @dataclass(frozen=True, slots=True)
 class ShownRecord:
-    """One record; `picture` is a data address, `turns` are role and text, `evidence` is JSON for people."""
+    """One record; `picture` is a data address, `turns` are role and text, `evidence` has a line a label."""
 
     record_id: str
     sample_id: str
@@ -78,13 +78,17 @@ def _shown(dataset: Dataset, record: Record) -> ShownRecord:
         by=printable(f"{made.provider} {made.answered_by or made.model}"),
         picture=_thumbnail(dataset, record),
         turns=[(turn.role, "\n".join(map(printable, turn.text().split("\n")))) for turn in record.messages],
-        evidence=json.dumps(record.evidence, ensure_ascii=False, indent=1, default=str),
+        evidence="\n".join(
+            f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in record.evidence.items()
+        ),
         checks=[(check.rule, check.status, printable(check.detail)) for check in record.checks],
     )
 
 
 def _thumbnail(dataset: Dataset, record: Record) -> str | None:
-    references = [part.image.path for turn in record.messages for part in turn.content if part.image is not None]
+    references = [
+        part.image.path for turn in record.messages for part in turn.content if part.image is not None
+    ]
     if not references:  # a blocked record has no conversation
         return None
     try:

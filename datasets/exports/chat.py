@@ -94,7 +94,9 @@ class QwenVl(Instructions):
 
     name = "qwen-vl"
     title = "instructions for Qwen-VL's finetuning code; boxes as [x1, y1, x2, y2] in pixels"
-    loading = "Qwen-VL: an entry of `data_dict` with `annotation_path` SPLIT.json and `data_path` this folder."
+    loading = (
+        "Qwen-VL: an entry of `data_dict` with `annotation_path` SPLIT.json and `data_path` this folder."
+    )
 
     def conversation(self, record: Record, images: Sequence[str]) -> dict[str, Any]:
         """Return one entry."""
@@ -155,7 +157,9 @@ rows = rows.cast_column("images", List(Image()))
         messages = []
         for turn in record.messages:
             parts: list[dict[str, str]] = [
-                {"type": "image"} if part.image is not None else {"type": "text", "text": plain(part.text or "")}
+                {"type": "image"}
+                if part.image is not None
+                else {"type": "text", "text": plain(part.text or "")}
                 for part in turn.content
             ]
             messages.append({"role": turn.role, "content": parts})

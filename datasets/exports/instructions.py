@@ -168,14 +168,18 @@ def _taken(
     for record in read_records(picks.dataset.root):
         if record.sample_id not in splits or (choices.task and record.task not in choices.task):
             continue
-        if record.status not in choices.status or not any(turn.role == "assistant" for turn in record.messages):
+        if record.status not in choices.status or not any(
+            turn.role == "assistant" for turn in record.messages
+        ):
             left_out[record.status] += 1
             continue
         split = splits[record.sample_id]
         taken[record.record_id] = (record.sample_id, split)
         if choices.balance and (found := answer_class(record)) is not None:
             groups[split, record.task][found].append(record.record_id)
-    notes = [f"{number} records of status {status} are left out" for status, number in sorted(left_out.items())]
+    notes = [
+        f"{number} records of status {status} are left out" for status, number in sorted(left_out.items())
+    ]
     for (split, task), classes in sorted(groups.items()):
         least = min(map(len, classes.values()))
         for found, names in sorted(classes.items()):
@@ -183,7 +187,9 @@ def _taken(
             for name in names[least:]:
                 del taken[name]
             if dropped := len(names) - least:
-                notes.append(f"balance: {dropped} of {len(names)} {found!r} of {task} in {split} are left out")
+                notes.append(
+                    f"balance: {dropped} of {len(names)} {found!r} of {task} in {split} are left out"
+                )
     if not taken:
         raise UsageError(f"no record has the status {' or '.join(choices.status)}; choose with --status")
     return taken, notes
@@ -212,7 +218,9 @@ def boxes_of(structured: Any) -> set[Box]:
     found: set[Box] = set()
     if isinstance(structured, Mapping):
         for name, value in structured.items():
-            listed = value if name == "boxes" and isinstance(value, list) else [value] if name == "box" else []
+            listed = (
+                value if name == "boxes" and isinstance(value, list) else [value] if name == "box" else []
+            )
             for one in listed:
                 if isinstance(one, list | tuple) and len(one) == 4:
                     x, y, width, height = map(float, one)

@@ -110,11 +110,9 @@ def write_records(
     return Carried(version.result(), tables, _notes(told, prefer))
 
 
-def _joined(
-    sources: Sequence[Iterable[Record]], prefer: str | None, told: Counter[str]
-) -> Iterator[Record]:
+def _joined(sources: Sequence[Iterable[Record]], prefer: str | None, told: Counter[str]) -> Iterator[Record]:
     """Yield each record once, in the order of the ids."""
-    numbered = [((record.record_id, number, record) for record in one) for number, one in enumerate(sources)]
+    numbered = [_numbered(one, number) for number, one in enumerate(sources)]
     merged = heapq.merge(*numbered, key=lambda one: one[:2])
     for name, group in itertools.groupby(merged, key=lambda one: one[0]):
         found = [record for _, _, record in group]
@@ -125,6 +123,11 @@ def _joined(
                 )
             told["differ"] += 1
         yield found[-1 if prefer == "last" else 0]
+
+
+def _numbered(records: Iterable[Record], number: int) -> Iterator[tuple[str, int, Record]]:
+    # a function, not an expression in a loop: each stream must keep its own number
+    return ((record.record_id, number, record) for record in records)
 
 
 def _kept(records: Iterable[Record], places: Places, told: Counter[str]) -> Iterator[Record]:

@@ -27,7 +27,12 @@ class CheckedRecords:
 
 def check_records(root: Path, rows_version: str) -> CheckedRecords:
     """Check the instruction records of the dataset at `root`, whose rows can be read."""
-    result, version, places, last = CheckedRecords(rows_version), InstructionsHash(rows_version), Places(root), ""
+    result, version, places, last = (
+        CheckedRecords(rows_version),
+        InstructionsHash(rows_version),
+        Places(root),
+        "",
+    )
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     try:
         for record in read_records(root):
@@ -53,11 +58,19 @@ def _problems(record: Record, places: Places) -> Iterator[_Problem]:
         yield "instruction-id", message, sample
     found = places.find(sample)
     if found is None:
-        yield "instruction-sample", f"{name} is about {sample}, which is no sample here; restore its row", sample
+        yield (
+            "instruction-sample",
+            f"{name} is about {sample}, which is no sample here; restore its row",
+            sample,
+        )
         return
     for picture in (part.image for turn in record.messages for part in turn.content if part.image):
         if picture.sha256 != found[1]:
-            yield "instruction-image", f"{name} is about another picture than its sample has; restore it", sample
+            yield (
+                "instruction-image",
+                f"{name} is about another picture than its sample has; restore it",
+                sample,
+            )
         elif picture.path != found[0]:
             message = f"{name} has its picture at {picture.path}, its sample at {found[0]}; make it again"
             yield "instruction-image", message, sample

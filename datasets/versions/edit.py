@@ -78,7 +78,9 @@ def apply_edits(
             for one in wanted[sid]:
                 progress.conflicts[one.where] = f"{one.where}: no sample {sid!r} in {dataset.root.name}"
         progress.tell(told, skip_conflicts)
-        stale = pc.is_in(samples_with_records(dataset.root), value_set=pa.array(progress.changed, pa.string()))
+        stale = pc.is_in(
+            samples_with_records(dataset.root), value_set=pa.array(progress.changed, pa.string())
+        )
         if number := pc.sum(stale).as_py():
             told.notes.append(
                 f"{number} instruction records were written before their sample was edited: annotate it again"
