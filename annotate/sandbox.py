@@ -19,10 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 __all__ = ["condition", "joined", "template", "value"]
 
-_FILTERS = (
-    "abs capitalize default first float int join last length list lower map max min reject rejectattr "
-    "replace reverse round select selectattr sort string sum title trim unique upper"
-).split()
+_FILTERS = ["abs", "capitalize", "default", "first", "float", "int", "join", "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "replace", "reverse", "round", "select", "selectattr", "sort", "string", "sum", "title", "trim", "unique", "upper"]
 """Of Jinja's own: none that pads, repeats, formats or looks up attributes of objects by name."""
 
 _TEXTS = ("lower", "upper", "capitalize", "startswith", "endswith", "strip", "split", "replace")

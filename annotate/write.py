@@ -61,7 +61,7 @@ def write_annotated(
         records=records,
         prefer="last",
     )
-    # The answers are in the journal, so what a stopped run left beside the target is begun again, not resumed.
+    # The answers are in the journal: what a stopped run left beside the target is begun again, not resumed.
     made = derive(what, target, Writing(overwrite=True))
     return Result(made.record, made.root)
 

@@ -1,4 +1,4 @@
-"""Instruction records on their way to a trainer: which are taken, their texts, their pictures, their boxes."""
+"""Instruction records on their way to a trainer: those that are taken, their texts, pictures and boxes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from facedata.datasets.shard import file_stem
 from facedata.datasets.storage import slug
 from facedata.datasets.words import Words
 
-__all__ = ["Instructions", "InstructionChoices", "answer_class", "boxes_of", "plain", "with_boxes"]
+__all__ = ["InstructionChoices", "Instructions", "answer_class", "boxes_of", "plain", "with_boxes"]
 
 IMAGES_CSV = "images.csv"
 _TOKENS = re.compile(r"<(/?(?:image|video|audio|bbox|ref-object|box|ref))>")
@@ -168,9 +168,8 @@ def _taken(
     for record in read_records(picks.dataset.root):
         if record.sample_id not in splits or (choices.task and record.task not in choices.task):
             continue
-        if record.status not in choices.status or not any(
-            turn.role == "assistant" for turn in record.messages
-        ):
+        answered = any(turn.role == "assistant" for turn in record.messages)
+        if record.status not in choices.status or not answered:
             left_out[record.status] += 1
             continue
         split = splits[record.sample_id]
@@ -180,19 +179,28 @@ def _taken(
     notes = [
         f"{number} records of status {status} are left out" for status, number in sorted(left_out.items())
     ]
+    notes += _balanced(taken, groups, choices.seed)
+    if not taken:
+        raise UsageError(f"no record has the status {' or '.join(choices.status)}; choose with --status")
+    return taken, notes
+
+
+def _balanced(
+    taken: dict[str, tuple[str, str]], groups: Mapping[tuple[str, str], Mapping[str, list[str]]], seed: int
+) -> list[str]:
+    """Take records away until each answer of a split and task has as many, and say how many went."""
+    notes = []
     for (split, task), classes in sorted(groups.items()):
         least = min(map(len, classes.values()))
         for found, names in sorted(classes.items()):
-            names.sort(key=lambda name: (Words.of(choices.seed, "balance", name).word(), name))
+            names.sort(key=lambda name: (Words.of(seed, "balance", name).word(), name))
             for name in names[least:]:
                 del taken[name]
             if dropped := len(names) - least:
                 notes.append(
                     f"balance: {dropped} of {len(names)} {found!r} of {task} in {split} are left out"
                 )
-    if not taken:
-        raise UsageError(f"no record has the status {' or '.join(choices.status)}; choose with --status")
-    return taken, notes
+    return notes
 
 
 def answer_class(record: Record) -> str | None:

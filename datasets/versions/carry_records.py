@@ -85,7 +85,7 @@ def write_records(
     sources: Sequence[Iterable[Record]],
     prefer: Literal["first", "last"] | None = None,
 ) -> Carried:
-    """Write instructions.parquet of the dataset in `root`, whose rows are written: the records of its samples.
+    """Write instructions.parquet of the dataset in `root`: the records of the samples that its rows hold.
 
     Each source yields records sorted by id. A record that stands in several is written once; where they
     differ, `prefer` says whose stays, and without it UsageError is raised. A record whose picture is another
@@ -119,7 +119,8 @@ def _joined(sources: Sequence[Iterable[Record]], prefer: str | None, told: Count
         if len({record.record_hash() for record in found}) > 1:
             if prefer is None:
                 raise UsageError(
-                    f"instruction record {name} differs between the inputs; choose with --prefer first or last"
+                    f"instruction record {name} differs between the inputs; "
+                    "choose with --prefer first or last"
                 )
             told["differ"] += 1
         yield found[-1 if prefer == "last" else 0]
