@@ -41,7 +41,7 @@ def annotate(
     """
     asking, options = asking or Asking(), options or Options()
     dataset = Dataset.open(source)
-    check_target(target, options)
+    check_target(dataset, target, options)
     try:
         target.absolute().parent.mkdir(parents=True, exist_ok=True)
         scratch = tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.absolute().parent)

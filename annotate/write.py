@@ -1,30 +1,33 @@
-"""Finished records on disk: a folder with `instructions.parquet`, sorted by record id, renamed into place."""
+"""Finished records as a dataset: the rows and pictures of the one that was asked about, and the records."""
 
 from __future__ import annotations
 
-import itertools
-import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
+import pyarrow as pa
 
 from facedata.annotate.run import Tally
-from facedata.datasets.dataset import Dataset
+from facedata.datasets.dataset import Dataset, is_dataset
 from facedata.datasets.engine import Options, Result
 from facedata.datasets.errors import TargetError
-from facedata.datasets.instructions import INSTRUCTIONS_NAME, SCHEMA, Record, to_table
+from facedata.datasets.inputs import refuse_overlap
+from facedata.datasets.instructions import Record
+from facedata.datasets.versions.derive import TABLE_ROWS, Derivation, Told, Writing, derive
+from facedata.datasets.versions.edits_log import carried_edits
 
 __all__ = ["check_target", "write_annotated"]
 
-_GROUP = 1024
 
-
-def check_target(target: Path, options: Options) -> None:
-    """Raise TargetError where the target is occupied: before anything is asked and paid for."""
-    if target.exists() and not options.overwrite and (not target.is_dir() or any(target.iterdir())):
+def check_target(dataset: Dataset, target: Path, options: Options) -> None:
+    """Raise where the target lies in the input or is occupied: before anything is asked and paid for."""
+    refuse_overlap(dataset.root, target)
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    if not is_dataset(target):
+        raise TargetError(f"{target} is not a dataset, so it is not replaced; choose another -o")
+    if not options.overwrite:
         raise TargetError(f"{target} exists already; choose another -o, or replace it with --overwrite")
 
 
@@ -37,25 +40,37 @@ def write_annotated(
     options: Options,
     tally: Tally,
 ) -> Result:
-    """Write `records`, sorted by id, as the dataset `target`."""
-    del settings, seed, tally
-    check_target(target, options)
-    work = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        work.mkdir(parents=True)
-        with pq.ParquetWriter(work / INSTRUCTIONS_NAME, SCHEMA, compression="zstd") as writer:
-            for group in _groups(records):
-                writer.write_table(to_table(group))
-        if target.exists():
-            shutil.rmtree(target)
-        work.rename(target)
-    except OSError as error:
-        shutil.rmtree(work, ignore_errors=True)
-        raise TargetError(f"cannot write to {target}: {error.strerror or error}; choose another -o") from None
-    return Result(dataset.record, target)
+    """Write the rows and pictures of `dataset` with its records and `records`, sorted by id, as `target`.
+
+    A record that answers the very question of an earlier one takes its place. `settings` and `seed` go into
+    the dataset's record; what `tally` says of questions without an answer becomes notes.
+    """
+    check_target(dataset, target, options)
+
+    def rows(told: Told) -> Iterator[pa.Table]:
+        told.notes += _notes(tally)
+        yield from dataset.tables(most=TABLE_ROWS)
+
+    what = Derivation(
+        "annotate",
+        [dataset],
+        settings,
+        rows,
+        seed=seed,
+        files=carried_edits([dataset]),
+        records=records,
+        prefer="last",
+    )
+    # The answers are in the journal: what a stopped run left beside the target is begun again, not resumed.
+    made = derive(what, target, Writing(overwrite=True))
+    return Result(made.record, made.root)
 
 
-def _groups(records: Iterable[Record]) -> Iterator[list[Record]]:
-    waiting = iter(records)
-    while group := list(itertools.islice(waiting, _GROUP)):
-        yield group
+def _notes(tally: Tally) -> list[str]:
+    notes = [
+        f"{count} samples lack {key}, which {task} needs"
+        for (task, key), count in sorted(tally.passed_over.items())
+    ]
+    if tally.unanswered:
+        notes.append(f"{tally.unanswered} questions have no answer; run again with the same journal")
+    return notes

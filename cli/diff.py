@@ -32,7 +32,7 @@ def diff(
 ) -> None:
     """Say what differs between two versions: added, removed, relabelled, re-rendered, and how they were made.
 
-    Exit code 0 where every row and picture is the same, 4 where not.
+    Exit code 0 where every row, picture and instruction record is the same, 4 where not.
     """
     from facedata.datasets.versions.diff import diff as library
 
@@ -61,12 +61,18 @@ def _tell(found: Diff) -> None:
     for name, counts in (("added", found.added), ("removed", found.removed)):
         if counts:
             typer.echo(f"{name:11} {counts.total()}  ({show.counted(dict(counts.most_common(_MOST)))})")
+    records = found.instructions
+    if not records.same:
+        changes = f"{records.changed} changed, {records.added} added, {records.removed} removed"
+        typer.echo(f"records     {changes}  (instructions; {records.unchanged} unchanged)")
+        for kind, names in records.examples.items():
+            typer.echo(f"  {kind:9} {', '.join(names)}")
     for told in found.record[:_MOST]:
         typer.echo(f"made by     {told['field']}: {_value(told['before'])} -> {_value(told['after'])}")
     if len(found.record) > _MOST:
         typer.echo(f"made by     ... and {len(found.record) - _MOST} more differences; --json lists them all")
     if found.same:
-        typer.echo("same        every row and every picture")
+        typer.echo("same        every row, picture and instruction record")
 
 
 def _tell_change(kind: str, change: Change) -> None:

@@ -36,6 +36,16 @@ def export(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the export that the output holds.")
     ] = False,
+    status: Annotated[
+        str | None, typer.Option(help="Instructions: records of these statuses, with commas (accept).")
+    ] = None,
+    no_images: Annotated[
+        bool, typer.Option("--no-images", help="Instructions: ids and text only, no pictures.")
+    ] = False,
+    balance: Annotated[
+        bool, typer.Option("--balance", help="Instructions: as many of each answer, by split and task.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="With --balance: which records stay.")] = None,
     push: Annotated[
         str | None,
         typer.Option(
@@ -65,6 +75,10 @@ def export(
         if not equals:
             raise UsageError(f"--choose {pair!r} is not of the form NAME=VALUE")
         choices[name.strip()] = value.strip()
+    choices |= {"status": status} if status is not None else {}
+    choices |= {"images": "none"} if no_images else {}
+    choices |= {"balance": "true"} if balance else {}
+    choices |= {"seed": str(seed)} if seed is not None else {}
     if push is not None:  # seen to before the work, not after it
         check_push(push)
         if not find_kind(kind).hub:

@@ -15,19 +15,20 @@ def report(
         typer.Option("--output", "-o", help="The page to write (DATASET.report.html beside it)."),
     ] = None,
     pictures: Annotated[int, typer.Option(min=0, help="Pictures shown of each attack.")] = 6,
+    records: Annotated[int, typer.Option(min=0, help="Instruction records shown, drawn at random.")] = 60,
     metrics: Annotated[
         Path | None,
         typer.Option(help="Write counts and mean quality as JSON; no page then, unless -o asks for one."),
     ] = None,
     plots: Annotated[Path | None, typer.Option(help="The same, for PNG plots into this folder.")] = None,
 ) -> None:
-    """Write one self-contained HTML page: pictures, counts, and the parameters' distributions."""
+    """Write one self-contained HTML page: pictures, counts, parameters, instruction records."""
     from facedata.curate.metrics import write_metrics, write_plots
     from facedata.curate.report import write_report
 
     if output is not None or (metrics is None and plots is None):
         target = output or dataset.resolve().with_name(f"{dataset.resolve().name}.report.html")
-        write_report(dataset, target, pictures=pictures)
+        write_report(dataset, target, pictures=pictures, records=records)
         typer.echo(f"report   {target}")
     if metrics is not None:
         write_metrics(dataset, metrics)

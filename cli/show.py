@@ -75,6 +75,7 @@ def summary(record: Record, root: Path) -> dict[str, Any]:
         "rows": record.counts.rows,
         **{name: table for name, table in record.counts.model_dump().items() if name.startswith("by_")},
         "subjects": record.counts.subjects,
+        "instructions": record.counts.instructions,
         "parents": [parent.model_dump() for parent in record.parents],
         "verb": record.verb,
         "seed": record.seed,

@@ -15,6 +15,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from PIL import Image
 
+from facedata.curate.report_records import show_records
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import FacedataError, TargetError
 from facedata.datasets.items import printable
@@ -48,11 +49,11 @@ class _Shown:
     detail: str
 
 
-def write_report(dataset: str | Path, target: Path, *, pictures: int = 6) -> None:
+def write_report(dataset: str | Path, target: Path, *, pictures: int = 6, records: int = 60) -> None:
     """Write the page about `dataset` to `target`.
 
     It holds counts, pictures of each label and attack beside their parents, the distribution of each
-    operator's parameters, lineage and failures.
+    operator's parameters, up to `records` instruction records with what they rest on, lineage and failures.
     """
     found = Dataset.open(dataset)
     collected = _collect(found, pictures)
@@ -75,6 +76,7 @@ def write_report(dataset: str | Path, target: Path, *, pictures: int = 6) -> Non
         sections=sections,
         operators=_operators(collected),
         sheet=_sheet(found.root),
+        instructions=show_records(found, records) if counts.instructions else None,
         failures=[printable(failure.reason) for failure in record.failures],
     )
     try:

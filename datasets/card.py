@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from facedata.datasets.canonical import canonical_json
+from facedata.datasets.instructions import INSTRUCTIONS_NAME
 from facedata.datasets.items import printable
 from facedata.datasets.record import Record, write_text
 from facedata.datasets.sheet import SHEET_NAME
@@ -40,7 +41,10 @@ picture = Image.open(io.BytesIO(data))
 
 def write_card(root: Path, record: Record, name: str) -> None:
     """Write the card of the dataset in `root`, which will be known as `name`."""
-    front = {"configs": [{"config_name": "samples", "data_files": "samples.parquet"}]}
+    tables = {"samples": "samples.parquet"}
+    if record.counts.instructions:
+        tables["instructions"] = INSTRUCTIONS_NAME
+    front = {"configs": [{"config_name": name, "data_files": file} for name, file in tables.items()]}
     loading = _LOAD_FILES if record.layout == "files" else _LOAD_SHARDS
     write_text(root / CARD_NAME, card_text(record, name, front=front, loading=loading, sheet=SHEET_NAME))
 
@@ -57,6 +61,7 @@ def card_text(
     parts = [f"---\n{yaml_text}---", f"# {_escape(name)}", _summary(record)]
     parts += [f"![contact sheet]({sheet})"] if sheet else []
     parts += ["## What is in it", *_tables(record)]
+    parts += [_instructions(record)] if record.counts.instructions else []
     parts += ["## Where it comes from", _lineage(record)]
     parts += ["## How to load it", loading, _COLUMNS]
     parts += ["## Licence", _LICENCE]
@@ -113,6 +118,14 @@ def _table(title: str, table: Mapping[str, int], most: int = 40) -> str:
     lines += [f"| {_escape(value)} | {number} |" for value, number in list(table.items())[:most]]
     if len(table) > most:
         lines.append(f"| ... {len(table) - most} more | {sum(list(table.values())[most:])} |")
+    return "\n".join(lines)
+
+
+def _instructions(record: Record) -> str:
+    """Return how many instruction records there are, as `facedata.datasets.instructions` describes them."""
+    lines = ["| Task | Status | Instruction records |", "|---|---|---:|"]
+    for task, by_status in record.counts.instructions.items():
+        lines += [f"| {_escape(task)} | {status} | {number} |" for status, number in by_status.items()]
     return "\n".join(lines)
 
 

@@ -80,7 +80,8 @@ class Counts(_Model):
     """Rows by what they are; a null label counts as `unlabelled`, and each operator of a chain for itself.
 
     A sample that an operator was applied to twice counts once for it. `orphans` are the rows whose parent is
-    no row of the dataset: verbs that leave rows out do not cut the lineage of those that stay.
+    no row of the dataset: verbs that leave rows out do not cut the lineage of those that stay. `instructions`
+    counts the records of each task by status.
     """
 
     rows: int = 0
@@ -91,6 +92,7 @@ class Counts(_Model):
     by_operator: dict[str, int] = Field(default_factory=dict)
     subjects: int = 0
     orphans: int | None = None
+    instructions: dict[str, dict[str, int]] = Field(default_factory=dict)
 
 
 class Tally:

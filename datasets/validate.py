@@ -3,7 +3,7 @@
 What is checked: the record (readable, counts and version true), the rows (schema, order, values, ids that are
 the hash of their row), the pictures and layers (there, unchanged, decodable, of the stated size), the shards
 (named by their content), lineage (parents there, no cycles), splits (no subject, family or picture in two),
-and files that no row knows.
+instruction records (their ids, samples, pictures and form), and files that no row knows.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from facedata.datasets.canonical import content_hash
 from facedata.datasets.card import CARD_NAME
 from facedata.datasets.dataset import SAMPLES_NAME, Dataset
 from facedata.datasets.errors import DatasetError, PictureError
+from facedata.datasets.instructions import INSTRUCTIONS_NAME
 from facedata.datasets.pictures import read_picture
 from facedata.datasets.record import RECORD_NAME, Counts, Tally
 from facedata.datasets.sample import Sample
 from facedata.datasets.sheet import SHEET_NAME
 from facedata.datasets.storage import read_reference, shard_name
+from facedata.datasets.versions.check_records import check_records
 from facedata.datasets.versions.edits_log import EDITS_NAME
 
 __all__ = ["Finding", "Validation", "validate"]
@@ -83,7 +85,7 @@ class _Check:
             self._find("samples", str(error))
             return self.result
         self._lineage()
-        self._record(version.result(), tally.counts())
+        self._record(*self._instructions(version.result(), tally.counts()))
         self._shards()
         self._strays()
         return self.result
@@ -204,6 +206,13 @@ class _Check:
                 yield here
             settled.update(path)
 
+    def _instructions(self, version: str, counts: Counts) -> tuple[str, Counts]:
+        """Check the instruction records, and return the version and the counts that cover them."""
+        found = check_records(self.root, version)
+        for check, message, sample in found.problems:
+            self._find(check, message, sample)
+        return found.version, counts.model_copy(update={"instructions": found.counts})
+
     def _record(self, version: str, counts: Counts) -> None:
         record = self.dataset.record
         if version != record.version:
@@ -231,7 +240,7 @@ class _Check:
                 )
 
     def _strays(self) -> None:
-        known = {RECORD_NAME, SAMPLES_NAME, CARD_NAME, SHEET_NAME, EDITS_NAME}
+        known = {RECORD_NAME, SAMPLES_NAME, CARD_NAME, SHEET_NAME, EDITS_NAME, INSTRUCTIONS_NAME}
         for name in (CARD_NAME, SHEET_NAME):
             if not (self.root / name).is_file():
                 self._find("missing", f"{self.root / name} is missing; make the dataset again")

@@ -21,7 +21,7 @@ from PIL import Image
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import DatasetError, TargetError, UsageError
 from facedata.datasets.exports.base import Picks
-from facedata.datasets.exports.catalogue import KINDS, find_kind
+from facedata.datasets.exports.catalogue import SAMPLE_KINDS, find_kind
 from facedata.datasets.exports.run import EXPORT_NAME, export
 
 UNITS = (4, 6, 12, 25)
@@ -75,7 +75,7 @@ def known(tmp_path_factory):
 def exported(known, tmp_path_factory):
     """All kinds with the masks where they can have them, and what Hugging Face's library reads of three."""
     root = tmp_path_factory.mktemp("exports")
-    for kind in KINDS:
+    for kind in SAMPLE_KINDS:
         choices = {"layers": "mask"} if "layers" in find_kind(kind).choices.model_fields else {}
         export(known, root / kind, kind, choices=choices)
     folders = [root / kind for kind in ("huggingface", "folder", "webdataset")]

@@ -10,14 +10,27 @@ from importlib import import_module
 from facedata.datasets.errors import UsageError
 from facedata.datasets.exports.base import Exporter
 
-__all__ = ["KINDS", "find_kind", "hub_kinds"]
+__all__ = ["INSTRUCTION_KINDS", "KINDS", "SAMPLE_KINDS", "find_kind", "hub_kinds"]
 
-KINDS = {
+SAMPLE_KINDS = {
     "huggingface": "huggingface:HuggingFace",
     "folder": "folder:Folder",
     "webdataset": "webdataset:WebDataset",
     "list": "lists:Lists",
 }
+"""Kinds that any dataset can be written as."""
+
+INSTRUCTION_KINDS = {
+    "llava": "chat:Llava",
+    "llama-factory": "chat:LlamaFactory",
+    "ms-swift": "chat:MsSwift",
+    "trl": "chat:Trl",
+    "qwen-vl": "chat:QwenVl",
+    "sharegpt": "chat:ShareGpt",
+}
+"""Kinds for datasets with instructions."""
+
+KINDS = {**SAMPLE_KINDS, **INSTRUCTION_KINDS}
 """Where each kind is, by the name that `--to` takes: `module:class`."""
 
 

@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +29,8 @@ from facedata.datasets.card import write_card
 from facedata.datasets.dataset import SAMPLES_NAME, Dataset
 from facedata.datasets.errors import DatasetError, SourceError, UsageError
 from facedata.datasets.inputs import refuse_overlap
+from facedata.datasets.instructions import Record as Instruction
+from facedata.datasets.instructions import read_records
 from facedata.datasets.lineage import Origin, ancestry
 from facedata.datasets.record import RECORD_NAME, Counts, Failure, Record, Tally, library_versions, write_text
 from facedata.datasets.rowhash import row_digests
@@ -36,6 +38,7 @@ from facedata.datasets.sample import SCHEMA
 from facedata.datasets.sheet import write_sheet
 from facedata.datasets.storage import LAYOUTS
 from facedata.datasets.versions.carry import ORIGIN, Carrier, ToFiles
+from facedata.datasets.versions.carry_records import Carried, write_records
 from facedata.datasets.versions.carry_shards import ToShards
 from facedata.datasets.versions.disjoint import Disjoint
 from facedata.datasets.workplace import Workplace
@@ -67,7 +70,8 @@ class Derivation:
 
     `leaks` says what to do where a person, picture, video or family stands in two splits: `refuse`, `note`,
     or None for a verb that leaves splits as they are. `files` are texts that go into the dataset beside the
-    rows.
+    rows. Instruction records go along with their samples, and `records`, sorted by id, are added; `prefer`
+    says which of the inputs, or of what is added last, is right where two records of one id differ.
     """
 
     verb: str
@@ -77,6 +81,8 @@ class Derivation:
     seed: int | None = None
     leaks: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    records: Iterable[Instruction] = ()
+    prefer: Literal["first", "last"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +206,14 @@ class _Run:
         if not counts.rows:
             shutil.rmtree(self.place.work)
             raise SourceError(f"nothing could be carried over: {failures[0].reason}")
+        carried = self._records(version)
+        counts = counts.model_copy(update={"instructions": carried.counts})
         for name, text in self.what.files.items():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             write_text(tree / name, text)
         parents, ancestors = ancestry([Origin.of(dataset) for dataset in self.what.inputs])
         record = Record(
-            version=version,
+            version=carried.version,
             verb=self.what.verb,
             parents=parents,
             ancestors=ancestors,
@@ -214,13 +222,21 @@ class _Run:
             layout=self.layout,  # type: ignore[arg-type]  # checked by `derive`
             libraries=library_versions(),
             counts=counts,
-            notes=told.notes,
+            notes=[*told.notes, *carried.notes],
             failures=sorted([*told.failures, *failures], key=lambda failure: (failure.place, failure.kind)),
         )
         write_sheet(tree)
         write_card(tree, record, self.place.target.name)
         write_text(tree / RECORD_NAME, record.model_dump_json(indent=2) + "\n")
         return record
+
+    def _records(self, rows_version: str) -> Carried:
+        sources = [*(read_records(dataset.root) for dataset in self.what.inputs), self.what.records]
+        try:
+            return write_records(self.place.tree, rows_version, sources, self.what.prefer)
+        except (UsageError, DatasetError):
+            shutil.rmtree(self.place.work)  # as above
+            raise
 
 
 def write_rows(tables: Iterable[pa.Table], root: Path) -> tuple[str, Counts]:

@@ -25,11 +25,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from facedata.datasets.dataset import Dataset
+from facedata.datasets.instructions import read_records
 from facedata.datasets.record import Record
 from facedata.datasets.rowhash import canonical_rows, spelled_columns
 from facedata.datasets.sample import SCHEMA
 from facedata.datasets.versions.align import aligned, repeats
 from facedata.datasets.versions.carry import ORIGIN
+from facedata.datasets.versions.diff_records import RecordsDiff, diff_records
 from facedata.datasets.versions.match import KEPT, kept_columns, matched
 
 __all__ = ["KINDS", "Change", "Diff", "diff"]
@@ -80,12 +82,13 @@ class Diff:
     removed: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
     record: list[dict[str, Any]] = field(default_factory=list)
+    instructions: RecordsDiff = field(default_factory=RecordsDiff)
 
     @property
     def same(self) -> bool:
-        """Whether every row and picture is the same."""
+        """Whether every row, picture and instruction record is the same."""
         counts = [change.samples for change in self.changes.values()]
-        return not any([*counts, self.added.total(), self.removed.total()])
+        return not any([*counts, self.added.total(), self.removed.total()]) and self.instructions.same
 
     def to_json(self) -> dict[str, Any]:
         """Return it JSON-ready."""
@@ -99,6 +102,7 @@ class Diff:
             **{kind: change.to_json() for kind, change in self.changes.items()},
             "examples": self.examples,
             "record": self.record,
+            "instructions": self.instructions.to_json(),
         }
 
 
@@ -120,6 +124,7 @@ def diff(before: Path, after: Path) -> Diff:
                 tables.append(_condensed(rows))
         pa.default_memory_pool().release_unused()  # Arrow's allocator keeps what was freed
     _match(result, *alone)
+    result.instructions = diff_records(read_records(a.root), read_records(b.root))
     return result
 
 

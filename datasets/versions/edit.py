@@ -16,6 +16,7 @@ from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import DatasetError, UsageError
 from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample, to_table
+from facedata.datasets.versions.carry_records import samples_with_records
 from facedata.datasets.versions.derive import TABLE_ROWS, Derivation, Derived, Told, Writing, derive
 from facedata.datasets.versions.edits_file import FAMILY_FIELDS, Edit, changed, read_edits
 from facedata.datasets.versions.edits_log import EDITS_NAME, HEADER, lines_of
@@ -77,6 +78,13 @@ def apply_edits(
             for one in wanted[sid]:
                 progress.conflicts[one.where] = f"{one.where}: no sample {sid!r} in {dataset.root.name}"
         progress.tell(told, skip_conflicts)
+        stale = pc.is_in(
+            samples_with_records(dataset.root), value_set=pa.array(progress.changed, pa.string())
+        )
+        if number := pc.sum(stale).as_py():
+            told.notes.append(
+                f"{number} instruction records were written before their sample was edited: annotate it again"
+            )
 
     moves = {one.field for one in edits} & {"split", "subject", "source.dataset"}
     leaks = "note" if moves else None
@@ -109,7 +117,7 @@ class _Progress:
     named: Mapping[str, str]
     seen: set[str] = field(default_factory=set)
     conflicts: dict[str, str] = field(default_factory=dict)
-    edited: int = 0
+    changed: list[str] = field(default_factory=list)
     already: int = 0
 
     def apply(self, sample: Sample, wanted: Mapping[str, Sequence[Edit]]) -> Sample:
@@ -132,7 +140,7 @@ class _Progress:
             raise UsageError(
                 f"{lines}: {sample.sample_id} would have {'; '.join(problems)}; edit both fields"
             )
-        self.edited += 1
+        self.changed.append(sample.sample_id)
         return result
 
     def tell(self, told: Told, skip: bool) -> None:
@@ -149,7 +157,7 @@ class _Progress:
             for where, reason in zip(lines, reasons, strict=True)
         ]
         told.details |= {
-            "edited_rows": self.edited,
+            "edited_rows": len(self.changed),
             "already_so": self.already,
             "conflicts": reasons,
         }

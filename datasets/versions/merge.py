@@ -31,7 +31,8 @@ def merge(
     """Join datasets. A sample that stands in several with the same row stands once in the result.
 
     Where the rows of one sample differ, `prefer` says whose stays, and the record notes in which fields how
-    many did; without it UsageError does, and nothing is made. References play no part: layouts may be mixed.
+    many did; without it UsageError does, and nothing is made. The same holds for instruction records.
+    References play no part: layouts may be mixed.
     """
     if prefer not in (None, "first", "last"):
         raise UsageError(f"prefer {prefer!r} is not first or last")
@@ -57,7 +58,9 @@ def merge(
             told.notes.append(f"{conflicts}; --prefer {prefer} settled them")
 
     parameters = {} if prefer is None else {"prefer": prefer}
-    what = Derivation("merge", datasets, parameters, rows, leaks="note", files=carried_edits(datasets))
+    what = Derivation(
+        "merge", datasets, parameters, rows, leaks="note", files=carried_edits(datasets), prefer=prefer
+    )
     return derive(what, target, writing)
 
 

@@ -91,6 +91,9 @@ def first_difference(record: Record, found: Diff) -> str:
         if counts:
             side = "removed" if kind == "missing" else "added"
             return f"{counts.total()} samples are {kind}, the first {found.examples[side][0]}{why}"
+    if not found.instructions.same:
+        kind, names = next(iter(found.instructions.examples.items()))
+        return f"instruction records differ: the first {kind} is {names[0]}{why}"
     if record.version not in found.versions or found.same:
         return f"the rows are the same, but the record states another version: run facedata validate{why}"
     return f"no sample differs{why}"

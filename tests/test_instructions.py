@@ -1,0 +1,215 @@
+"""Instruction records in datasets: written, carried by the verbs, validated, compared and exported."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from version_trees import listed, sound
+
+from facedata.annotate.run import Tally
+from facedata.annotate.write import check_target, write_annotated
+from facedata.curate.report import write_report
+from facedata.datasets.dataset import Dataset
+from facedata.datasets.engine import Options
+from facedata.datasets.errors import TargetError, UsageError
+from facedata.datasets.exports.run import export
+from facedata.datasets.instructions import (
+    ImageReference,
+    Part,
+    Provenance,
+    Record,
+    Turn,
+    read_records,
+    record_id,
+    to_table,
+)
+from facedata.datasets.validate import validate
+from facedata.datasets.versions.derive import Writing
+from facedata.datasets.versions.diff import diff
+from facedata.datasets.versions.filter import filter_rows
+from facedata.datasets.versions.merge import merge
+
+LABELS = ["live", "live", "live", "spoof"]
+
+
+def record(sample, task="coarse", text="A face <image> in the box [1.0, 2.0, 3.0, 4.5].", status="accept"):
+    image = ImageReference(
+        sha256=sample.content_hash, path=sample.image, width=sample.width, height=sample.height
+    )
+    asked = "Is it live? Give boxes as [x, y, width, height] in pixels."
+    turns = (
+        Turn(role="user", content=(Part(type="image", image=image), Part(type="text", text=asked))),
+        Turn(role="assistant", content=(Part(type="text", text=text),)),
+    )
+    made = Provenance(
+        task_version=1, template="t", response_schema="s", provider="rules", model="rules", request="r"
+    )
+    return Record(
+        record_id=record_id(sample.sample_id, task, 1, "r"),
+        sample_id=sample.sample_id,
+        task=task,
+        messages=turns,
+        structured={"label": sample.label, "regions": [{"name": "nose", "box": [1.0, 2.0, 3.0, 4.5]}]},
+        evidence={"label": {"value": sample.label}},
+        provenance=made,
+        status=status,
+    )
+
+
+def written(source, target, **values):
+    dataset = Dataset.open(source)
+    records = sorted((record(one, **values) for one in dataset), key=lambda one: one.record_id)
+    return write_annotated(dataset, records, target, {}, 0, Options(), Tally(unanswered=1)).root
+
+
+@pytest.fixture
+def plain(tmp_path):
+    return listed(tmp_path / "faces", "label", LABELS, tmp_path / "plain", variants=0)
+
+
+@pytest.fixture
+def asked(plain, tmp_path):
+    return written(plain, tmp_path / "asked")
+
+
+def test_the_version_covers_the_records_and_the_dataset_is_sound(plain, asked, tmp_path):
+    assert sound(asked)
+    counts = Dataset.open(asked).record.counts
+    assert counts.instructions == {"coarse": {"accept": 4}}
+    assert "1 questions have no answer" in Dataset.open(asked).record.notes[0]
+    again = written(plain, tmp_path / "again")
+    assert Dataset.open(again).version == Dataset.open(asked).version != Dataset.open(plain).version
+    assert (again / "instructions.parquet").read_bytes() == (asked / "instructions.parquet").read_bytes()
+    other = written(plain, tmp_path / "other", text="Another answer.")
+    assert Dataset.open(other).version != Dataset.open(asked).version
+    found = diff(asked, other)
+    assert (found.instructions.changed, found.instructions.added, found.same) == (4, 0, False)
+
+
+def test_records_of_the_parent_stay_and_a_new_answer_takes_its_place(asked, tmp_path):
+    more = written(asked, tmp_path / "more", task="fine")
+    assert Dataset.open(more).record.counts.instructions == {"coarse": {"accept": 4}, "fine": {"accept": 4}}
+    anew = written(more, tmp_path / "anew", text="No.")
+    texts = {(one.task, one.messages[1].text()) for one in read_records(anew)}
+    assert ("coarse", "No.") in texts
+    assert len(texts) == 2
+    assert sound(anew)
+
+
+@pytest.mark.parametrize("layout", ["files", "shards"])
+def test_records_go_along_with_their_samples(asked, tmp_path, layout):
+    spoofs = filter_rows(asked, "label == 'spoof'", tmp_path / "spoofs", Writing(layout=layout)).root
+    assert [one.structured["label"] for one in read_records(spoofs)] == ["spoof"]
+    assert sound(spoofs)  # the references of the records are those of the new layout
+    lives = filter_rows(asked, "label == 'live'", tmp_path / "lives").root
+    whole = merge([spoofs, lives], tmp_path / "whole", writing=Writing(layout="files")).root
+    assert sound(whole)
+    assert Dataset.open(whole).version == Dataset.open(asked).version
+
+
+def test_records_that_differ_are_settled_by_prefer_or_refused(plain, asked, tmp_path):
+    other = written(plain, tmp_path / "other", text="Other.")
+    with pytest.raises(UsageError, match="choose with --prefer"):
+        merge([asked, other], tmp_path / "merged")
+    merged = merge([asked, other], tmp_path / "merged", prefer="last").root
+    assert {one.messages[1].text() for one in read_records(merged)} == {"Other."}
+
+
+def test_validate_names_what_was_changed(asked):
+    records = list(read_records(asked))
+    strange = records[0].model_copy(update={"sample_id": "0" * 32})
+    pq.write_table(to_table([strange, *records[1:]]), asked / "instructions.parquet")
+    checks = {finding.check for finding in validate(asked).findings}
+    assert checks == {"instruction-id", "instruction-sample", "version"}
+
+
+def test_the_target_is_looked_at_before_anything_is_asked(asked, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes").write_text("mine")
+    for target in (tmp_path / "mine", asked):
+        with pytest.raises((TargetError, UsageError)):
+            check_target(Dataset.open(asked), target, Options(overwrite=True))
+
+
+def entries(root, kind):
+    path = next(root.glob("train.json*"))
+    text = path.read_text("utf-8")
+    return [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
+
+
+@pytest.mark.parametrize("kind", ["llava", "llama-factory", "qwen-vl", "sharegpt"])
+def test_every_image_has_its_mark_and_answers_have_none(asked, tmp_path, kind):
+    root = export(asked, tmp_path / "out", kind).root
+    found = entries(root, kind)
+    assert len(found) == 4
+    for one in found:
+        paths = one.get("images") or [one["image"]]
+        turns = one["conversations"]
+        assert [turn["from"] for turn in turns] == ["human", "gpt"]
+        assert sum(turn["value"].count("<image>") for turn in turns) == len(paths) == 1
+        assert "<image>" not in turns[1]["value"]
+        with Image.open(root / paths[0]) as picture:
+            picture.verify()
+        corners = "[1, 2, 4, 6]" in turns[1]["value"] and "[x1, y1, x2, y2]" in turns[0]["value"]
+        assert corners == (kind == "qwen-vl")
+    if kind == "llama-factory":
+        info = json.loads((root / "dataset_info.json").read_text())["facedata_train"]
+        assert set(info["columns"].values()) <= set(found[0])
+        assert (root / info["file_name"]).is_file()
+
+
+def test_ms_swift_has_a_mark_for_each_box_in_corners(asked, tmp_path):
+    for one in entries(export(asked, tmp_path / "out", "ms-swift").root, "ms-swift"):
+        text = "".join(message["content"] for message in one["messages"])
+        assert text.count("<image>") == len(one["images"])
+        assert text.count("<bbox>") == len(one["objects"]["bbox"]) == 1
+        assert text.count("<ref-object>") == len(one["objects"]["ref"])
+        assert one["objects"]["bbox"][0] == [1.0, 2.0, 4.0, 6.5]
+        assert not re.search(r"\[x, y", text)
+
+
+def test_trl_reads_typed_parts_and_pictures(asked, tmp_path):
+    import datasets
+
+    root = export(asked, tmp_path / "out", "trl").root
+    rows = datasets.load_dataset(
+        "json", data_files=str(root / "train.jsonl"), split="train", cache_dir=str(tmp_path / "cache")
+    )
+    rows = rows.map(lambda row: {"images": [str(root / path) for path in row["images"]]})
+    rows = rows.cast_column("images", datasets.List(datasets.Image()))
+    types = [part["type"] for message in rows[0]["messages"] for part in message["content"]]
+    assert types == ["image", "text", "text"]
+    assert len(rows[0]["images"]) == 1
+    assert rows[0]["images"][0].size[0] > 0
+
+
+def test_balance_keeps_as_many_of_each_answer_and_says_what_it_left_out(asked, tmp_path):
+    done = export(asked, tmp_path / "out", "llava", choices={"balance": "true", "seed": "3"})
+    assert done.rows == {"train": 2}
+    assert done.notes == ["balance: 2 of 3 'live' of coarse in train are left out"]
+    again = export(asked, tmp_path / "again", "llava", choices={"balance": "true", "seed": "3"})
+    assert entries(again.root, "llava") == entries(done.root, "llava")
+
+
+def test_only_what_is_asked_for_leaves(plain, tmp_path):
+    doubted = written(plain, tmp_path / "doubted", status="review")
+    with pytest.raises(UsageError, match="--status"):
+        export(doubted, tmp_path / "out", "llava")
+    done = export(doubted, tmp_path / "out", "llava", choices={"status": "review", "images": "none"})
+    assert done.rows == {"train": 4}
+    assert not (done.root / "images").exists()
+    with pytest.raises(UsageError, match="has no instructions"):
+        export(plain, tmp_path / "none", "llava")
+
+
+def test_the_report_shows_records_and_escapes_their_text(plain, tmp_path):
+    asked = written(plain, tmp_path / "asked", text="<script>alert(1)</script> it is live")
+    write_report(asked, tmp_path / "page.html", records=2)
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert page.count('<div class="record ') == 2
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)" in page
