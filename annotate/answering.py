@@ -74,7 +74,8 @@ async def _again(
         return None
     answer, found = judge(job, second.outcome.text)
     if first.cost is not None and second.cost is not None:
-        second = replace(second, cost=first.cost + second.cost)  # the record cost both
+        both = replace(second.outcome, cost=first.cost + second.cost)  # the record cost both
+        second = replace(second, outcome=both)
     return (second, answer, found) if len(_failures(found)) < len(_failures(checks)) else None
 
 

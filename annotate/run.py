@@ -12,8 +12,8 @@ from typing import Any, cast
 from facedata.annotate.answering import Unanswered, answer_job
 from facedata.annotate.ask import Asker, Limits, Spent
 from facedata.annotate.batch import BatchProvider, ask_in_batches
-from facedata.annotate.flight import in_flight, interruptible
 from facedata.annotate.compare import compare
+from facedata.annotate.flight import in_flight, interruptible
 from facedata.annotate.jobs import Job, Jobs
 from facedata.annotate.providers.base import Provider, Request, Sampling
 from facedata.annotate.spool import Spool

@@ -101,7 +101,7 @@ class Task(_Model):
         """The id of the response schema."""
         return identifier("schema", self.response)
 
-    def asking(self, *demographics: Demographic) -> Task:
+    def asking(self, *demographics: str) -> Task:
         """Return the task that asks for these demographics too, which it must offer."""
         for name in demographics:
             if name not in self.offers:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from facedata.cli import annotate_reannotate, annotate_score, show
 from facedata.cli import options as o
-from facedata.cli import show
 
 if TYPE_CHECKING:
     from facedata.annotate.annotate import Annotated as Made
@@ -43,6 +43,14 @@ class Outcome_(StrEnum):  # noqa: N801
     blocked = "blocked"
     truncated = "truncated"
     invalid = "invalid"
+
+
+class Prior(StrEnum):
+    """Demographics that some tasks can ask for."""
+
+    age = "age"
+    gender = "gender"
+    race = "race"
 
 
 class _TaskOrVerb(TyperGroup):
@@ -91,6 +99,16 @@ def ask(
     repair: Annotated[
         bool, typer.Option("--repair/--no-repair", help="Send an answer that fails a check back once.")
     ] = True,
+    priors: Annotated[
+        list[Prior] | None,
+        typer.Option(help="Demographics to ask for, kept apart from the text; may be repeated."),
+    ] = None,
+    swap: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Share of answers put to the test by a blank picture: they must change."
+        ),
+    ] = 0.0,
     model: Annotated[
         str | None, typer.Option(help="The model's name, or its folder.", rich_help_panel=_MODEL)
     ] = None,
@@ -171,10 +189,11 @@ def ask(
     from facedata.annotate.providers.catalogue import Opening, open_provider
     from facedata.annotate.providers.common import parse_price
     from facedata.annotate.run import Asking
+    from facedata.annotate.swap import Swap
     from facedata.datasets.errors import UsageError
 
     *names, dataset = what
-    tasks = _tasks([*(name for text in names for name in text.split(",")), *(task_file or [])])
+    tasks = _tasks([*(name for text in names for name in text.split(",")), *(task_file or [])], priors or [])
     if output is None and not dry_run:
         raise UsageError("say where the records go: -o FOLDER")
     opening = Opening(
@@ -204,6 +223,7 @@ def ask(
         journal=journal or (None if free else _JOURNAL),
         again=tuple(outcome.value for outcome in again or ()),
         repair=repair,
+        swap=Swap(swap),
         batch=batch,
         poll=poll,
         tell=lambda line: typer.echo(f"facedata: {line}", err=True),
@@ -214,14 +234,14 @@ def ask(
         _make(dataset, tasks, output, answering, asking, overwrite=overwrite, json_wanted=json_wanted)
 
 
-def _tasks(names: list[str | Path]) -> list[Task]:
+def _tasks(names: list[str | Path], priors: list[Prior]) -> list[Task]:
     from facedata.annotate.tasks import load_task
     from facedata.datasets.errors import UsageError
 
     tasks = {task.name: task for name in names if str(name) for task in [load_task(name)]}
     if not tasks:
         raise UsageError("name a task before the dataset (see facedata annotate --list), or give --task-file")
-    return list(tasks.values())
+    return [task.asking(*(prior.value for prior in priors)) if priors else task for task in tasks.values()]
 
 
 def _make(
@@ -336,3 +356,8 @@ def _dollars(cost: float | None) -> str:
 
 def _tokens(usage: Any) -> str:
     return f"{usage.prompt} prompt and {usage.output} output tokens"
+
+
+app.command("score")(annotate_score.score)
+app.command("au")(annotate_reannotate.au)
+app.command("expression")(annotate_reannotate.expression)
