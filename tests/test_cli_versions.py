@@ -119,7 +119,7 @@ def test_a_verb_that_nobody_knows_is_refused(place):
 
 def test_diff_speaks_and_has_its_exit_code(place):
     same = facedata("diff", "one", "one", cwd=place)
-    assert "every row and every picture" in same.stdout
+    assert "every row, picture and instruction record" in same.stdout
     done = facedata("diff", "one", "two", "--picture", "d.png", cwd=place, code=4)
     assert "redrawn     8  (same variant of the same parent, drawn anew)" in done.stdout
     assert "made by     seed: 1 -> 2" in done.stdout
