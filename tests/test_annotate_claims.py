@@ -40,13 +40,12 @@ def test_any_text_can_be_read(text):
         assert 0 <= mention.start < mention.end <= len(text)
 
 
-WORDS = st.sampled_from(
-    """
+VOCABULARY = """
     AU12 AU4 the lips brows are is not no neither nor without parted raised corner corners of mouth
     upper lower inner left right both , and or ( ) : but which absent present expected coded AUs 6
     12 l r action units
-    """.split()
-)
+    """
+WORDS = st.sampled_from(VOCABULARY.split())
 
 
 @given(st.lists(WORDS, max_size=25))

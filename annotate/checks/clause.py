@@ -12,7 +12,7 @@ Token = tuple[str, int, int]
 """Lower-case word or mark, and where it lies in the text."""
 
 LINKS = frozenset((",", "and", "or", "+", "/", "&", "nor", "plus"))
-NEAR = 4  # words that an adjective may stand before its noun, or that a verb may follow a subject  # words
+NEAR = 4  # words that an adjective may stand before its noun, or that a verb may follow a subject
 
 
 class Clause:

@@ -30,6 +30,8 @@ class Mention:
 
 @dataclass(slots=True)
 class Action:
+    """Something that happens, as a word of the lexicon; `place` counts the sentence's words."""
+
     name: str
     denied: bool | None
     place: int
@@ -39,6 +41,8 @@ class Action:
 
 @dataclass(slots=True)
 class Part:
+    """A part of the face that is spoken of; `places` are words such as inner and upper."""
+
     name: str
     places: set[str]
     side: str | None
@@ -54,10 +58,12 @@ class Part:
 
 
 def same(part: Part) -> tuple[str, set[str], str | None]:
+    """Return name, places and side, for a clause that goes on about the same part."""
     return part.name, set(part.places), part.side
 
 
 def names(part: Part) -> list[str]:
+    """Return what the frames call a part: "inner and outer brows" are two."""
     if part.name == "brow" and part.places & {"inner", "outer"}:
         return [f"{place} brow" for place in ("inner", "outer") if place in part.places]
     return [part.full_name()]

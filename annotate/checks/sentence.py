@@ -4,31 +4,14 @@ from __future__ import annotations
 
 from facedata.annotate.checks import lexicon
 from facedata.annotate.checks.clause import LINKS, NEAR, Clause, Token
-from facedata.annotate.checks.lexicon import GLUE, TERMS
+from facedata.annotate.checks.lexicon import GLUE, TERMS, word_set
 from facedata.annotate.checks.parts import Action, Mention, Part, same
 
 __all__ = ["Mention", "Sentence", "Token"]
 
 _LETTERS = {"l": "left", "r": "right"}
 _COMPARED = frozenset(["stronger", "weaker", "more", "less", "greater", "higher"])
-_STATES = frozenset(
-    [
-        "is",
-        "was",
-        "be",
-        "as",
-        "shows",
-        "show",
-        "this",
-        "picture",
-        "image",
-        "verdict",
-        "answer",
-        "label",
-        "here",
-        ":",
-    ]
-)
+_STATES = word_set("is was be as shows show this picture image verdict answer label here :")
 _KNOWN = frozenset().union(
     TERMS, lexicon.DENIERS, lexicon.NEEDS, lexicon.ABSENT, lexicon.ENDERS, lexicon.OPEN, lexicon.LOCATIVE,
     lexicon.BE, lexicon.VISIBLE, LINKS, _LETTERS, _COMPARED,
@@ -36,9 +19,7 @@ _KNOWN = frozenset().union(
 )  # fmt: skip
 _PASSED = GLUE | lexicon.PREPOSITIONS
 _SHOWN = frozenset(("shown", "seen", "visible", "here"))
-_PRINTED = frozenset(
-    ["face", "faces", "photo", "photograph", "picture", "portrait", "image", "sheet", "paper", "copy"]
-)
+_PRINTED = word_set("face faces photo photograph picture portrait image sheet paper copy")
 _SINGULAR = frozenset(["is", "was", "does", "has", "stays", "remains"])
 
 
@@ -71,6 +52,10 @@ class Sentence(Clause):
         elif word in ("other", "except", "besides", "apart") and self._denying:
             self._denying = False
             return
+        if not (self._mark(place, word) or self._boundary(place, word) or self._number(place, word)):
+            self._content(place, word)
+
+    def _mark(self, place: int, word: str) -> bool:
         if word in LINKS:
             self._link(place, word)
         elif word == ":":
@@ -78,7 +63,12 @@ class Sentence(Clause):
         elif word in "()":
             self._depth += 1 if word == "(" else -1
             self._pending = []
-        elif word in lexicon.ENDERS:
+        else:
+            return False
+        return True
+
+    def _boundary(self, place: int, word: str) -> bool:
+        if word in lexicon.ENDERS:
             self._close(denying=None if word in lexicon.OPEN else False)
         elif word in ("which", "who"):
             last = self._items[-1:]
@@ -88,12 +78,22 @@ class Sentence(Clause):
             self._open()
         elif word in lexicon.LOCATIVE:
             self._skip_place(place)
-        elif word in ("au", "aus") or (word == "action" and self._word(place + 1) in ("unit", "units")):
+        else:
+            return False
+        return True
+
+    def _number(self, place: int, word: str) -> bool:
+        if word in ("au", "aus") or (word == "action" and self._word(place + 1) in ("unit", "units")):
             self._unit_numbers(place)
-        elif (word in _LETTERS) and self._word(place + 1).isdigit() and self._touching(place):
+        elif word in _LETTERS and self._word(place + 1).isdigit() and self._touching(place):
             self._side = (_LETTERS[word], place)
             self._numbers(place + 1)
-        elif (readings := TERMS.get(word)) is not None:
+        else:
+            return False
+        return True
+
+    def _content(self, place: int, word: str) -> None:
+        if (readings := TERMS.get(word)) is not None:
             self._term(place, word, readings)
         elif word in lexicon.BE:
             self._predicate = self._predicate or bool(self._items or self._parts or self._pending)
@@ -121,7 +121,7 @@ class Sentence(Clause):
             self._words[0] = ""
 
     def _colon(self, place: int) -> None:
-        # "Absent: AU4, AU9" and "Not present: AU4": the denial holds for the list; "not live: ..." ends there.
+        # "Absent: AU4, AU9" and "Not present: AU4": the denial holds for the list. "Not live: ..." ends.
         listing = (
             self._denying is not False
             and place - self._denied_at <= 2
@@ -327,9 +327,9 @@ class Sentence(Clause):
     def _take_side_word(self, place: int, value: str) -> None:
         following = self._words[place + 1 : place + 2 + NEAR]
         names_part = any(kind in ("part", "place") for kind, _ in TERMS.get(self._word(place + 1), ()))
-        if value == "both" and self._words[place] == "both" and not names_part:
-            if self._word(place + 1) not in ("side", "sides", "the") or self._word(place - 1) == "to":
-                return  # "both AU6 and AU12", "drawn out to both sides"
+        sides_next = self._word(place + 1) in ("side", "sides", "the") and self._word(place - 1) != "to"
+        if self._words[place] == "both" and not names_part and not sides_next:
+            return  # "both AU6 and AU12", "drawn out to both sides"
         if self._compared or any(word in _COMPARED for word in following[:2]):
             return
         ahead = [
