@@ -93,7 +93,10 @@ class Turn(_Model):
 
 
 class Check(_Model):
-    """What one rule found: `fail` is sent back once to be mended, `flag` is not; `skip` says why it does not apply."""
+    """What one rule found.
+
+    `fail` is sent back once to be mended, `flag` is not; `skip` says why the rule does not apply.
+    """
 
     rule: str
     status: Literal["pass", "flag", "fail", "skip"]
