@@ -171,7 +171,8 @@ def test_one_more_picture_makes_its_own_variants_and_a_policy_that_goes_leaves_n
 
     bench.params(two_light_policies)
     ran, said = bench.repro("merge")
-    assert ran == ["ingest", "augment@soft", "augment@softer", "merge"]
+    # DVC may take the branches in either order
+    assert [ran[0], *sorted(ran[1:3]), *ran[3:]] == ["ingest", "augment@soft", "augment@softer", "merge"]
     assert "made 3 variants (0 from the cache)" in said
     assert "made 6 variants (0 from the cache)" in said
     assert len(Dataset.open(bench.root / "data/merged")) == 3 + 3 + 6
