@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from facedata.annotate.checks.base import Answer, CheckFunction
 from facedata.annotate.checks.boxes import boxes_inside, boxes_match
-from facedata.annotate.checks.conduct import no_demographics, no_identity, no_label_leak, refusal
 from facedata.annotate.checks.cues import cue_for_species
+from facedata.annotate.checks.declining import refusal
+from facedata.annotate.checks.demographics import no_demographics
 from facedata.annotate.checks.form import schema
+from facedata.annotate.checks.identity import no_identity
+from facedata.annotate.checks.leak import no_label_leak
 from facedata.annotate.checks.truth import (
     attack_equals_truth,
     equals_truth,
