@@ -12,6 +12,7 @@ from facedata.annotate.checks.demographics import no_demographics
 from facedata.annotate.checks.form import schema
 from facedata.annotate.checks.identity import no_identity
 from facedata.annotate.checks.leak import no_label_leak
+from facedata.annotate.checks.names import au_names
 from facedata.annotate.checks.truth import (
     attack_equals_truth,
     equals_truth,
@@ -19,7 +20,6 @@ from facedata.annotate.checks.truth import (
     label_equals_truth,
 )
 from facedata.annotate.checks.units import (
-    au_names,
     aus_complete,
     aus_grounded,
     polarity,

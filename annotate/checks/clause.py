@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from facedata.annotate.checks import lexicon
 from facedata.annotate.checks.lexicon import GLUE, TERMS
-from facedata.annotate.checks.parts import Action, Mention, Part, names, units
+from facedata.annotate.checks.parts import Action, Mention, Part, names, same, units
 
 __all__ = ["LINKS", "NEAR", "Clause", "Token"]
 
@@ -111,6 +111,9 @@ class Clause:
             return True
         if word not in ("no", "without", "none") and self._reaches_back(place):
             return True
+        if word.endswith("n't") and (not after or after in LINKS or after in lexicon.ENDERS) and self._items:
+            self._deny_back(True)  # "AU1 is active, AU17 isn't"
+            return True
         self._pending = []
         self._denying, self._denied_at = True, place
         self._whole_list = word in ("none", "neither")
@@ -130,6 +133,8 @@ class Clause:
                 self._deny_back(True)
             elif word in lexicon.ABSENT:
                 self._predicate = True  # "is not absent" says that it is there
+            elif word in lexicon.MOVES and (self._parts or self._subjects):
+                self._rest(ahead)
             elif word in LINKS or word in TERMS or word in ("au", "aus", "action", ":"):
                 return False
             else:
@@ -141,6 +146,17 @@ class Clause:
             self._next = ahead + 1
             return True
         return False
+
+    def _rest(self, place: int) -> None:
+        """Take "does not move": what is spoken of rests."""
+        _, start, end = self._tokens[place]
+        if not self._parts:
+            again = Part("", set(), None, start, end)
+            again.name, again.places, again.side = same(self._subjects[-1])
+            self._parts.append(again)
+        for part in self._group or self._parts[-1:]:
+            part.actions.append(Action("rest", False, place, start, end))
+        self._predicate = True
 
     def _names_unit(self, place: int) -> bool:
         while self._word(place) in GLUE:

@@ -35,7 +35,7 @@ _RELATION = (
 _MID = r"(?<=[a-z,;)] )"
 _NAMES = re.compile(
     rf"{_MID}(?P<full>{_FULL})\b"
-    rf"|(?i:{_RELATION}) (?:the )?(?P<one>{_WORD})\b"
+    rf"|(?i:{_RELATION}) (?:the )?(?P<one>{_FULL}|{_WORD})\b"
     rf"|\b(?P<begins>{_FULL})(?='s\b|, |\.| (?:is|was|appears?|looks|has|can|seems|stares|gazes|poses|faces|wears|"
     r"stands|sits|[a-z]+s)\b)"
     rf"|\b(?:Mr|Mrs|Ms|Dr|Prof|Professor|Sir|President|Senator|Queen|King|Prince|Princess|Pope|Chancellor|Lord|Lady)"

@@ -11,15 +11,36 @@ __all__ = ["Mention", "Sentence", "Token"]
 
 _LETTERS = {"l": "left", "r": "right"}
 _COMPARED = frozenset(["stronger", "weaker", "more", "less", "greater", "higher"])
-_STATES = word_set("is was be as shows show this picture image verdict answer label here :")
+_STATES = word_set("""
+    is was be been being are as shows show this picture image verdict answer label here : result decision
+    conclusion conclude classification classify classified judge judged considered appears seems looks i'd isn't
+    wasn't it's that's
+""")
+_PERSONS = word_set("""
+    face faces person human subject individual people skin capture presentation being user head spoof
+""")  # "a real face" is a verdict, "real skin" may be one, "the real ones" is not
+_QUALIFIES = frozenset(("real", "living", "authentic", "alive", "imitation"))
+_SCENE = word_set("background wall shirt scene desk shelf table lamp poster")
+_OBJECTS = word_set("""
+    phone phones tablet tablets laptop smartphone smartphones monitor television poster paper print prints printed
+    sheet screen printer
+""")
+_TAKEN = word_set("recorded captured taken shot filmed photographed made")
+_OF_PAPER = word_set("""
+    edge edges fibre fibres fiber fibers grain texture surface sheet sheets border borders copy copies mask masks
+    attack photo photograph printout margin margins crease creases fold folds face portrait picture image cutout
+    material stock corner corners print prints
+""")
 _KNOWN = frozenset().union(
     TERMS, lexicon.DENIERS, lexicon.NEEDS, lexicon.ABSENT, lexicon.ENDERS, lexicon.OPEN, lexicon.LOCATIVE,
     lexicon.BE, lexicon.VISIBLE, LINKS, _LETTERS, _COMPARED,
-    (":", "(", ")", "other", "except", "besides", "apart", "which", "who", "au", "aus", "action", "yes"),
+    lexicon.IDIOMS, (":", "(", ")", "other", "except", "besides", "apart", "which", "who", "than", "au", "aus"),
+    ("action", "yes"),
 )  # fmt: skip
 _PASSED = GLUE | lexicon.PREPOSITIONS
 _SHOWN = frozenset(("shown", "seen", "visible", "here"))
 _PRINTED = word_set("face faces photo photograph picture portrait image sheet paper copy")
+_WITH_CORNERS = word_set("lip lips mouth eye eyes brow brows eyebrow eyebrows jaw")
 _SINGULAR = frozenset(["is", "was", "does", "has", "stays", "remains"])
 
 
@@ -52,8 +73,36 @@ class Sentence(Clause):
         elif word in ("other", "except", "besides", "apart") and self._denying:
             self._denying = False
             return
+        elif word in lexicon.IDIOMS and self._idiom(place, word):
+            return
+        elif word == "than":
+            self._than(place)
+            return
         if not (self._mark(place, word) or self._boundary(place, word) or self._number(place, word)):
             self._content(place, word)
+
+    def _idiom(self, place: int, word: str) -> bool:
+        """Take "ruled out", "far from" and their like; say whether it is one."""
+        rest, does = lexicon.IDIOMS[word]
+        end = place + 1 + len(rest)
+        if tuple(self._words[place + 1 : end]) != rest:
+            return False
+        if does == "deny":
+            self._pending = []
+            self._denying, self._denied_at = True, place
+        elif does == "rest":
+            if self._parts or self._subjects:
+                self._rest(place)
+        else:
+            self._deny_back(True)
+        self._next = end
+        return True
+
+    def _than(self, place: int) -> None:
+        # "More surprised than afraid" says nothing of fear; "wider than usual" ends nothing.
+        ahead = self._words[place + 1 : place + NEAR]
+        if any(kind == "expression" for word in ahead for kind, _ in TERMS.get(word, ())):
+            self._denying = None
 
     def _mark(self, place: int, word: str) -> bool:
         if word in LINKS:
@@ -72,7 +121,8 @@ class Sentence(Clause):
             self._close(denying=None if word in lexicon.OPEN else False)
         elif word in ("which", "who"):
             last = self._items[-1:]
-            self._close()
+            # "Not the face of someone who is happy"
+            self._close(denying=self._denying if word == "who" else False)
             self._topics = last
         elif word in lexicon.OPEN:
             self._open()
@@ -126,6 +176,7 @@ class Sentence(Clause):
             self._denying is not False
             and place - self._denied_at <= 2
             and self._words[place - 1] not in TERMS
+            and not self._words[place - 1].endswith("n't")
         )
         if self._items or self._parts or not listing:
             topics = list(self._items)
@@ -206,22 +257,51 @@ class Sentence(Clause):
     def _item(self, place: int, word: str, kind: str, value: str) -> None:
         if word == "neutral":
             return
-        if kind == "label" and not self._states(place):
+        if kind == "label" and not self._states(place, word):
             return  # "a live face scatters light" says nothing about this one
-        if kind in ("medium", "cue") and self._of_the_camera(place):
+        if kind in ("medium", "cue") and (self._of_the_camera(place) or self._of_the_scene(place, word)):
             return
-        if word == "printed" and self._word(place + 1) not in _PRINTED:
-            return  # a printed pattern on a shirt
+        if word == "oris" and self._word(place - 1) == "anguli":
+            return  # one muscle
+        if kind == "expression" and self._word(place + 1) == "like":
+            return  # "worry-like lifting"
         self._arrive(place)
         _, start, end = self._tokens[place]
-        unit = int(value) if kind == "unit" else value
-        item = Mention(kind, unit, self._denying, start, end, self._take_side(place))
+        side = self._take_side(place)
+        if kind == "unit":
+            unit, *others = map(int, value.split("|"))
+            # "A smile and no smirk": who denies a word that fits several units denies none of them for sure.
+            denied = None if others and self._denying else self._denying
+            item = Mention(kind, unit, denied, start, end, side, tuple(others))
+        else:
+            item = Mention(kind, value, self._denying, start, end, side)
         self._items.append(item)
         self._pending, self._sided = [], item
 
-    def _states(self, place: int) -> bool:
+    def _states(self, place: int, word: str) -> bool:
         before, after = self._words[max(0, place - NEAR) : place], self._words[place + 1 : place + 1 + NEAR]
-        return not _STATES.isdisjoint(before) or not _SHOWN.isdisjoint(after)
+        if word in _QUALIFIES and after and after[0] not in _PERSONS and after[0] not in lexicon.CLOSERS:
+            return False  # "the real eyes behind it"
+        first = place == 0 and (not after or after[0] in lexicon.CLOSERS or after[0] in _PERSONS)
+        return first or not _STATES.isdisjoint(before) or not _SHOWN.isdisjoint(after)
+
+    def _of_the_scene(self, place: int, word: str) -> bool:
+        """Say whether a word means a thing that is in the picture by chance, or that took the picture."""
+        after, before = self._word(place + 1), self._word(place - 1)
+        if word == "scan":
+            return after not in ("line", "lines")
+        if word == "display" and before.endswith("s") and not before.endswith("'s") and before not in ("is", "this"):
+            return True  # "the eyes display"
+        if word not in _OBJECTS:
+            return False
+        if word == "printed" and after not in _PRINTED:
+            return True  # a printed pattern on a shirt
+        if word == "paper" and after.isalpha() and not (after in _KNOWN or after in _PASSED or after in _OF_PAPER):
+            return not after.endswith(("s", "ed", "ing"))  # "a paper lamp", but "paper reflects"
+        near = self._words[max(0, place - 3) : place]
+        if ("with" in near or "by" in near) and not _TAKEN.isdisjoint(self._words[max(0, place - 6) : place]):
+            return True  # "recorded with a tablet"
+        return not _SCENE.isdisjoint(self._words[place + 1 : place + 8])
 
     def _of_the_camera(self, place: int) -> bool:
         """Say whether a word means the camera's pixels, or a screen of dots: no sign of a medium."""
@@ -274,14 +354,18 @@ class Sentence(Clause):
         while self._word(ahead) in GLUE:
             ahead += 1
         following = self._word(ahead)
-        if ahead > place + 1 and following in ("lip", "lips", "mouth", "eye", "eyes", "brow", "brows", "jaw"):
+        if ahead > place + 1 and following in _WITH_CORNERS:
             self._next = ahead + 1
+            if "brow" in following:
+                return "brow"
             if following in ("lip", "lips", "mouth"):
                 self._places = set()
                 return "lip corner"
             return "eye corner" if following in ("eye", "eyes") else "other"
         if before in ("eye", "eyes"):
             return "eye corner"
+        if self._places & {"inner", "outer"}:
+            return "brow"  # "the eyebrows, with their inner corners pulled up"
         return "lip corner"
 
     def _over(self, begin: int, end: int) -> bool:

@@ -63,7 +63,8 @@ def expression_equals_truth(answer: Answer, settings: Mapping[str, Any]) -> str 
         return None
     if found := _field(answer, settings, "expression", "expression.value"):
         return found
-    others = sorted({str(mention.value) for mention in mentions(answer, "expression")} - {truth})
+    said = {str(mention.value) for mention in mentions(answer, "expression")}
+    others = sorted({one.replace(" ", " or ") for one in said if truth not in one.split()})  # "worried": one of two
     return f"says {', '.join(others)}; the expression is {truth}" if others else ""
 
 

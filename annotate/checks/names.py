@@ -1,0 +1,129 @@
+"""The check that a unit's number stands with its own name and with its own description.
+
+A name belongs to a number where a mark or a short phrase binds the two ("AU4 (brow lowerer)", "brow lowerer - AU4",
+"AU4, also called the ..."). A description does where the number is its subject ("AU4 pulls the brows together") or
+stands behind it in brackets ("the brows are drawn together (AU4)").
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from facedata.annotate.checks.base import Answer
+from facedata.annotate.checks.scan import Claim, claims
+from facedata.annotate.facs import ACTION_UNITS
+
+__all__ = ["au_names"]
+
+_CALLED = r"(?:also )?(?:known|called|termed|named|referred to|described|coded|defined)(?: \w+){0,2}? (?:as )?"
+_AFTER = re.compile(
+    rf"\**\s?(?:\((?:{_CALLED}|i\.e\.,? |= ?)?|[–—:=-]\s?\**\s?|,\sthe\s|,?\s{_CALLED}|,?\sor\s|(?:is|being)\s)\**"
+    r"(?:the\s|an?\s)?",
+    re.IGNORECASE,
+)
+_BEFORE = re.compile(
+    r"(?:[(,]\s?|\**\s?[–—:=]\s?|\s-\s|,?\s(?:or|i\.e\.,?|known (?:\w+ ){0,2}as|called|coded as|coded)\s)\**"
+    r"(?:au|action unit)\s?$",
+    re.IGNORECASE,
+)
+_LONGEST = 24  # characters of the longest name
+_BRACKET = re.compile(r"\([^()]{0,40}\)")
+
+
+def au_names(answer: Answer, settings: Mapping[str, Any]) -> str | None:
+    """Find numbers that stand with the name, or the description, of another unit."""
+    del settings
+    for au, name, seen in _entries(answer.response):
+        unit = ACTION_UNITS.get(au)
+        if unit and isinstance(name, str):
+            called = name.strip().lower()
+            if called in _numbers() and called != unit.name:
+                return f"calls AU{au} {name!r}; it is the {unit.name}"
+        described = _described(answer, seen) if isinstance(seen, str) else []
+        if described and not any(au in (one.au, *one.others) for one in described):
+            return f"describes AU{described[0].au} under AU{au}"
+    for text in answer.texts:
+        if found := _in_prose(text):
+            return found
+    return ""
+
+
+def _in_prose(text: str) -> str:
+    said = claims(text)
+    numbers = [one for one in said if one.form == "number" and one.au in ACTION_UNITS]
+    for one in numbers:
+        name = _name_at(text, one)
+        if name is not None:
+            if name != ACTION_UNITS[one.au].name:
+                return f"calls AU{one.au} {name!r}; it is the {ACTION_UNITS[one.au].name}"
+            continue
+        for other in said:
+            if other.form == "words" and other.start == one.end + 1 and one.au not in (other.au, *other.others):
+                return f"describes AU{other.au} under AU{one.au}"
+    return _bracketed(text, said, numbers) if numbers else ""
+
+
+def _bracketed(text: str, said: Sequence[Claim], numbers: Sequence[Claim]) -> str:
+    """Look at numbers in brackets behind what they are said to code."""
+    after = 0
+    for found in _BRACKET.finditer(text):
+        inside = {one.au for one in numbers if found.start() < one.start < found.end()}
+        if not inside:
+            continue
+        begin = max(after, *(text.rfind(mark, 0, found.start()) for mark in ".;:\n"))
+        named = [one for one in said if one.form == "words" and begin <= one.start < found.start()]
+        after = found.end()
+        if named and inside.isdisjoint({au for one in named for au in (one.au, *one.others)}):
+            listed = " and ".join(f"AU{au}" for au in sorted(inside))
+            return f"describes AU{named[-1].au} under {listed}"
+    return ""
+
+
+def _described(answer: Answer, seen: str) -> list[Claim]:
+    """Return what a unit's description asserts, as it is read in the conversation where it stands there."""
+    for text in answer.texts:
+        if (start := text.find(seen)) >= 0:
+            end = start + len(seen)
+            return [one for one in claims(text) if one.polarity == "present" and start <= one.start < end]
+    return []
+
+
+def _name_at(text: str, number: Claim) -> str | None:
+    """Return the name that stands right after or before a number, if one does."""
+    if (found := _AFTER.match(text, number.end)) and (
+        name := _first(text[found.end() : found.end() + _LONGEST].lower())
+    ):
+        # "AU1, the chin raiser and ..." is a list
+        listed = found[0].startswith(", the") and text[found.end() + len(name) :][:1] not in (",", ".")
+        return None if listed else name
+    if found := _BEFORE.search(text, max(0, number.start - 32), number.start):
+        return _last(text[max(0, found.start() - _LONGEST) : found.start()].rstrip(" *").lower())
+    return None
+
+
+def _first(text: str) -> str | None:
+    return next((name for name in _numbers() if text.startswith(name)), None) if text else None
+
+
+def _last(text: str) -> str | None:
+    return next((name for name in _numbers() if text.endswith(name)), None) if text else None
+
+
+def _entries(value: Any) -> Iterator[tuple[int, Any, Any]]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _entries(item)
+    elif isinstance(value, Mapping):
+        if isinstance(value.get("au"), int) and value.get("present", True) is not False:
+            yield value["au"], value.get("name"), value.get("seen")
+        for item in value.values():
+            if isinstance(item, list | Mapping):
+                yield from _entries(item)
+
+
+@functools.cache
+def _numbers() -> dict[str, int]:
+    return {unit.name: unit.number for unit in ACTION_UNITS.values()}
