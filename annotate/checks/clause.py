@@ -188,6 +188,8 @@ class Clause:
             kind == "part" for kind, _ in TERMS.get(first, ())
         )
         nothing_before = not (self._items or self._parts)
+        if nothing_before and not names_next and first != ":" and self._word(place - 1) in lexicon.BE:
+            return  # "pores are missing on ...": what is absent is not known
         if first == ":" or (nothing_before and (names_next or not self._topics)):
             self._denying, self._denied_at = True, place
             return

@@ -58,12 +58,14 @@ _KNOWN_PERSON = re.compile(
     re.IGNORECASE,
 )
 _FAME = word_set("""
-    know known knew recognize recognise recognized recognised recognizes recognises identify identified famous
-    renowned celebrated prominent notable public celebrity celebrities actor actors actress singer politician
-    president chancellor minister footballer athlete star host anchor comedian rapper influencer musician senator
-    billionaire supermodel familiar seen remember remembered
+    recognize recognise recognized recognised recognizes recognises famous renowned celebrated prominent notable
+    public celebrity celebrities actor actors actress singer politician president chancellor minister footballer
+    athlete star host anchor comedian rapper influencer musician senator billionaire supermodel familiar well
+    film films movie movies tv television series news music album albums sitcom role roles
 """)
-_CAPITALISED = re.compile(rf"(?:(?<=([a-z,;)]) ))?{_WORD}(?=( [A-ZÀ-Þ]| (?:smile|grin|frown|i|pose)s\b)?)")
+_KNOW = word_set("know knew identify identified")
+_CAPITALISED = re.compile(r"[A-ZÀ-Þ](?:'[A-Z])?[a-zà-ÿ]+")
+_NAMING = re.compile(r" (?:[A-ZÀ-Þ]|(?:smile|grin|frown|i|pose)s\b)")
 
 # Words of faces and pictures, which headings and names of units and effects write with capitals.
 _PLAIN = word_set("""
@@ -104,7 +106,9 @@ def no_identity(answer: Answer, settings: Mapping[str, Any]) -> str | None:
     """Find names of persons, likenesses, and claims to know somebody."""
     del settings
     text = text_of(answer)
-    if not words_of(answer).isdisjoint(_FAME) and (found := _KNOWN_PERSON.search(text)):
+    words = words_of(answer)
+    known = not words.isdisjoint(_FAME) or not (words.isdisjoint(_KNOW) or words.isdisjoint(("i", "we")))
+    if known and (found := _KNOWN_PERSON.search(text)):
         return f"says who it is, or may be: {found.group().strip()!r}"
     if not _may_name(text):
         return ""
@@ -118,6 +122,11 @@ def no_identity(answer: Answer, settings: Mapping[str, Any]) -> str | None:
 def _may_name(text: str) -> bool:
     """Say whether a capital stands where none is due, on a word that is not of faces; a quick look."""
     plain = _plain()
-    return any(
-        (found[1] or found[2]) and found[0].lower() not in plain for found in _CAPITALISED.finditer(text)
-    )
+    for found in _CAPITALISED.finditer(text):
+        if found[0].lower() not in plain:
+            before = text[max(0, found.start() - 2) : found.start()]
+            if before[1:] == " " and (before[0].islower() or before[0] in ",;)"):
+                return True
+            if _NAMING.match(text, found.end()):
+                return True
+    return False

@@ -24,12 +24,9 @@ _AFTER = re.compile(
     r"(?:the\s|an?\s)?",
     re.IGNORECASE,
 )
-_BEFORE = re.compile(
-    r"(?:[(,]\s?|\**\s?[–—:=]\s?|\s-\s|,?\s(?:or|i\.e\.,?|known (?:\w+ ){0,2}as|called|coded as|coded)\s)\**"
-    r"(?:au|action unit)\s?$",
-    re.IGNORECASE,
-)
-_LONGEST = 24  # characters of the longest name
+_UNIT = re.compile(r"(?:au|action unit)\s?$", re.IGNORECASE)
+_BINDS = re.compile(r"(?:,?\s(?:or|i\.e\.,?|known (?:\w+ ){0,2}as|called|coded as|coded)\s|[\s*]*[(,–—:=-][\s*]*)$")
+_REACH = 64  # characters before a number that may hold a name and what binds it
 _BRACKET = re.compile(r"\([^()]{0,40}\)")
 
 
@@ -54,16 +51,22 @@ def au_names(answer: Answer, settings: Mapping[str, Any]) -> str | None:
 def _in_prose(text: str) -> str:
     said = claims(text)
     numbers = [one for one in said if one.form == "number" and one.au in ACTION_UNITS]
+    if not numbers:
+        return ""
+    described: dict[int, list[Claim]] = {}
+    for one in said:
+        if one.form == "words":
+            described.setdefault(one.start, []).append(one)
     for one in numbers:
         name = _name_at(text, one)
         if name is not None:
             if name != ACTION_UNITS[one.au].name:
                 return f"calls AU{one.au} {name!r}; it is the {ACTION_UNITS[one.au].name}"
             continue
-        for other in said:
-            if other.form == "words" and other.start == one.end + 1 and one.au not in (other.au, *other.others):
-                return f"describes AU{other.au} under AU{one.au}"
-    return _bracketed(text, said, numbers) if numbers else ""
+        does = described.get(one.end + 1)
+        if does and not any(one.au in (other.au, *other.others) for other in does):
+            return f"describes AU{does[0].au} under AU{one.au}"
+    return _bracketed(text, said, numbers) if "(" in text else ""
 
 
 def _bracketed(text: str, said: Sequence[Claim], numbers: Sequence[Claim]) -> str:
@@ -93,23 +96,15 @@ def _described(answer: Answer, seen: str) -> list[Claim]:
 
 def _name_at(text: str, number: Claim) -> str | None:
     """Return the name that stands right after or before a number, if one does."""
-    if (found := _AFTER.match(text, number.end)) and (
-        name := _first(text[found.end() : found.end() + _LONGEST].lower())
-    ):
+    if (bound := _AFTER.match(text, number.end)) and (found := _names().match(text, bound.end())):
         # "AU1, the chin raiser and ..." is a list
-        listed = found[0].startswith(", the") and text[found.end() + len(name) :][:1] not in (",", ".")
-        return None if listed else name
-    if found := _BEFORE.search(text, max(0, number.start - 32), number.start):
-        return _last(text[max(0, found.start() - _LONGEST) : found.start()].rstrip(" *").lower())
-    return None
-
-
-def _first(text: str) -> str | None:
-    return next((name for name in _numbers() if text.startswith(name)), None) if text else None
-
-
-def _last(text: str) -> str | None:
-    return next((name for name in _numbers() if text.endswith(name)), None) if text else None
+        listed = bound[0].startswith(", the") and text[found.end() : found.end() + 1] not in (",", ".")
+        return None if listed else found[0].lower()
+    before = text[max(0, number.start - _REACH) : number.start].lower()
+    if not (unit := _UNIT.search(before)) or not (bound := _BINDS.search(before, 0, unit.start())):
+        return None
+    before = before[: bound.start()]
+    return next((name for name in _ending().get(before.rpartition(" ")[2], ()) if before.endswith(name)), None)
 
 
 def _entries(value: Any) -> Iterator[tuple[int, Any, Any]]:
@@ -127,3 +122,17 @@ def _entries(value: Any) -> Iterator[tuple[int, Any, Any]]:
 @functools.cache
 def _numbers() -> dict[str, int]:
     return {unit.name: unit.number for unit in ACTION_UNITS.values()}
+
+
+@functools.cache
+def _ending() -> dict[str, list[str]]:
+    """Return names by their last word."""
+    found: dict[str, list[str]] = {}
+    for name in _numbers():
+        found.setdefault(name.split()[-1], []).append(name)
+    return found
+
+
+@functools.cache
+def _names() -> re.Pattern[str]:
+    return re.compile("|".join(sorted(_numbers(), key=len, reverse=True)), re.IGNORECASE)

@@ -37,6 +37,10 @@ _KNOWN = frozenset().union(
     lexicon.IDIOMS, (":", "(", ")", "other", "except", "besides", "apart", "which", "who", "than", "au", "aus"),
     ("action", "yes"),
 )  # fmt: skip
+_EXCEPT = frozenset(("other", "except", "besides", "apart"))
+_TURNS = frozenset().union(
+    lexicon.DENIERS, lexicon.NEEDS, lexicon.ABSENT, lexicon.IDIOMS, _EXCEPT, ("than", "yes")
+)  # fmt: skip
 _PASSED = GLUE | lexicon.PREPOSITIONS
 _SHOWN = frozenset(("shown", "seen", "visible", "here"))
 _PRINTED = word_set("face faces photo photograph picture portrait image sheet paper copy")
@@ -62,24 +66,29 @@ class Sentence(Clause):
         return sorted(self._said, key=lambda mention: mention.start)
 
     def _take(self, place: int, word: str) -> None:
-        if place == 0 and word in ("no", "yes") and self._word(1) in (",", ":"):
-            return  # the answer to a question: what follows stands for itself
-        if word in lexicon.DENIERS or word in lexicon.NEEDS:
-            if self._deny(place, word):
-                return
-        elif word in lexicon.ABSENT:
-            self._absent(place)
-            return
-        elif word in ("other", "except", "besides", "apart") and self._denying:
-            self._denying = False
-            return
-        elif word in lexicon.IDIOMS and self._idiom(place, word):
-            return
-        elif word == "than":
-            self._than(place)
+        if word in _TURNS and self._turn(place, word):
             return
         if not (self._mark(place, word) or self._boundary(place, word) or self._number(place, word)):
             self._content(place, word)
+
+    def _turn(self, place: int, word: str) -> bool:
+        """Take a word that denies, or that ends or bends a denial; say whether it was one here."""
+        if place == 0 and word in ("no", "yes") and self._word(1) in (",", ":"):
+            return True  # the answer to a question: what follows stands for itself
+        if word in lexicon.DENIERS or word in lexicon.NEEDS:
+            return self._deny(place, word)
+        if word in lexicon.ABSENT:
+            self._absent(place)
+            return True
+        if word in _EXCEPT:
+            if self._denying:
+                self._denying = False
+                return True
+            return False
+        if word == "than":
+            self._than(place)
+            return True
+        return word in lexicon.IDIOMS and self._idiom(place, word)
 
     def _idiom(self, place: int, word: str) -> bool:
         """Take "ruled out", "far from" and their like; say whether it is one."""
@@ -205,6 +214,8 @@ class Sentence(Clause):
             self._next = first
 
     def _numbers(self, place: int) -> None:
+        if self._linked is not None and self._words[self._linked] == "," and not (self._items or self._denying):
+            self._predicate = self._predicate or any(part.actions for part in self._parts)
         while True:
             self._arrive(place)
             number, start, end = self._tokens[place]
@@ -236,7 +247,7 @@ class Sentence(Clause):
     def _term(self, place: int, word: str, readings: tuple[tuple[str, str], ...]) -> None:
         if word == "lower" and self._names_half(place):
             readings = (("place", "lower"),)
-        elif word == "part" and self._word(place + 1) == "of":
+        elif word in ("part", "parts") and self._word(place + 1) == "of":
             return
         for kind, value in readings:
             if kind == "part":
@@ -354,6 +365,8 @@ class Sentence(Clause):
         while self._word(ahead) in GLUE:
             ahead += 1
         following = self._word(ahead)
+        if self._word(place + 1) == "of" and following and following not in _WITH_CORNERS and following[0].isalpha():
+            return "other"  # of the room
         if ahead > place + 1 and following in _WITH_CORNERS:
             self._next = ahead + 1
             if "brow" in following:
