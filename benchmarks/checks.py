@@ -303,7 +303,8 @@ def _one_fault(
 def _findings(task: Task, case: Case, text: str | None, words: Words) -> dict[str, str]:
     said = json.dumps(case.response, ensure_ascii=False) if text is None else text
     answer = understand(task, case.evidence, words, said)
-    return {check.rule: check.detail if check.status == "fail" else "" for check in run_checks(answer, EVERY)}
+    found = run_checks(answer, EVERY)
+    return {check.rule: check.detail if check.status in ("fail", "flag") else "" for check in found}
 
 
 def near_duplicates(bank: dict[str, Any], records: int, seed: int) -> Score:

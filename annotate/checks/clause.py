@@ -46,8 +46,8 @@ class Clause:
         self._compared = False
         self._sided: Mention | Part | None = None
 
-    def _close(self, *, denying: bool | None = False) -> None:
-        """End the clause; its last parts are what a clause without one is about."""
+    def _close(self, *, denying: bool | None = False) -> list[Mention]:
+        """End the clause and return what it says; its last parts are what a clause without one is about."""
         said = list(self._items)
         if self._places & {"inner", "outer"} and (brow := self._last("brow")):
             brow.places |= self._places
@@ -59,6 +59,7 @@ class Clause:
         self._said += said
         self._topics = []
         self._begin(denying=denying)
+        return said
 
     def _last(self, name: str) -> Part | None:
         return next((part for part in reversed(self._parts) if part.name == name), None)
@@ -106,6 +107,8 @@ class Clause:
         after = self._word(place + 1)
         if word in lexicon.NEEDS and after not in lexicon.NEEDS[word]:
             return False
+        if word in lexicon.NEEDS:
+            self._next = place + 2  # "of", "than", "with"
         if after in lexicon.PSEUDO.get(word, ()):
             self._next += 1
             return True

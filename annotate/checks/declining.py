@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from facedata.annotate.checks.base import Answer
+from facedata.annotate.checks.base import Answer, InProse
 from facedata.annotate.checks.lexicon import word_set
 from facedata.annotate.checks.text import text_of, words_of
 
@@ -28,7 +28,8 @@ _CANNOT = (
 _DO = (
     r"(?:help|assist|analy[sz]e|analy[sz]ing|describe|describing|provide|providing|comply|fulfil|fulfill|process|"
     r"comment|evaluate|interpret|answer|complete|respond|discuss|participate|offer|engage|"
-    r"speculate|perform|carry out|generate|produce|do that|do this|continue|proceed|view|be able to)"
+    r"speculate|perform|carry out|generate|produce|do that|do this|continue|proceed|view|be able to|"
+    r"make (?:\w+ )?(?:assumptions|judge?ments?|guesses|claims|inferences|comments))"
 )
 # Verbs of judging and perceiving: a refusal only where the whole person, or the picture, is the object.
 _JUDGE = (
@@ -44,6 +45,7 @@ _WHOLE = (
 _REFUSES = re.compile(
     r"\b(?:i(?:'m| am)|we(?:'re| are)) (?:very |really |so |truly )?sorry\b|(?:^|[.!\n] ?)(?:so )?sorry[,. ]"
     r"|\bi(?:'m| am) afraid (?:that )?(?:i|this|there|we)\b|\bi (?:do )?apologi[sz]e\b|\bmy apologies\b"
+    r"|\bi(?:'m| am) (?:just |only |merely )?an ai\b|\b(?:within|beyond|outside) my (?:abilit|capabilit|scope)"
     r"|\bas an? (?:(?:multimodal |large )?(?:ai|language|artificial|vision)\b)"
     rf"|\b(?:i|we)(?: |(?='))(?:\w+ly )?{_CANNOT} (?:\w+ly |really |even |be able to |actually )?{_DO}\b"
     rf"|\b(?:i|we)(?: |(?='))(?:\w+ly )?{_CANNOT} (?:\w+ly |really |even |actually )?{_JUDGE}\b"
@@ -74,6 +76,7 @@ _NOTHING = re.compile(
     rf"|\b{_PICTURE} (?:did not|didn't|does not|doesn't|could not|couldn't|cannot|can't|failed to|fails to|"
     rf"would not|wouldn't|was not|wasn't|has not|is not) (?:\w+ )?(?:load|open|display|upload|come through|attached|"
     r"provided|received|uploaded|be (?:loaded|opened|displayed|processed|read|accessed))\b"
+    rf"|\b{_PICTURE} (?:cannot|can't|could not) be (?:described|analy[sz]ed|assessed|judged|evaluated)\b"
     rf"|\b(?:{_PICTURE}|quality|resolution) is too \w+ to (?:{_DO}|judge|see|tell|assess|determine)\b"
 )
 _SPEAKS = word_set("""
@@ -94,4 +97,4 @@ def refusal(answer: Answer, settings: Mapping[str, Any]) -> str | None:
         found = _REFUSES.search(text_of(answer).lower())
     if found is None and not (words.isdisjoint(_LACKS) or words.isdisjoint(_IMAGE)):
         found = _NOTHING.search(text_of(answer).lower())
-    return f"refuses: {found.group().strip()!r}" if found else ""
+    return InProse(f"refuses: {found.group().strip()!r}") if found else ""

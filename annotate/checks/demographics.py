@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from facedata.annotate.checks.base import Answer
+from facedata.annotate.checks.base import Answer, InProse
 from facedata.annotate.checks.lexicon import word_set
 from facedata.annotate.checks.text import text_of, words_of
 
@@ -72,5 +72,5 @@ def no_demographics(answer: Answer, settings: Mapping[str, Any]) -> str | None:
         if kind == "race" and not found and words & _RACE_WORDS:
             found = [hit.group() for hit in _RACE.finditer(text)]
         if found:
-            return f"gives {kind} unasked: {found[0]!r}"
+            return InProse(f"gives {kind} unasked: {found[0]!r}")
     return ""

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from facedata.annotate.checks.base import Answer
+from facedata.annotate.checks.base import Answer, InProse
 from facedata.annotate.checks.lexicon import TERMS, VISIBLE, word_set
 from facedata.annotate.checks.text import text_of, words_of
 from facedata.annotate.facs import ACTION_UNITS, EXPRESSIONS
@@ -109,13 +109,13 @@ def no_identity(answer: Answer, settings: Mapping[str, Any]) -> str | None:
     words = words_of(answer)
     known = not words.isdisjoint(_FAME) or not (words.isdisjoint(_KNOW) or words.isdisjoint(("i", "we")))
     if known and (found := _KNOWN_PERSON.search(text)):
-        return f"says who it is, or may be: {found.group().strip()!r}"
+        return InProse(f"says who it is, or may be: {found.group().strip()!r}")
     if not _may_name(text):
         return ""
     for named in _NAMES.finditer(text):
         name = next(name for name in named.groupdict().values() if name)
         if not {part.lower() for part in re.split(r"[ -]", name)} & _plain():
-            return f"says who it is, or may be: {named.group().strip()!r}"
+            return InProse(f"says who it is, or may be: {named.group().strip()!r}")
     return ""
 
 

@@ -11,14 +11,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from facedata.annotate.checks.base import Answer
+from facedata.annotate.checks.base import Answer, InProse
 from facedata.annotate.checks.lexicon import word_set
 from facedata.annotate.checks.text import text_of, words_of
 
 __all__ = ["no_label_leak"]
 
 _GIVEN = (
-    r"(?:given|provided|supplied|stated|listed|annotated|labell?ed|specified|indicated|mentioned|coded|shared|"
+    r"(?:given|provided|supplied|stated|listed|annotated|labell?ed|specified|indicated|mentioned|coded|shared|handed|"
     r"assigned|known|attached|accompanying|reported|recorded|official|correct|true|actual)"
 )
 # What only a file, a table or a request has.
@@ -83,7 +83,7 @@ _MATTER = word_set("""
     label labels labelling labeled labelled tag tags tagged annotation annotations annotated annotator annotators
     ground coding codings code codes coder coders coded metadata prompt instruction instructions instructed
     reference answer answers key task request question message dataset database data spreadsheet csv filename
-    filenames file record records gold user users you your you've given provided supplied told informed shared
+    filenames file record records gold user users you your you've given provided supplied told informed shared handed
     specified listed i've
 """)
 
@@ -94,4 +94,4 @@ def no_label_leak(answer: Answer, settings: Mapping[str, Any]) -> str | None:
     if words_of(answer).isdisjoint(_MATTER):
         return ""
     found = _LEAK.search(text_of(answer))
-    return f"speaks of what it was given: {found.group().strip()!r}" if found else ""
+    return InProse(f"speaks of what it was given: {found.group().strip()!r}") if found else ""

@@ -26,6 +26,7 @@ __all__ = [
     "RESTING",
     "TERMS",
     "UNCODED",
+    "VERDICTS",
     "VISIBLE",
     "Frame",
     "word_set",
@@ -76,6 +77,7 @@ VISIBLE = word_set("""
 NEEDS = {
     "instead": {"of"}, "free": {"of", "from"}, "rather": {"than"}, "opposed": {"to"},
     "contrast": {"to", "with"}, "contrary": {"to"},
+    "compared": {"to", "with"},
 }  # fmt: skip
 """Words that deny only before these."""
 
@@ -123,13 +125,26 @@ IDIOMS = {
     "anything": (("but",), "deny"),
     "stays": (("put",), "rest"),
     "stay": (("put",), "rest"),
+    "argues": (("against",), "deny"),
+    "argue": (("against",), "deny"),
+    "speaks": (("against",), "deny"),
+    "speak": (("against",), "deny"),
+    "goes": (("with",), "open"),
+    "go": (("with",), "open"),
     "wrong": (("to",), "deny"),
     "mistake": (("to",), "deny"),
 }
-"""First word -> what must follow it, and what the whole does: deny what comes, deny what stands before, or rest."""
+"""First word -> what must follow it, and what the whole does: deny what comes or what stands before, leave
+what comes open, or say that a part rests."""
 
 MOVES = word_set("move moves moving moved budge budges change changes changed react reacts follow participate")
 """After a denier, and said of a part: it is at rest."""
+
+VERDICTS = word_set("""
+    say call describe classify read conclude label judge guess interpret characterize characterise rate assess
+    argue identify
+""")
+"""After "I would" these state what they say."""
 
 RESTING = {
     "brow": (1, 2, 4), "inner brow": (1, 4), "outer brow": (2,), "cheek": (6,), "nose": (9,), "chin": (17,),
@@ -183,7 +198,7 @@ FRAMES: Mapping[str, tuple[Frame, ...]] = _frames("""
     lower lip: lower=16, raise=17
     lip corner: sharp+raise~pull=13, raise~side~back~pull~curl~stretch=12, lower~side~back~pull~curl~frown=15, tuck~tight~wrinkle~inward~back~press=14, tight~wrinkle~inward~press~back=14, wrinkle~inward=14, inward=14, side~pull=20, back~pull=20|12, stretch=20, pull=12, curl=12, frown=15
     lip: sharp+pull=13, press~together~tight~narrow~side=24, tight~narrow=23, narrow=23|24, part=25, open=25, stretch~side~back~pull=20, pucker=18, purse=24|23|18, funnel=22, suck=28, side~back~pull=20, back~pull=20, close=-25, together=-25, lower~curl=15, raise~curl=12|10, frown=15, curl=12|10
-    mouth: lower+open=26|27|25, raise~curl=12, lower~curl=15|26|27, wide+side~open=20, wide+open~stretch=27|26|25, stretch+open=27|26|25, open=25|26|27, part=25|26|27, stretch+side~back~pull=20, stretch=27|20, side~pull=20, wide+back=20, back~pull=20, close=-25, pucker=18, purse=24|23|18, tight=23|24, narrow=23|24, press=24, frown=15, curl=12
+    mouth: lower+open=26|27|25, raise~curl=12, lower~curl=15|26|27, wide+side~open=20, wide+level~open=20, wide+open~stretch=27|26|25, stretch+open=27|26|25, open=25|26|27, part=25|26|27, stretch+side~back~pull=20, stretch=27|20, side~pull=20, wide+back=20, back~pull=20, close=-25, pucker=18, purse=24|23|18, tight=23|24, narrow=23|24, press=24, frown=15, curl=12
     jaw: lower=26|27, open=26|27, close=-26, raise=-26
     chin: raise~wrinkle~bunch~pucker=17, wrinkle~bunch~pucker=17, bunch=17, pucker=17
     nasolabial: deepen=11

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from facedata.annotate.checks.base import Answer
+from facedata.annotate.checks.base import Answer, InProse
 from facedata.annotate.checks.scan import Claim, claims
 from facedata.annotate.facs import ACTION_UNITS
 
@@ -27,7 +27,7 @@ _AFTER = re.compile(
 _UNIT = re.compile(r"(?:au|action unit)\s?$", re.IGNORECASE)
 _BINDS = re.compile(r"(?:,?\s(?:or|i\.e\.,?|known (?:\w+ ){0,2}as|called|coded as|coded)\s|[\s*]*[(,–—:=-][\s*]*)$")
 _REACH = 64  # characters before a number that may hold a name and what binds it
-_BRACKET = re.compile(r"\([^()]{0,40}\)")
+_BRACKET = re.compile(r"\([^()\d]{0,24}\d[^()]{0,32}\)")
 
 
 def au_names(answer: Answer, settings: Mapping[str, Any]) -> str | None:
@@ -41,10 +41,10 @@ def au_names(answer: Answer, settings: Mapping[str, Any]) -> str | None:
                 return f"calls AU{au} {name!r}; it is the {unit.name}"
         described = _described(answer, seen) if isinstance(seen, str) else []
         if described and not any(au in (one.au, *one.others) for one in described):
-            return f"describes AU{described[0].au} under AU{au}"
+            return InProse(f"describes AU{described[0].au} under AU{au}")
     for text in answer.texts:
         if found := _in_prose(text):
-            return found
+            return InProse(found)
     return ""
 
 

@@ -17,7 +17,7 @@ _STATES = word_set("""
     wasn't it's that's
 """)
 _PERSONS = word_set("""
-    face faces person human subject individual people skin capture presentation being user head spoof
+    face faces person human subject individual people capture presentation being user head spoof
 """)  # "a real face" is a verdict, "real skin" may be one, "the real ones" is not
 _QUALIFIES = frozenset(("real", "living", "authentic", "alive", "imitation"))
 _SCENE = word_set("background wall shirt scene desk shelf table lamp poster")
@@ -99,6 +99,9 @@ class Sentence(Clause):
         if does == "deny":
             self._pending = []
             self._denying, self._denied_at = True, place
+        elif does == "open":
+            self._pending = []
+            self._denying = None
         elif does == "rest":
             if self._parts or self._subjects:
                 self._rest(place)
@@ -127,14 +130,17 @@ class Sentence(Clause):
 
     def _boundary(self, place: int, word: str) -> bool:
         if word in lexicon.ENDERS:
-            self._close(denying=None if word in lexicon.OPEN else False)
+            # "It would be hard to fake with a print": what is supposed stays so.
+            supposed = word in lexicon.OPEN or (word == "with" and self._denying is None)
+            self._close(denying=None if supposed else False)
         elif word in ("which", "who"):
             last = self._items[-1:]
             # "Not the face of someone who is happy"
             self._close(denying=self._denying if word == "who" else False)
             self._topics = last
         elif word in lexicon.OPEN:
-            self._open()
+            if not (self._word(place - 1) == "i" and self._word(place + 1) in lexicon.VERDICTS):
+                self._open()
         elif word in lexicon.LOCATIVE:
             self._skip_place(place)
         else:
@@ -175,7 +181,7 @@ class Sentence(Clause):
         if word == "nor":
             self._denying, self._denied_at = True, place
         # "Without AU6, AU12 shows": a phrase that begins the sentence ends at its comma.
-        if word == "," and self._words[0] in ("without", "instead", "unlike", "rather", "despite"):
+        if word == "," and self._words[0] in ("without", "instead", "unlike", "rather", "despite", "compared"):
             self._close()
             self._words[0] = ""
 
@@ -188,9 +194,8 @@ class Sentence(Clause):
             and not self._words[place - 1].endswith("n't")
         )
         if self._items or self._parts or not listing:
-            topics = list(self._items)
-            self._close()
-            self._topics = topics or self._topics
+            known = self._topics
+            self._topics = self._close() or known
             word = self._word(place + 1)
             if word in ("no", "none", "not") and self._word(place + 2) in ("", *lexicon.VISIBLE):
                 self._deny_topics()
@@ -404,9 +409,21 @@ class Sentence(Clause):
             again.name, again.places, again.side = same(self._subjects[-1])
             self._parts.append(again)
             self._group = [again]
+        if self._denying and self._linked == place - 1 and self._part_follows(place):
+            return  # "no open mouth or raised brows"
         for part in self._group or self._parts[-1:]:
             part.actions.append(action)
-            self._predicate = True
+            # "No brow lowering, lid raising or ..." is a list of nouns.
+            self._predicate = self._predicate or not (self._denying and word.endswith("ing"))
+
+    def _part_follows(self, place: int) -> bool:
+        for word in self._words[place + 1 : place + 1 + NEAR]:
+            kinds = {kind for kind, _ in TERMS.get(word, ())}
+            if "part" in kinds:
+                return True
+            if word not in GLUE and not kinds & {"place", "side"}:
+                return False
+        return False
 
     def _goes_back(self, place: int) -> bool:
         """Say whether an action without a part of its own is said of the last clause's part."""

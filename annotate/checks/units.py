@@ -7,10 +7,10 @@ are read from the response (`{au, present, side}`) and from prose.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from facedata.annotate.checks.base import Answer
+from facedata.annotate.checks.base import Answer, InProse
 from facedata.annotate.checks.scan import Claim, claims
 from facedata.annotate.facs import PROTOTYPES, match
 
@@ -71,14 +71,21 @@ def _named(units: set[int]) -> str:
     return ", ".join(f"AU{au}" for au in sorted(units))
 
 
+def _finding(parts: Sequence[str], read: Iterable[Claim]) -> str:
+    """Return what was found as one line, marked where none of what it rests on is a field."""
+    line = "; ".join(parts)
+    return line if any(one.form == "field" for one in read) else InProse(line)
+
+
 def aus_complete(answer: Answer, settings: Mapping[str, Any]) -> str | None:
     """Find present units that the answer does not mention as present."""
     del settings
     if (coding := _coding(answer)) is None:
         return None
-    said = {au for one in statements(answer) if one.polarity == "present" for au in (one.au, *one.others)}
+    read = statements(answer)
+    said = {au for one in read if one.polarity == "present" for au in (one.au, *one.others)}
     missing = set(coding[0]) - said
-    return f"does not mention {_named(missing)}, which shows" if missing else ""
+    return _finding([f"does not mention {_named(missing)}, which shows"], read) if missing else ""
 
 
 def aus_grounded(answer: Answer, settings: Mapping[str, Any]) -> str | None:
@@ -87,15 +94,16 @@ def aus_grounded(answer: Answer, settings: Mapping[str, Any]) -> str | None:
     if (coding := _coding(answer)) is None:
         return None
     present, coded = coding
-    wrong = {
-        one.au
+    claimed = [
+        one
         for one in statements(answer)
         if one.polarity == "present" and present.isdisjoint((one.au, *one.others))
-    }
+    ]
+    wrong = {one.au for one in claimed}
     absent, unknown = wrong & coded, wrong - coded
     found = [f"asserts {_named(absent)}, coded as absent"] if absent else []
     found += [f"asserts {_named(unknown)}, which was not coded"] if unknown else []
-    return "; ".join(found)
+    return _finding(found, claimed)
 
 
 def polarity(answer: Answer, settings: Mapping[str, Any]) -> str | None:
@@ -105,11 +113,12 @@ def polarity(answer: Answer, settings: Mapping[str, Any]) -> str | None:
         return None
     present, coded = coding
     denied = [one for one in statements(answer) if one.polarity == "absent"]
-    wrong = {au for one in denied for au in (one.au, *one.others) if au in present}
-    unknown = {one.au for one in denied if one.form != "words" and one.au not in coded}
+    against = [one for one in denied if not present.isdisjoint((one.au, *one.others))]
+    beyond = [one for one in denied if one.form != "words" and one.au not in coded]
+    wrong = {au for one in against for au in (one.au, *one.others) if au in present}
     found = [f"denies {_named(wrong)}, which shows"] if wrong else []
-    found += [f"calls {_named(unknown)} absent, which was not coded"] if unknown else []
-    return "; ".join(found)
+    found += [f"calls {_named({one.au for one in beyond})} absent, which was not coded"] if beyond else []
+    return _finding(found, [*against, *beyond])
 
 
 def side(answer: Answer, settings: Mapping[str, Any]) -> str | None:
@@ -124,7 +133,7 @@ def side(answer: Answer, settings: Mapping[str, Any]) -> str | None:
         meant = next((au for au in (one.au, *one.others) if au in known), None)
         # One side of a unit that shows on both is half of the truth, not an untruth.
         if meant is not None and known[meant] not in ("both", one.side):
-            return f"puts AU{meant} on the {one.side} side; it shows on the {known[meant]}"
+            return _finding([f"puts AU{meant} on the {one.side} side; it shows on the {known[meant]}"], [one])
     return ""
 
 

@@ -61,13 +61,15 @@ _ACTIONS = _words("""
     tight: tightness stiff stiffened strained hardened
     narrow: narrow narrowed narrows narrowing squint squinted squinting squints slits slit compressor
     narrow: constricted thin thinned thinner thinning
-    press: press pressed presses pressing pressor clamped clenched compressed compress compresses compressing
+    press: press pressed presses pressing pressor clamped clenched compressed compress compresses
+    press: compressing squeezed squeeze squeezes squeezing
     part: part parted parts parting apart separate separated separates gap gape gapes gaping agape ajar
     open: open opened opens opening
     close: closed closes closing shut shuts sealed
     wide: wide widely widened widens widening wider enlarged widen
     stretch: stretch stretched stretches stretching stretcher elongated
-    side: sideways horizontal sides laterally horizontally outward outwards
+    side: sideways sides laterally horizontally outward outwards
+    level: horizontal
     back: back backwards backward retract retracted retracts retraction
     pull: pull pulled pulls pulling puller
     wrinkle: wrinkle wrinkled wrinkles wrinkling wrinkler crinkle crinkled crinkles crinkling creased creases
