@@ -297,7 +297,7 @@ def answered(job: Job, provider: Says, swapped: Request | None = None, *, repair
 
 
 GOOD = json.dumps({"text": "AU6 and AU12 show."})
-BAD = json.dumps({"text": "AU4, AU6 and AU12 show."})
+BAD = json.dumps({"text": "AU6 and AU12 show.", "aus": [{"au": 4}]})
 
 
 def test_one_repair_and_then_review():

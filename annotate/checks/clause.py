@@ -74,7 +74,14 @@ class Clause:
             and self._denied_at < self._linked
             and self._verb_follows(place)
         )
-        if self._predicate or own_verb:
+        # "No lid raise, nose wrinkle or jaw drop", "I do not see the brow lowered, or ..."
+        listed = (
+            self._denying is True
+            and self._denied_at < self._linked
+            and (self._linked_by_or or self._or_follows(place))
+            and not self._verb_follows(place)
+        )
+        if (self._predicate and not listed) or own_verb:
             fresh = self._denied_at > self._linked
             pending, places, side = self._pending, self._places, self._side
             for action in pending:
@@ -91,6 +98,14 @@ class Clause:
                 return False
             if word in lexicon.BE:
                 return True
+        return False
+
+    def _or_follows(self, place: int) -> bool:
+        for word in self._words[place + 1 : place + 3 * NEAR]:
+            if word in ("or", "nor"):
+                return True
+            if word in lexicon.BE or word in lexicon.ENDERS or word == "and":
+                return False
         return False
 
     def _word(self, place: int) -> str:

@@ -21,7 +21,7 @@ _CANNOT = (
     r"(?:am|'m|are|'re) (?:not (?:able|allowed|permitted|equipped|designed|comfortable|in a position|going)|unable|"
     r"incapable)(?: (?:to|of|with))?|(?:have|need|'ll have) to (?:decline|refuse)(?: to)?|must (?:decline|refuse)"
     r"(?: to)?|decline(?: to)?|refuse to|(?:would|'d) (?:rather|prefer) not(?: to)?|prefer not to|"
-    r"shouldn't|should not|(?:lack|do not have|don't have|have no|haven't|have not) (?:the |any |an )?"
+    r"shouldn't|should not|(?:do not|don't) feel comfortable|(?:lack|do not have|don't have|have no|haven't|have not) (?:the |any |an )?"
     r"(?:ability|capabilit(?:y|ies)|means|way|capacity|permission)(?: (?:to|of|for))?)"
 )
 # Doing what the task asks for; who says that they cannot, has not done it.
@@ -45,7 +45,8 @@ _WHOLE = (
 _REFUSES = re.compile(
     r"\b(?:i(?:'m| am)|we(?:'re| are)) (?:very |really |so |truly )?sorry\b|(?:^|[.!\n] ?)(?:so )?sorry[,. ]"
     r"|\bi(?:'m| am) afraid (?:that )?(?:i|this|there|we)\b|\bi (?:do )?apologi[sz]e\b|\bmy apologies\b"
-    r"|\bi(?:'m| am) (?:just |only |merely )?an ai\b|\b(?:within|beyond|outside) my (?:abilit|capabilit|scope)"
+    r"|\bi(?:'m| am) (?:just |only |merely )?an ai\b|\b(?:within|beyond|outside)(?: of)? (?:my (?:abilit|capabilit|scope)|"
+    r"what (?:i|we) (?:can|could|am|are))"
     r"|\bas an? (?:(?:multimodal |large )?(?:ai|language|artificial|vision)\b)"
     rf"|\b(?:i|we)(?: |(?='))(?:\w+ly )?{_CANNOT} (?:\w+ly |really |even |be able to |actually )?{_DO}\b"
     rf"|\b(?:i|we)(?: |(?='))(?:\w+ly )?{_CANNOT} (?:\w+ly |really |even |actually )?{_JUDGE}\b"

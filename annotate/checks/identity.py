@@ -35,6 +35,7 @@ _RELATION = (
 _MID = r"(?<=[a-z,;)] )"
 _NAMES = re.compile(
     rf"{_MID}(?P<full>{_FULL})\b"
+    rf"|(?i:\b(?:looks? like|resembl(?:es?|ing))) (?:[a-z]+ ){{1,2}}(?P<like>{_WORD})\b"
     rf"|(?i:{_RELATION}) (?:the )?(?P<one>{_FULL}|{_WORD})\b"
     rf"|\b(?P<begins>{_FULL})(?='s\b|, |\.| (?:is|was|appears?|looks|has|can|seems|stares|gazes|poses|faces|wears|"
     r"stands|sits|[a-z]+s)\b)"

@@ -55,6 +55,7 @@ _LEAK = re.compile(
     r"instructions)\b|\b(?:labell?ed|tagged) as\b|\bas instructed\b|\bfile ?names?\b|\banswer key\b"
     rf"|\b(?:the|its|their|your|{_GIVEN}) {_KIND}*(?:labels?|codings?)\b(?! (?:on|of) the (?:shirt|bottle|cloth))"
     rf"|\b(?:expert|facs|human|manual|certified|trained) (?:coding|coders?|labels?)\b"
+    r"|\b(?:the|your|my) input\b|\btruth table\b"
     # it says something
     rf"|\b(?:the|this|your|its|a|\w+'s) (?:{_GIVEN} )?{_KIND}*(?:{_SOURCE}|data|list|file|hints?)"
     rf"(?: (?:also|already|clearly|further|itself|here|you \w+|that you \w+|has|have|for \w+ \w+))* {_SAYS}"
@@ -69,7 +70,7 @@ _LEAK = re.compile(
     r"|\byour (?:prompt|message|list|question|instructions?|hints?|description|information|labels?|coding|data|"
     r"request|input|notes?)\b"
     rf"|\b(?:i|we) (?:was|were|am|are|have been|had been|'ve been|got) (?:already |also )*"
-    r"(?:told|given|informed|provided|supplied|shown the)\b|\bi've been (?:told|given|informed|provided)\b"
+    r"(?:told|given|informed|provided|supplied|asked to|shown the)\b|\bi've been (?:told|given|informed|provided)\b"
     rf"|\b(?:was|were|are|is|been|as) {_GIVEN} (?:to (?:me|us)|(?:by|in) (?:the|your) (?:user|prompt|question|coders?|"
     rf"experts?|annotators?|request|instructions?))\b"
     rf"|\b(?:provided|supplied|specified) (?:{_KIND}*{_SOURCE}|action units|expression|emotion|aus?|units|{_VAGUE})\b"
@@ -84,7 +85,7 @@ _MATTER = word_set("""
     ground coding codings code codes coder coders coded metadata prompt instruction instructions instructed
     reference answer answers key task request question message dataset database data spreadsheet csv filename
     filenames file record records gold user users you your you've given provided supplied told informed shared handed
-    specified listed i've
+    input asked truth specified listed i've
 """)
 
 

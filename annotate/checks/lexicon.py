@@ -48,14 +48,14 @@ GLUE = word_set("""
 """Words that may stand between an adjective or verb and its object."""
 
 BE = word_set("""
-    is are was were be been being remain remains remained stay stays stayed do does did can could has have
+    is are was were be been remain remains remained stay stays stayed do does did can could has have
     had shows show showing shown seems seem appears appear looks look keep keeps kept
 """)
 """Verbs that make a clause of what stands before them."""
 
 DENIERS = word_set("""
     no not without neither nor never none lack lacks absence cannot vain fails fail failed devoid
-    unlike nothing hardly scarcely isn't aren't wasn't weren't doesn't don't didn't can't hasn't haven't hadn't nobody won't wouldn't
+    unlike nothing hardly scarcely isn't aren't wasn't weren't doesn't don't didn't can't hasn't haven't hadn't nobody
 """)
 """Words that deny what follows."""
 
@@ -111,7 +111,7 @@ UNCODED = word_set("""
 """After a denier: nothing is said about presence. "Not coded" is not "absent"."""
 
 OPEN = word_set("""
-    would if could might may expected expect expects usually typically often mistaken confused whether
+    would wouldn't if could might may expected expect expects usually typically often mistaken confused whether
     unclear uncertain should normally commonly otherwise distinguish distinguishes distinguishing differs differ differing
     associated
 """)
@@ -131,6 +131,11 @@ IDIOMS = {
     "speak": (("against",), "deny"),
     "goes": (("with",), "open"),
     "go": (("with",), "open"),
+    "looked": (("for",), "open"),
+    "looking": (("for",), "open"),
+    "checked": (("for",), "open"),
+    "checking": (("for",), "open"),
+    "searched": (("for",), "open"),
     "wrong": (("to",), "deny"),
     "mistake": (("to",), "deny"),
 }
@@ -197,8 +202,8 @@ FRAMES: Mapping[str, tuple[Frame, ...]] = _frames("""
     upper lip: raise=10, curl=10, back=10
     lower lip: lower=16, raise=17
     lip corner: sharp+raise~pull=13, raise~side~back~pull~curl~stretch=12, lower~side~back~pull~curl~frown=15, tuck~tight~wrinkle~inward~back~press=14, tight~wrinkle~inward~press~back=14, wrinkle~inward=14, inward=14, side~pull=20, back~pull=20|12, stretch=20, pull=12, curl=12, frown=15
-    lip: sharp+pull=13, press~together~tight~narrow~side=24, tight~narrow=23, narrow=23|24, part=25, open=25, stretch~side~back~pull=20, pucker=18, purse=24|23|18, funnel=22, suck=28, side~back~pull=20, back~pull=20, close=-25, together=-25, lower~curl=15, raise~curl=12|10, frown=15, curl=12|10
-    mouth: lower+open=26|27|25, raise~curl=12, lower~curl=15|26|27, wide+side~open=20, wide+level~open=20, wide+open~stretch=27|26|25, stretch+open=27|26|25, open=25|26|27, part=25|26|27, stretch+side~back~pull=20, stretch=27|20, side~pull=20, wide+back=20, back~pull=20, close=-25, pucker=18, purse=24|23|18, tight=23|24, narrow=23|24, press=24, frown=15, curl=12
+    lip: sharp+pull=13, press~together~tight~narrow~side~close=24, close+tight~narrow=24|23, tight~narrow=23, narrow=23|24, part=25, open=25, stretch~side~back~pull=20, pucker=18, purse=24|23|18, funnel=22, suck=28, side~back~pull=20, back~pull=20, close=-25, together=-25, lower~curl=15, raise~curl=12|10, frown=15, curl=12|10
+    mouth: lower+open=26|27|25, raise~curl=12, lower~curl=15|26|27, wide+side~open=20, wide+level~open=20, wide+open~stretch=27|26|25, stretch+open=27|26|25, open=25|26|27, part=25|26|27, stretch+side~back~pull=20, stretch=27|20, side~pull=20, wide+back=20, back~pull=20, close+tight=24|23, close=-25, pucker=18, purse=24|23|18, tight=23|24, narrow=23|24, press=24, frown=15, curl=12
     jaw: lower=26|27, open=26|27, close=-26, raise=-26
     chin: raise~wrinkle~bunch~pucker=17, wrinkle~bunch~pucker=17, bunch=17, pucker=17
     nasolabial: deepen=11

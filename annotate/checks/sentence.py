@@ -14,7 +14,7 @@ _COMPARED = frozenset(["stronger", "weaker", "more", "less", "greater", "higher"
 _STATES = word_set("""
     is was be been being are as shows show this picture image verdict answer label here : result decision
     conclusion conclude classification classify classified judge judged considered appears seems looks i'd isn't
-    wasn't it's that's
+    wasn't it's that's points point indicates indicate suggests suggest means reveals proves confirms betrays
 """)
 _PERSONS = word_set("""
     face faces person human subject individual people capture presentation being user head spoof
@@ -132,7 +132,9 @@ class Sentence(Clause):
         if word in lexicon.ENDERS:
             # "It would be hard to fake with a print": what is supposed stays so.
             supposed = word in lexicon.OPEN or (word == "with" and self._denying is None)
-            self._close(denying=None if supposed else False)
+            said = self._close(denying=None if supposed else False)
+            if word == "as" and said and said[-1].denied and self._word(place + 1) in ("is", "are"):
+                self._denying, self._denied_at = True, place  # "AU4 is absent, as is AU7"
         elif word in ("which", "who"):
             last = self._items[-1:]
             # "Not the face of someone who is happy"
@@ -288,6 +290,8 @@ class Sentence(Clause):
             unit, *others = map(int, value.split("|"))
             # "A smile and no smirk": who denies a word that fits several units denies none of them for sure.
             denied = None if others and self._denying else self._denying
+            if side is None and self._parts and not self._items:
+                side = self._parts[-1].side  # "the right eye winks"
             item = Mention(kind, unit, denied, start, end, side, tuple(others))
         else:
             item = Mention(kind, value, self._denying, start, end, side)
@@ -438,7 +442,18 @@ class Sentence(Clause):
         near = self._words[max(0, place - 5) : place + 3]
         return any(word in ("expression", "face", "look", "emotion", "display") for word in near)
 
+    def _other_one(self, place: int, side: str) -> None:
+        """Take "the right one": the part that was spoken of, on the other side."""
+        name, places, _ = same((self._parts or self._subjects)[-1])
+        self._close()
+        _, start, end = self._tokens[place]
+        self._parts = self._group = [Part(name, places, side, start, end)]
+        self._next = place + 2
+
     def _take_side_word(self, place: int, value: str) -> None:
+        if self._word(place + 1) == "one" and (self._parts or self._subjects):
+            self._other_one(place, value)
+            return
         following = self._words[place + 1 : place + 2 + NEAR]
         names_part = any(kind in ("part", "place") for kind, _ in TERMS.get(self._word(place + 1), ()))
         sides_next = self._word(place + 1) in ("side", "sides", "the") and self._word(place - 1) != "to"

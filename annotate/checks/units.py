@@ -113,12 +113,22 @@ def polarity(answer: Answer, settings: Mapping[str, Any]) -> str | None:
         return None
     present, coded = coding
     denied = [one for one in statements(answer) if one.polarity == "absent"]
-    against = [one for one in denied if not present.isdisjoint((one.au, *one.others))]
+    sides = {unit["au"]: unit.get("side") for unit in answer.evidence.get("aus", ())}
+    against = [
+        one
+        for one in denied
+        if any(au in present and not _elsewhere(one.side, sides[au]) for au in (one.au, *one.others))
+    ]
     beyond = [one for one in denied if one.form != "words" and one.au not in coded]
     wrong = {au for one in against for au in (one.au, *one.others) if au in present}
     found = [f"denies {_named(wrong)}, which shows"] if wrong else []
     found += [f"calls {_named({one.au for one in beyond})} absent, which was not coded"] if beyond else []
     return _finding(found, [*against, *beyond])
+
+
+def _elsewhere(said: str | None, shown: str | None) -> bool:
+    """Say whether a denial speaks of the side on which the unit does not show anyway."""
+    return said in ("left", "right") and shown in ("left", "right") and said != shown
 
 
 def side(answer: Answer, settings: Mapping[str, Any]) -> str | None:
