@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from facedata.annotate.checks import lexicon
 from facedata.annotate.checks.clause import LINKS, NEAR, Clause, Token
 from facedata.annotate.checks.lexicon import GLUE, TERMS, word_set
@@ -41,15 +43,31 @@ _EXCEPT = frozenset(("other", "except", "besides", "apart"))
 _TURNS = frozenset().union(
     lexicon.DENIERS, lexicon.NEEDS, lexicon.ABSENT, lexicon.IDIOMS, _EXCEPT, ("than", "yes")
 )  # fmt: skip
+_PLAIN = _KNOWN.difference(
+    _TURNS, LINKS, (":", "(", ")"), lexicon.ENDERS, lexicon.OPEN, lexicon.LOCATIVE, _LETTERS,
+    ("which", "who", "au", "aus", "action"),
+)  # fmt: skip
+"""Words that can be nothing but what they say."""
 _PASSED = GLUE | lexicon.PREPOSITIONS
 _SHOWN = frozenset(("shown", "seen", "visible", "here"))
 _PRINTED = word_set("face faces photo photograph picture portrait image sheet paper copy")
+_PRONOUNS = frozenset(("they", "it", "these", "both", "its", "their"))
 _WITH_CORNERS = word_set("lip lips mouth eye eyes brow brows eyebrow eyebrows jaw")
 _SINGULAR = frozenset(["is", "was", "does", "has", "stays", "remains"])
 
 
 class Sentence(Clause):
-    """A reader of one sentence; `read` returns what it says."""
+    """A reader of one sentence; `read` returns what it says, `subjects` what it speaks of in the end."""
+
+    def __init__(self, tokens: list[Token], subjects: Sequence[Part] = ()) -> None:
+        super().__init__(tokens)
+        if subjects and self._words[0] in _PRONOUNS:
+            self._subjects = list(subjects)
+
+    @property
+    def subjects(self) -> Sequence[Part]:
+        """The parts that a pronoun in the next sentence means."""
+        return self._subjects
 
     def read(self) -> list[Mention]:
         """Return what the sentence says, in the order of the text."""
@@ -58,7 +76,9 @@ class Sentence(Clause):
             place = self._next
             self._next += 1
             word = self._words[place]
-            if word in _KNOWN:
+            if word in _PLAIN:
+                self._content(place, word)
+            elif word in _KNOWN:
                 self._take(place, word)
             elif word not in _PASSED:
                 self._pending = []
