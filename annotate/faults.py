@@ -16,7 +16,7 @@ from typing import Any
 from facedata.annotate.facs import ACTION_UNITS, EXPRESSIONS
 from facedata.datasets.words import Words
 
-__all__ = ["FAULTS", "Case", "Fault", "Sentences", "inject"]
+__all__ = ["FAULTS", "OTHER_SAMPLE", "Case", "Fault", "Sentences", "inject", "sentence"]
 
 
 @dataclass(frozen=True, slots=True)

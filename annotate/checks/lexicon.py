@@ -130,7 +130,6 @@ IDIOMS = {
     "speaks": (("against",), "deny"),
     "speak": (("against",), "deny"),
     "goes": (("with",), "open"),
-    "go": (("with",), "open"),
     "looked": (("for",), "open"),
     "looking": (("for",), "open"),
     "checked": (("for",), "open"),

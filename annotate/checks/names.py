@@ -20,7 +20,7 @@ __all__ = ["au_names"]
 
 _CALLED = r"(?:also )?(?:known|called|termed|named|referred to|described|coded|defined)(?: \w+){0,2}? (?:as )?"
 _AFTER = re.compile(
-    rf"\**\s?(?:\((?:{_CALLED}|i\.e\.,? |= ?)?|[–—:=-]\s?\**\s?|,\sthe\s|,?\s{_CALLED}|,?\sor\s|(?:is|being)\s)\**"
+    rf"\**\s?(?:\((?:{_CALLED}|i\.e\.,? |= ?)?|[–—:=-]\s?\**\s?|,\sthe\s|,?\s(?:i\.e\.,?|that is,?|namely)\s|,?\s{_CALLED}|,?\sor\s|(?:is|being)\s)\**"
     r"(?:the\s|an?\s)?",
     re.IGNORECASE,
 )

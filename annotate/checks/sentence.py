@@ -16,13 +16,13 @@ _COMPARED = frozenset(["stronger", "weaker", "more", "less", "greater", "higher"
 _STATES = word_set("""
     is was be been being are as shows show this picture image verdict answer label here : result decision
     conclusion conclude classification classify classified judge judged considered appears seems looks i'd isn't
-    wasn't it's that's points point indicates indicate suggests suggest means reveals proves confirms betrays
+    wasn't it's that's points point think indicates indicate suggests suggest means reveals proves confirms betrays
 """)
 _PERSONS = word_set("""
     face faces person human subject individual people capture presentation being user head spoof
 """)  # "a real face" is a verdict, "real skin" may be one, "the real ones" is not
 _QUALIFIES = frozenset(("real", "living", "authentic", "alive", "imitation"))
-_SCENE = word_set("background wall shirt scene desk shelf table lamp poster")
+_SCENE = word_set("background wall shirt scene desk shelf table lamp poster hand hands")
 _OBJECTS = word_set("""
     phone phones tablet tablets laptop smartphone smartphones monitor television poster paper print prints printed
     sheet screen printer
@@ -387,8 +387,9 @@ class Sentence(Clause):
                 self._side = self._side or (
                     (self._parts[-1].side, place) if self._parts[-1].side is not None else None
                 )
-                self._parts.pop()
-                self._group = []
+                lip = self._parts.pop()
+                self._group = [one for one in self._group if one is not lip]
+                self._linked = place - 1 if self._group else self._linked
             return "lip corner"
         ahead = place + 1
         while self._word(ahead) in GLUE:
@@ -416,6 +417,8 @@ class Sentence(Clause):
 
     def _action(self, place: int, word: str, name: str) -> None:
         _, start, end = self._tokens[place]
+        if word == "sides" and "on" in self._words[max(0, place - 2) : place]:
+            return  # "active on both sides" stretches nothing
         if name == "rest" and word == "neutral" and self._neutral_look(place):
             self._arrive(place)
             self._items.append(Mention("expression", "neutral", self._denying, start, end))
