@@ -314,8 +314,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault("box outside", box_outside, ("boxes-inside",), ("boxes-match",)),
     Fault("box elsewhere", box_elsewhere, ("boxes-match",)),
     Fault("label leak", _saying("leak"), ("no-label-leak",), _STATED),
-    Fault("identity", _saying("identity"), ("no-identity",), ("no-demographics",)),
-    Fault("demographics", _saying("demographics"), ("no-demographics",)),
+    # "The president is smiling" claims a unit as well.
+    Fault("identity", _saying("identity"), ("no-identity",), ("no-demographics", "aus-grounded")),
+    Fault("demographics", _saying("demographics"), ("no-demographics",), ("aus-grounded",)),
     Fault("refusal", declined, ("refusal",), _UNITS),
     Fault("bad form", bad_form, ("schema",)),
 )

@@ -51,7 +51,6 @@ _PLAIN = _KNOWN.difference(
 _PASSED = GLUE | lexicon.PREPOSITIONS
 _SHOWN = frozenset(("shown", "seen", "visible", "here"))
 _PRINTED = word_set("face faces photo photograph picture portrait image sheet paper copy")
-_PRONOUNS = frozenset(("they", "it", "these", "both", "its", "their"))
 _WITH_CORNERS = word_set("lip lips mouth eye eyes brow brows eyebrow eyebrows jaw")
 _SINGULAR = frozenset(["is", "was", "does", "has", "stays", "remains"])
 
@@ -61,7 +60,7 @@ class Sentence(Clause):
 
     def __init__(self, tokens: list[Token], subjects: Sequence[Part] = ()) -> None:
         super().__init__(tokens)
-        if subjects and self._words[0] in _PRONOUNS:
+        if subjects and self._words[0] in ("they", "they're"):
             self._subjects = list(subjects)
 
     @property
@@ -423,7 +422,7 @@ class Sentence(Clause):
             self._arrive(place)
             self._items.append(Mention("expression", "neutral", self._denying, start, end))
             return
-        if name == "rest" and any(part.actions for part in self._group):
+        if name == "rest" and any(part.actions for part in self._group) and not self._part_follows(place):
             self._deny_back(self._denying is not True)  # "the lid tightener remains at rest"
             return
         action = Action(name, self._denying, place, start, end)
