@@ -24,8 +24,12 @@ from facedata.datasets.words import Words
 __all__ = ["Score", "Text", "measure_texts", "texts_of"]
 
 RULES = tuple(CheckSpec(rule=rule) for rule in CHECKS if rule not in ("schema", "equals-truth", "prototype"))
-# A unit that is denied, or called by another number, is not mentioned either.
-_MAY = {"flipped polarity": {"aus-complete"}, "wrong name": {"aus-complete", "aus-grounded"}}
+# A unit that is denied, or goes by another number, is not mentioned; who declines may name the request.
+_MAY = {
+    "flipped polarity": {"aus-complete"},
+    "wrong name": {"aus-complete", "aus-grounded"},
+    "refusal": {"no-label-leak"},
+}
 _PROSE = Task.model_validate(
     {
         "name": "prose",
@@ -143,4 +147,7 @@ def _count(one: Text, found: Mapping[str, str], checks: Mapping[str, Score]) -> 
 
 def _found(evidence: Mapping[str, Any], text: str) -> dict[str, str]:
     answer = understand(_PROSE, evidence, Words.of(0), json.dumps({"text": text}))
-    return {check.rule: check.detail if check.status in ("fail", "flag") else "" for check in run_checks(answer, RULES)}
+    return {
+        check.rule: check.detail if check.status in ("fail", "flag") else ""
+        for check in run_checks(answer, RULES)
+    }

@@ -58,9 +58,9 @@ RUN_CHECKS = ("near-duplicate", "swap-control")
 """Checks that need more than one answer: the run makes them."""
 
 FLAGS_IN_PROSE = frozenset({"aus-complete", "aus-grounded"})
-"""Checks whose findings in prose flag and never fail: of those on unseen answers less than nine in ten were right.
+"""Checks whose findings in prose flag and never fail: on unseen answers less than nine in ten were right.
 
-docs/checks.md has the figures, and tests hold the two together. What such a check finds in a field still fails.
+docs/checks.md has the figures, and a test holds the two together. What they find in a field still fails.
 """
 
 _FLAGS_ONLY = frozenset({"prototype"})  # a published rule of thumb is no truth about a picture

@@ -1,7 +1,7 @@
 """The check for refusals: an answer that declines, or that says there is nothing to answer from.
 
-A refusal is read from its structure: somebody who speaks of themselves, an inability or a rule, and the task or
-the picture as its object. "I cannot see any brow lowering" speaks of the face, and is none.
+A refusal is read from its structure: somebody who speaks of themselves, an inability or a rule, and the task
+or the picture as its object. "I cannot see any brow lowering" speaks of the face, and is none.
 """
 
 from __future__ import annotations
@@ -12,41 +12,59 @@ from typing import Any
 
 from facedata.annotate.checks.base import Answer, InProse
 from facedata.annotate.checks.lexicon import word_set
+from facedata.annotate.checks.scan import scan
 from facedata.annotate.checks.text import text_of, words_of
 
 __all__ = ["refusal"]
 
 _CANNOT = (
     r"(?:cannot|can not|can't|could not|couldn't|will not|won't|must not|may not|do not|don't|"
-    r"(?:am|'m|are|'re) (?:not (?:able|allowed|permitted|equipped|designed|comfortable|in a position|going)|unable|"
-    r"incapable)(?: (?:to|of|with))?|(?:have|need|'ll have) to (?:decline|refuse)(?: to)?|must (?:decline|refuse)"
+    r"(?:am|'m|are|'re) (?:not (?:able|allowed|permitted|equipped|designed|comfortable|in a position|going)|"
+    r"unable|"
+    r"incapable)(?: (?:to|of|with))?|(?:have|need|'ll have) to (?:decline|refuse)(?: to)?|must (?:decline|"
+    r"refuse)"
     r"(?: to)?|decline(?: to)?|refuse to|(?:would|'d) (?:rather|prefer) not(?: to)?|prefer not to|"
-    r"shouldn't|should not|(?:do not|don't) feel comfortable|(?:lack|do not have|don't have|have no|haven't|have not) (?:the |any |an )?"
+    r"shouldn't|should not|(?:do not|don't) feel comfortable|(?:lack|do not have|don't have|have no|haven't|"
+    r"have not) (?:the |any |an )?"
     r"(?:ability|capabilit(?:y|ies)|means|way|capacity|permission)(?: (?:to|of|for))?)"
 )
 # Doing what the task asks for; who says that they cannot, has not done it.
 _DO = (
-    r"(?:help|assist|analy[sz]e|analy[sz]ing|describe|describing|provide|providing|comply|fulfil|fulfill|process|"
+    r"(?:help|assist|analy[sz]e|analy[sz]ing|describe|describing|provide|providing|comply|fulfil|fulfill|"
+    r"process|"
     r"comment|evaluate|interpret|answer|complete|respond|discuss|participate|offer|engage|"
     r"speculate|perform|carry out|generate|produce|do that|do this|continue|proceed|view|be able to|"
     r"make (?:\w+ )?(?:assumptions|judge?ments?|guesses|claims|inferences|comments))"
 )
 # Verbs of judging and perceiving: a refusal only where the whole person, or the picture, is the object.
 _JUDGE = (
-    r"(?:tell|determine|determining|judge|judging|assess|assessing|know|knowing|infer|give|identify|identifying|"
+    r"(?:tell|determine|determining|judge|judging|assess|assessing|know|knowing|infer|give|identify|"
+    r"identifying|"
     r"recogni[sz]e)"
 )
 _PERCEIVE = r"(?:see|seeing|find|look at|access|open|receive|have access to|have|load|read)"
 _PICTURE = r"(?:images?|pictures?|photos?|photographs?|attachments?|files?|visual (?:input|content|data))"
 _WHOLE = (
-    rf"(?:{_PICTURE}|(?<!any )(?<!active )action units?|faces?|facial expressions?|expressions?|emotions?|emotional state|person|"
+    rf"(?:{_PICTURE}|(?<!any )(?<!active )action units?|faces?|facial expressions?|expressions?|emotions?|"
+    rf"emotional state|person|"
     r"people|individuals?|someone|somebody|anything|request)"
 )
 _REFUSES = re.compile(
     r"\b(?:i(?:'m| am)|we(?:'re| are)) (?:very |really |so |truly )?sorry\b|(?:^|[.!\n] ?)(?:so )?sorry[,. ]"
     r"|\bi(?:'m| am) afraid (?:that )?(?:i|this|there|we)\b|\bi (?:do )?apologi[sz]e\b|\bmy apologies\b"
-    r"|\bi(?:'m| am) (?:just |only |merely )?an ai\b|\b(?:within|beyond|outside)(?: of)? (?:my (?:abilit|capabilit|scope)|"
+    r"|\bi(?:'m| am) (?:just |only |merely )?an ai\b|\b(?:within|beyond|outside)(?: of)? (?:my [a-z]+|"
     r"what (?:i|we) (?:can|could|am|are))"
+    r"|\bi(?:'d| would) (?:rather|prefer) (?:not|to refrain)\b|\b(?:i|we)(?: \w+|'ll){0,3} (?:refrain|"
+    r"abstain|pass on)\b"
+    r"|\bi(?:'m| am) (?:just |only )?a (?:text|language)[- ](?:based )?(?:\w+ )?(?:model|assistant|ai)\b"
+    r"|\bi(?: \w+){0,2} have no (?:vision|eyes|access|way|means)\b|\bnot in a position to\b"
+    rf"|\b(?:describing|analy[sz]ing|assessing|identifying|judging|evaluating|interpreting|commenting|"
+    rf"discussing|"
+    r"speculating|recogni[sz]ing|answering)\b[^.]{0,60}?\b(?:is|are|would be|isn't|lies|falls|goes) (?:not\b|"
+    r"beyond|"
+    r"outside|against|prohibited|forbidden|impossible|disallowed|something i)"
+    r"|\b(?:content|request|response) (?:has been|was|is|had to be) (?:blocked|declined|refused|denied|"
+    r"filtered)\b"
     r"|\bas an? (?:(?:multimodal |large )?(?:ai|language|artificial|vision)\b)"
     rf"|\b(?:i|we)(?: |(?='))(?:\w+ly )?{_CANNOT} (?:\w+ly |really |even |be able to |actually )?{_DO}\b"
     rf"|\b(?:i|we)(?: |(?='))(?:\w+ly )?{_CANNOT} (?:\w+ly |really |even |actually )?{_JUDGE}\b"
@@ -55,39 +73,67 @@ _REFUSES = re.compile(
     rf"(?: (?!evidence|signs?|traces?|hints?|indications?)\w+){{0,3}}? {_PICTURE}\b"
     r"|\b(?:i|we) (?:have to|must|need to|will have to|respectfully|politely)? ?declin(?:e|ing)\b"
     rf"|\b(?:unable|not able|not possible|impossible|not allowed|not permitted) (?:for me )?to {_DO}\b"
-    rf"|\b(?:cannot|can't) (?:assist|comply|fulfil|help|process|be (?:fulfilled|processed|answered|completed))\b"
-    r"|\bnot (?:something|a task|a thing|anything) (?:that )?(?:i|we)(?: |')(?:can|do|am|m|could|will|would|should)\b"
+    rf"|\b(?:cannot|can't) (?:assist|comply|fulfil|help|process|be (?:fulfilled|processed|answered|"
+    rf"completed))\b"
+    r"|\bnot (?:something|a task|a thing|anything) (?:that )?(?:i|we)(?: |')(?:can|do|am|m|could|will|would|"
+    r"should)\b"
     r"|\bi(?:'m| am) not (?:allowed|permitted|supposed)\b"
-    r"|\b(?:not (?:be )?(?:appropriate|right|ethical|responsible|possible)|inappropriate|unethical|improper|impossible)"
+    r"|\b(?:not (?:be )?(?:appropriate|right|ethical|responsible|possible)|inappropriate|unethical|improper|"
+    r"impossible)"
     r" for me\b"
     rf"|\b(?:not (?:be )?appropriate|inappropriate|unethical) to (?:{_DO}|judge|guess|assess|infer)\b"
     # a rule
     r"|\b(?:my|our|openai's|google's|the provider's) (?:\w+ )?(?:guidelines|polic(?:y|ies)|rules|programming|"
     r"restrictions|limitations|instructions)\b"
-    r"|\b(?:privacy|safety|content|usage|ethical) (?:polic(?:y|ies)|guidelines|concerns?|reasons|considerations|"
+    r"|\b(?:privacy|safety|content|usage|ethical) (?:polic(?:y|ies)|guidelines|concerns?|reasons|"
+    r"considerations|"
     r"restrictions|rules)\b"
-    r"|\b(?:this|your|the|such an?|that) request (?:cannot|can't|could not|violates|is not|goes|was|has been)\b"
+    r"|\b(?:this|your|the|such an?|that) request (?:cannot|can't|could not|violates|is not|goes|was|"
+    r"has been)\b"
     r"|\b(?:please|could you|can you|kindly) (?:please )?(?:\w+ )?(?:provide|upload|attach|share|send|resend|"
     r"re-?upload|try)\b"
     r"|\btoo (?:\w+ ){1,3}for (?:me|us) to\b"
 )
 _NOTHING = re.compile(
-    rf"\bno {_PICTURE} (?:(?:was|were|is|are|has been|have been|seems? to (?:be|have been)|came|for me|to look|"
+    rf"\bno {_PICTURE} (?:(?:was|were|is|are|has been|have been|seems? to (?:be|have been)|came|for me|"
+    rf"to look|"
     rf"in (?:your|the) message|provided|attached|received)\b)"
     rf"|\b{_PICTURE} (?:did not|didn't|does not|doesn't|could not|couldn't|cannot|can't|failed to|fails to|"
-    rf"would not|wouldn't|was not|wasn't|has not|is not) (?:\w+ )?(?:load|open|display|upload|come through|attached|"
+    rf"would not|wouldn't|was not|wasn't|has not|is not) (?:\w+ )?(?:load|open|display|upload|come through|"
+    rf"attached|"
     r"provided|received|uploaded|be (?:loaded|opened|displayed|processed|read|accessed))\b"
+    rf"|\b{_PICTURE} (?:(?:is|was|seems?|appears?) )?(?:to be )?(?:currently )?(?:unavailable|missing|"
+    rf"corrupted|corrupt|"
+    r"broken|damaged|empty|inaccessible|unreadable|not available)\b"
+    r"|\bnothing (?:can be|i can|could be) (?:said|say|described?|told|tell|determined?|seen)\b"
+    r"|\b(?:not|isn't|n't) possible to (?:give|provide|make|say|determine|assess|judge|describe|tell|answer|"
+    r"analy[sz]e)\b"
     rf"|\b{_PICTURE} (?:cannot|can't|could not) be (?:described|analy[sz]ed|assessed|judged|evaluated)\b"
     rf"|\b(?:{_PICTURE}|quality|resolution) is too \w+ to (?:{_DO}|judge|see|tell|assess|determine)\b"
 )
 _SPEAKS = word_set("""
-    i i'm we we're me sorry my our unable ai policy policies guidelines violates request impossible please decline
-    inappropriate unethical appropriate privacy safety apologies allowed permitted
+    i i'm i'd i've i'll we we're me sorry my our unable ai policy policies guidelines violates request
+    impossible please decline
+    inappropriate unethical appropriate privacy safety apologies allowed permitted prohibited forbidden beyond
+    outside blocked declined
 """)
 _IMAGE = word_set("image images picture pictures photo photos photograph attachment file quality resolution")
 _LACKS = word_set("""
-    no too cannot can't not didn't doesn't couldn't wasn't failed fails isn't hasn't wouldn't you
+    no too cannot can't not nothing unavailable missing corrupted corrupt broken damaged empty inaccessible
+    unreadable didn't doesn't couldn't wasn't failed fails isn't hasn't wouldn't you
 """)
+
+
+# Somebody who speaks of themselves and denies, in an answer that says nothing of a face or a picture.
+_DEMURS = re.compile(
+    r"\b(?:i|we|me|i'm|i'd|i've|i'll)\b(?:[ ,]+[\w']+){0,5}?[ ,]+(?:\w+n't|not|cannot|unable|nothing|never|"
+    r"refuse|avoid|"
+    r"beyond|outside|pass|rather|hesitate|help)\b"
+)
+
+
+def _says_nothing(answer: Answer) -> bool:
+    return not any(scan(text) for text in answer.texts)
 
 
 def refusal(answer: Answer, settings: Mapping[str, Any]) -> str | None:
@@ -95,7 +141,8 @@ def refusal(answer: Answer, settings: Mapping[str, Any]) -> str | None:
     del settings
     words, found = words_of(answer), None
     if not words.isdisjoint(_SPEAKS):
-        found = _REFUSES.search(text_of(answer).lower())
+        said = text_of(answer).lower()
+        found = _REFUSES.search(said) or (_DEMURS.search(said) if _says_nothing(answer) else None)
     if found is None and not (words.isdisjoint(_LACKS) or words.isdisjoint(_IMAGE)):
         found = _NOTHING.search(text_of(answer).lower())
     return InProse(f"refuses: {found.group().strip()!r}") if found else ""

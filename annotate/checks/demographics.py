@@ -20,7 +20,8 @@ _DEMOGRAPHICS = {
         schoolboy schoolgirl gentlemen ma'am bloke dude policeman policewoman man's woman's girl's boy's
     """),
     "age": word_set("""
-        elderly teenager teenage teen teens toddler infant baby child children kid kids adolescent adult adults infants
+        elderly teenager teenage teen teens toddler infant baby child children kid kids adolescent adult
+        adults infants
         octogenarian pensioner preteen preschooler newborn
         middle-aged middleaged youthful young younger youngster old older aged senior seniors twenties
         thirties forties fifties sixties seventies eighties man's woman's girl girls boy boys boy's girl's
@@ -44,7 +45,8 @@ _RACE_WORDS = word_set("""
     white black brown dark light fair olive pale skinned eastern descent origin ethnicity
 """)
 _AGE = re.compile(
-    r"\b\d+ (?:\w+ ){0,3}years?\b|\b(?:aged?|turned) (?:about |around |over )?\d+\b|\b(?:under|over) \d+ years\b"
+    r"\b\d+ (?:\w+ ){0,3}years?\b|\b(?:aged?|turned) (?:about |around |over )?\d+\b|\b(?:under|"
+    r"over) \d+ years\b"
     r"|\b(?:\d+|\w+ty(?:-\w+)?|\w+teen)[- ]years?(?:[- ]old| of age)?\b|\bmiddle[- ]aged\b"
     r"|\b(?:in|around|about) (?:his|her|their|the) (?:early |mid |late )?(?:mid-|late-|early-)?\w+ties\b",
     re.IGNORECASE,
@@ -56,6 +58,7 @@ _OLD = re.compile(
     r"adult|senior)\b"
     r"|\b(?:an? |young |old )adults?\b|\bpeople of \w+ age\b"
 )
+
 
 def no_demographics(answer: Answer, settings: Mapping[str, Any]) -> str | None:
     """Find age, gender or race where the task does not ask for it."""

@@ -1,4 +1,4 @@
-"""How English denies, hedges and joins, and `FRAMES`: the units that a part and what happens to it stand for."""
+"""How English denies, hedges and joins, and `FRAMES`: what a part and what happens to it stand for."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ BE = word_set("""
 
 DENIERS = word_set("""
     no not without neither nor never none lack lacks absence cannot vain fails fail failed devoid
-    unlike nothing hardly scarcely isn't aren't wasn't weren't doesn't don't didn't can't hasn't haven't hadn't nobody
+    unlike nothing hardly scarcely isn't aren't wasn't weren't doesn't don't didn't can't hasn't haven't
+    hadn't nobody
 """)
 """Words that deny what follows."""
 
@@ -111,8 +112,10 @@ UNCODED = word_set("""
 """After a denier: nothing is said about presence. "Not coded" is not "absent"."""
 
 OPEN = word_set("""
-    would wouldn't if could might may expected expect expects usually typically often mistaken confused whether
-    unclear uncertain should normally commonly otherwise distinguish distinguishes distinguishing differs differ differing
+    would wouldn't if could might may expected expect expects usually typically often mistaken confused
+    whether
+    unclear uncertain should normally commonly otherwise distinguish distinguishes distinguishing differs
+    differ differing
     associated
 """)
 """Words that make a clause say nothing about this picture."""
@@ -141,7 +144,9 @@ IDIOMS = {
 """First word -> what must follow it, and what the whole does: deny what comes or what stands before, leave
 what comes open, or say that a part rests."""
 
-MOVES = word_set("move moves moving moved budge budges change changes changed react reacts follow participate")
+MOVES = word_set(
+    "move moves moving moved budge budges change changes changed react reacts follow participate"
+)
 """After a denier, and said of a part: it is at rest."""
 
 VERDICTS = word_set("""

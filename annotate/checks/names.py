@@ -1,8 +1,8 @@
 """The check that a unit's number stands with its own name and with its own description.
 
-A name belongs to a number where a mark or a short phrase binds the two ("AU4 (brow lowerer)", "brow lowerer - AU4",
-"AU4, also called the ..."). A description does where the number is its subject ("AU4 pulls the brows together") or
-stands behind it in brackets ("the brows are drawn together (AU4)").
+A name belongs to a number where a mark or a short phrase binds the two ("AU4 (brow lowerer)", "brow lowerer -
+AU4", "AU4, also called the ..."). A description does where the number is its subject ("AU4 pulls the brows
+together") or stands behind it in brackets ("the brows are drawn together (AU4)").
 """
 
 from __future__ import annotations
@@ -18,14 +18,19 @@ from facedata.annotate.facs import ACTION_UNITS
 
 __all__ = ["au_names"]
 
-_CALLED = r"(?:also )?(?:known|called|termed|named|referred to|described|coded|defined)(?: \w+){0,2}? (?:as )?"
+_CALLED = (
+    r"(?:also )?(?:known|called|termed|named|referred to|described|coded|defined)(?: \w+){0,2}? (?:as )?"
+)
 _AFTER = re.compile(
-    rf"\**\s?(?:\((?:{_CALLED}|i\.e\.,? |= ?)?|[–—:=-]\s?\**\s?|,\sthe\s|,?\s(?:i\.e\.,?|that is,?|namely)\s|,?\s{_CALLED}|,?\sor\s|(?:is|being)\s)\**"
+    rf"\**\s?(?:\((?:{_CALLED}|i\.e\.,? |= ?)?|[–—:=-]\s?\**\s?|,\sthe\s|,?\s(?:i\.e\.,?|that is,?|namely)\s|"
+    rf",?\s{_CALLED}|,?\sor\s|(?:is|being)\s)\**"
     r"(?:the\s|an?\s)?",
     re.IGNORECASE,
 )
 _UNIT = re.compile(r"(?:au|action unit)\s?$", re.IGNORECASE)
-_BINDS = re.compile(r"(?:,?\s(?:or|i\.e\.,?|known (?:\w+ ){0,2}as|called|coded as|coded)\s|[\s*]*[(,–—:=-][\s*]*)$")
+_BINDS = re.compile(
+    r"(?:,?\s(?:or|i\.e\.,?|known (?:\w+ ){0,2}as|called|coded as|coded)\s|[\s*]*[(,–—:=-][\s*]*)$"
+)
 _REACH = 64  # characters before a number that may hold a name and what binds it
 _BRACKET = re.compile(r"\([^()\d]{0,24}\d[^()]{0,32}\)")
 
@@ -104,7 +109,9 @@ def _name_at(text: str, number: Claim) -> str | None:
     if not (unit := _UNIT.search(before)) or not (bound := _BINDS.search(before, 0, unit.start())):
         return None
     before = before[: bound.start()]
-    return next((name for name in _ending().get(before.rpartition(" ")[2], ()) if before.endswith(name)), None)
+    return next(
+        (name for name in _ending().get(before.rpartition(" ")[2], ()) if before.endswith(name)), None
+    )
 
 
 def _entries(value: Any) -> Iterator[tuple[int, Any, Any]]:

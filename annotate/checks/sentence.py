@@ -15,8 +15,10 @@ _LETTERS = {"l": "left", "r": "right"}
 _COMPARED = frozenset(["stronger", "weaker", "more", "less", "greater", "higher"])
 _STATES = word_set("""
     is was be been being are as shows show this picture image verdict answer label here : result decision
-    conclusion conclude classification classify classified judge judged considered appears seems looks i'd isn't
-    wasn't it's that's points point think indicates indicate suggests suggest means reveals proves confirms betrays
+    conclusion conclude classification classify classified judge judged considered appears seems looks i'd
+    isn't
+    wasn't it's that's points point think indicates indicate suggests suggest means reveals proves confirms
+    betrays
 """)
 _PERSONS = word_set("""
     face faces person human subject individual people capture presentation being user head spoof
@@ -24,20 +26,23 @@ _PERSONS = word_set("""
 _QUALIFIES = frozenset(("real", "living", "authentic", "alive", "imitation"))
 _SCENE = word_set("background wall shirt scene desk shelf table lamp poster hand hands")
 _OBJECTS = word_set("""
-    phone phones tablet tablets laptop smartphone smartphones monitor television poster paper print prints printed
+    phone phones tablet tablets laptop smartphone smartphones monitor television poster paper print prints
+    printed
     sheet screen printer
 """)
 _TAKEN = word_set("recorded captured taken shot filmed photographed made")
 _OF_PAPER = word_set("""
-    edge edges fibre fibres fiber fibers grain texture surface sheet sheets border borders copy copies mask masks
-    attack photo photograph printout margin margins crease creases fold folds face portrait picture image cutout
+    edge edges fibre fibres fiber fibers grain texture surface sheet sheets border borders copy copies mask
+    masks
+    attack photo photograph printout margin margins crease creases fold folds face portrait picture image
+    cutout
     material stock corner corners print prints
 """)
 _KNOWN = frozenset().union(
     TERMS, lexicon.DENIERS, lexicon.NEEDS, lexicon.ABSENT, lexicon.ENDERS, lexicon.OPEN, lexicon.LOCATIVE,
     lexicon.BE, lexicon.VISIBLE, LINKS, _LETTERS, _COMPARED,
-    lexicon.IDIOMS, (":", "(", ")", "other", "except", "besides", "apart", "which", "who", "than", "au", "aus"),
-    ("action", "yes"),
+    lexicon.IDIOMS, (":", "(", ")", "other", "except", "besides", "apart", "which", "who", "than"),
+    ("au", "aus", "action", "yes"),
 )  # fmt: skip
 _EXCEPT = frozenset(("other", "except", "besides", "apart"))
 _TURNS = frozenset().union(
@@ -202,7 +207,14 @@ class Sentence(Clause):
         if word == "nor":
             self._denying, self._denied_at = True, place
         # "Without AU6, AU12 shows": a phrase that begins the sentence ends at its comma.
-        if word == "," and self._words[0] in ("without", "instead", "unlike", "rather", "despite", "compared"):
+        if word == "," and self._words[0] in (
+            "without",
+            "instead",
+            "unlike",
+            "rather",
+            "despite",
+            "compared",
+        ):
             self._close()
             self._words[0] = ""
 
@@ -240,7 +252,11 @@ class Sentence(Clause):
             self._next = first
 
     def _numbers(self, place: int) -> None:
-        if self._linked is not None and self._words[self._linked] == "," and not (self._items or self._denying):
+        if (
+            self._linked is not None
+            and self._words[self._linked] == ","
+            and not (self._items or self._denying)
+        ):
             self._predicate = self._predicate or any(part.actions for part in self._parts)
         while True:
             self._arrive(place)
@@ -329,13 +345,22 @@ class Sentence(Clause):
         after, before = self._word(place + 1), self._word(place - 1)
         if word == "scan":
             return after not in ("line", "lines")
-        if word == "display" and before.endswith("s") and not before.endswith("'s") and before not in ("is", "this"):
+        if (
+            word == "display"
+            and before.endswith("s")
+            and not before.endswith("'s")
+            and before not in ("is", "this")
+        ):
             return True  # "the eyes display"
         if word not in _OBJECTS:
             return False
         if word == "printed" and after not in _PRINTED:
             return True  # a printed pattern on a shirt
-        if word == "paper" and after.isalpha() and not (after in _KNOWN or after in _PASSED or after in _OF_PAPER):
+        if (
+            word == "paper"
+            and after.isalpha()
+            and not (after in _KNOWN or after in _PASSED or after in _OF_PAPER)
+        ):
             return not after.endswith(("s", "ed", "ing"))  # "a paper lamp", but "paper reflects"
         near = self._words[max(0, place - 3) : place]
         if ("with" in near or "by" in near) and not _TAKEN.isdisjoint(self._words[max(0, place - 6) : place]):
@@ -394,7 +419,12 @@ class Sentence(Clause):
         while self._word(ahead) in GLUE:
             ahead += 1
         following = self._word(ahead)
-        if self._word(place + 1) == "of" and following and following not in _WITH_CORNERS and following[0].isalpha():
+        if (
+            self._word(place + 1) == "of"
+            and following
+            and following not in _WITH_CORNERS
+            and following[0].isalpha()
+        ):
             return "other"  # of the room
         if ahead > place + 1 and following in _WITH_CORNERS:
             self._next = ahead + 1

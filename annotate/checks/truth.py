@@ -64,7 +64,9 @@ def expression_equals_truth(answer: Answer, settings: Mapping[str, Any]) -> str 
     if found := _field(answer, settings, "expression", "expression.value"):
         return found
     said = {str(mention.value) for mention in mentions(answer, "expression")}
-    others = sorted({one.replace(" ", " or ") for one in said if truth not in one.split()})  # "worried": one of two
+    others = sorted(
+        {one.replace(" ", " or ") for one in said if truth not in one.split()}
+    )  # "worried": one of two
     return InProse(f"says {', '.join(others)}; the expression is {truth}") if others else ""
 
 

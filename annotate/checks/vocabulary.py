@@ -1,7 +1,7 @@
 """The words that the claim parser knows: parts of the face, what happens to them, feelings, labels, media.
 
-Plain data, one word form each: a lookup decides, no stemming. A word may have several readings; a value of several
-names, `4|15` or `fear sadness`, is one of them.
+Plain data, one word form each: a lookup decides, no stemming. A word may have several readings; a value of
+several names, `12|14` or `fear sadness`, means one of them.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ _ACTIONS = _words("""
     tight: tightness stiff stiffened strained hardened
     narrow: narrow narrowed narrows narrowing squint squinted squinting squints slits slit compressor
     narrow: constricted thin thinned thinner thinning
-    press: press pressed presses pressing pressor clamped clenched compressed compress compresses
-    press: compressing squeezed squeeze squeezes squeezing
+    press: press pressed presses pressing pressor clamped clenched compressed compress compresses compressing
+    press: squeezed squeeze squeezes squeezing
     part: part parted parts parting apart separate separated separates gap gape gapes gaping agape ajar
     open: open opened opens opening
     close: closed closes closing shut shuts sealed
@@ -109,31 +109,32 @@ _UNITS = _words("""
     46: wink winks winking
 """)
 _EXPRESSIONS = _words("""
-    happiness: happiness happy happily happier joy joyful joyous joyfully joyfulness cheerful cheerfulness cheery
-    happiness: delight delighted delightful pleased pleasure glad gladness gleeful glee elated elation merry
-    happiness: merriment jolly jovial amused amusement beaming blissful bliss ecstatic ecstasy euphoric euphoria
-    happiness: contented contentment thrilled overjoyed jubilant lighthearted fun mirth mirthful
-    sadness: sadness sad sadly sadder sorrow sorrowful sorrowfully unhappy unhappiness grief grieving gloomy gloom
-    sadness: melancholy melancholic dejected dejection downcast despondent despondency heartbroken mournful
-    sadness: mourning miserable misery forlorn glum tearful despair despairing crestfallen woeful woe dispirited
-    sadness: disheartened somber sombre weepy
+    happiness: happiness happy happily happier joy joyful joyous joyfully joyfulness cheerful cheerfulness
+    happiness: cheery delight delighted delightful pleased pleasure glad gladness gleeful glee elated elation
+    happiness: merry merriment jolly jovial amused amusement beaming blissful bliss ecstatic ecstasy euphoric
+    happiness: euphoria contented contentment thrilled overjoyed jubilant lighthearted fun mirth mirthful
+    sadness: sadness sad sadly sadder sorrow sorrowful sorrowfully unhappy unhappiness grief grieving gloomy
+    sadness: gloom melancholy melancholic dejected dejection downcast despondent despondency heartbroken
+    sadness: mournful mourning miserable misery forlorn glum tearful despair despairing crestfallen woeful woe
+    sadness: dispirited disheartened somber sombre weepy
     fear sadness: worried worry anguish anguished pained
     fear sadness anger: upset distressed distress troubled
     surprise: surprise surprised surprising surprisedly astonished astonishment astonishing amazed amazement
-    surprise: startled startlement shocked shock astounded stunned flabbergasted dumbfounded awestruck stupefied
-    fear: fear fearful fearfully fearfulness afraid frightened fright scared scare terror terrified dread anxious
-    fear: anxiety anxiously panic panicked panicky horror horrified apprehensive apprehension nervous nervousness
-    fear: petrified alarm alarmed
+    surprise: startled startlement shocked shock astounded stunned flabbergasted dumbfounded awestruck
+    surprise: stupefied
+    fear: fear fearful fearfully fearfulness afraid frightened fright scared scare terror terrified dread
+    fear: anxious anxiety anxiously panic panicked panicky horror horrified apprehensive apprehension nervous
+    fear: nervousness petrified alarm alarmed
     disgust: disgust disgusted disgusting revulsion revolted repulsed repulsion repelled repugnance repugnant
     disgust: aversion distaste nauseated nausea nauseous loathing grossed sickened abhorrence queasy
-    anger: anger angry angrily angered angrier rage enraged raging annoyed annoyance irritated irritation furious
-    anger: fury wrath wrathful irate outraged outrage hostile hostility incensed infuriated livid mad indignant
-    anger: indignation aggressive aggression seething menacing exasperated exasperation ire resentful
-    anger disgust contempt: displeased displeasure
+    anger: anger angry angrily angered angrier rage enraged raging annoyed annoyance irritated irritation
+    anger: furious fury wrath wrathful irate outraged outrage hostile hostility incensed infuriated livid mad
+    anger: indignant indignation aggressive aggression seething menacing exasperated exasperation ire
+    anger: resentful
+    anger disgust contempt: displeased displeasure sneer sneering
     anger sadness: frustrated frustration
-    contempt: contempt contemptuous contemptuously disdain disdainful disdainfully scorn scornful scornfully smug
-    contempt: smugness derision derisive mocking haughty condescending condescension
-    anger disgust contempt: sneer sneering
+    contempt: contempt contemptuous contemptuously disdain disdainful disdainfully scorn scornful scornfully
+    contempt: smug smugness derision derisive mocking haughty condescending condescension
     neutral: neutral expressionless emotionless impassive
 """)
 _LABELS = _words("""
@@ -144,8 +145,8 @@ _LABELS = _words("""
 _MEDIA = _words("""
     print: print prints printed printout printouts printer inkjet laser toner paper sheet printing cardboard
     print: photocopy poster
-    replay: screen screens display monitor monitors replay replayed phone phones smartphone
-    replay: smartphones tablet tablets laptop lcd oled leds projector projected touchscreen television
+    replay: screen screens display monitor monitors replay replayed phone phones smartphone smartphones tablet
+    replay: tablets laptop lcd oled leds projector projected touchscreen television
     mask: mask masks silicone resin latex rubber rubbery prosthetic prosthetics
 """)
 _SIDES = _words("left: left\nright: right\nboth: both bilateral bilaterally")
