@@ -231,11 +231,12 @@ def _nothing_to_ask(passed_over: Counter[tuple[str, str]], tasks: Sequence[Task]
 
 
 def settings(tasks: Sequence[Task], provider: Provider, asking: Asking) -> dict[str, Any]:
-    """Return what decides the records, for the dataset's record: never a key, a path or a speed."""
+    """Return what decides the records, for the dataset's record: never a key, a path or a speed.
+
+    The tasks are told whole, so that the dataset can be made again when their files have changed or gone.
+    """
     return {
-        "tasks": [
-            {"name": task.name, "version": task.version, "template": task.template_hash} for task in tasks
-        ],
+        "tasks": [task.model_dump(mode="json", exclude_defaults=True) for task in tasks],
         "provider": provider.settings(),
         "sampling": asking.sampling.to_json(),
         "draws": asking.draws,
