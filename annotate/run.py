@@ -114,9 +114,13 @@ def ask_all(
     """Ask everything and put the records into `spool`; stopped at any point, what was answered is kept.
 
     Raises SourceError where no sample has what the tasks need, ServiceError where the provider's answer ends
-    the run, and KeyboardInterrupt once what was under way at a Ctrl-C has landed in the journal.
+    the run, and KeyboardInterrupt once what was under way at a Ctrl-C has landed in the journal; at a second
+    one at once.
     """
-    return asyncio.run(_ask_all(dataset, tasks, provider, asking, spool))
+    try:
+        return asyncio.run(_ask_all(dataset, tasks, provider, asking, spool))
+    except asyncio.CancelledError:  # how a second Ctrl-C arrives
+        raise KeyboardInterrupt from None
 
 
 async def _ask_all(

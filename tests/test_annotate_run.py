@@ -270,6 +270,30 @@ def test_ctrl_c_waits_for_what_is_under_way(place, server):
     assert len(server.asked) == 6
 
 
+def test_a_second_ctrl_c_leaves_at_once_and_keeps_what_was_answered(place, server):
+    server.script = [Reply(openai_response(json.dumps(ANSWER)))]
+    server.usual = lambda *_: Reply(openai_response(json.dumps(ANSWER)), delay=20)
+    flags = (*openai_flags(server), "-o", "out", "--concurrency", 2)
+    process = start(*flags, cwd=place)
+    while len(server.asked) < 3:
+        time.sleep(0.01)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert "Ctrl-C again gives them up" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert time.monotonic() - began < 10
+    assert process.returncode == 130, err
+    assert "run the same command again" in err
+    assert "Traceback" not in out + err
+    with Store(place / ".facedata" / "answers.sqlite") as store:
+        assert len(store) == 1
+    assert not (place / "out").exists()
+    del server.usual
+    told = json.loads(facedata(*flags, "--json", cwd=place)[0])
+    assert (told["from_journal"], told["asked"], told["records"]) == (1, 5, 6)
+
+
 def test_exit_codes_and_that_no_key_is_written_anywhere(place, server):
     flags = (*openai_flags(server), "-o", "out")
     said = [facedata(*flags, "--budget", 1, cwd=place, code=2)]
