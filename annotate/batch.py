@@ -22,9 +22,13 @@ from facedata.annotate.store import Batch, Store
 from facedata.datasets.canonical import identifier
 from facedata.datasets.errors import ServiceError, UsageError
 
-__all__ = ["BatchProvider", "Fetched", "ask_in_batches"]
+__all__ = ["BatchFailedError", "BatchProvider", "Fetched", "ask_in_batches"]
 
 _ROUNDS = 2  # the questions, and what checks found wrong with the answers
+
+
+class BatchFailedError(ServiceError):
+    """A job is over and answered nothing, so its requests are free to be sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,10 @@ class BatchProvider(Provider, Protocol):
         ...
 
     async def fetch(self, name: str, keys: Sequence[str]) -> Fetched | None:
-        """Return the outcomes of a finished job, None while it runs."""
+        """Return the outcomes of a finished job, None while it runs.
+
+        Raises BatchFailedError where it failed as a whole, and ServiceError where it cannot be asked after.
+        """
         ...
 
 
@@ -163,8 +170,8 @@ class _Errand:
             return True
         try:
             fetched = await self.provider.fetch(name, [key for key, _ in batch.asked])
-        except ServiceError:
-            self.store.end_batch(batch.label)  # it failed as a whole: its requests are free to be sent again
+        except BatchFailedError:
+            self.store.end_batch(batch.label)
             raise
         if fetched is None:
             return False

@@ -380,6 +380,33 @@ def test_a_batch_outlives_the_run_that_sent_it(place, gemini):
     assert (told["records"], len(gemini.batches)) == (6, 1)
 
 
+def test_a_batch_that_cannot_be_asked_after_is_not_sent_again(place, gemini):
+    """A key that was withdrawn meanwhile: the job goes on at the server, and is paid for."""
+    gemini.polls = 10**6
+    flags = gemini_flags(gemini, "--batch", "--poll", "0.05")
+    process = start(*flags, cwd=place, GEMINI_API_KEY=KEY)
+    while not any("GET" in where for where, _ in gemini.asked):
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    gemini.script = [gemini_error(403, "PERMISSION_DENIED", f"{KEY} may not")]
+    _, err = facedata(*flags, cwd=place, code=1, GEMINI_API_KEY=KEY)
+    assert "batches/b0 cannot be fetched: the server refused the key (403)" in err
+    gemini.batches["batches/b0"]["polls"] = 0
+    told = json.loads(facedata(*flags, cwd=place, GEMINI_API_KEY=KEY)[0])
+    assert (told["records"], len(gemini.batches)) == (6, 1)
+
+
+def test_a_batch_that_is_gone_is_sent_again(place, gemini):
+    flags = gemini_flags(gemini, "--batch", "--poll", "0.05")
+    gemini.state = "BATCH_STATE_EXPIRED"
+    _, err = facedata(*flags, cwd=place, code=1, GEMINI_API_KEY=KEY)
+    assert "batches/b0 ended as JOB_STATE_EXPIRED" in err
+    gemini.state = "BATCH_STATE_SUCCEEDED"
+    told = json.loads(facedata(*flags, cwd=place, GEMINI_API_KEY=KEY)[0])
+    assert (told["records"], len(gemini.batches)) == (6, 2)
+
+
 def test_a_batch_is_found_by_its_label_where_its_name_was_not_heard(place, gemini):
     flags = gemini_flags(gemini, "--batch", "--poll", "0.05")
     facedata(*flags, cwd=place, GEMINI_API_KEY=KEY)

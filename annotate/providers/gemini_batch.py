@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from facedata.annotate.batch import Fetched
+from facedata.annotate.batch import BatchFailedError, Fetched
 from facedata.annotate.providers.base import Outcome, Price, Request
 from facedata.annotate.providers.common import message_of
 from facedata.annotate.providers.gemini import Gemini, configuration, failure, outcome_of
@@ -96,10 +96,11 @@ class GeminiBatch(Gemini):
             outcome = failure(error, self._key)
             if outcome.retryable:
                 return None
-            raise ServiceError(f"batch {name} cannot be fetched: {outcome.detail}") from None
+            kind = BatchFailedError if getattr(error, "code", None) == 404 else ServiceError
+            raise kind(f"batch {name} cannot be fetched: {outcome.detail}") from None
         if _word(job) in _FAILED:
             words = message_of(job.error.message if job.error else "", self._key)
-            raise ServiceError(f"batch {name} ended as {_word(job)} {words}; run again to send it anew")
+            raise BatchFailedError(f"batch {name} ended as {_word(job)} {words}; run again to send it anew")
         if _word(job) not in _ENDED:
             return None
         rows = (job.dest.inlined_responses if job.dest else None) or []
