@@ -48,7 +48,7 @@ class BatchProvider(Provider, Protocol):
         ...
 
     def batch_row(self, key: str, request: Request) -> tuple[Any, int]:
-        """Return a request as a row of a job, and its size, bytes as sent."""
+        """Return a request as a row of a job, and its size, bytes as sent: a quarter of a job at most."""
         ...
 
     async def submit(self, label: str, rows: Sequence[Any]) -> str:
@@ -128,7 +128,7 @@ class _Errand:
             await answer_job(job, gatherer, repair=repair)
 
         async for _ in in_flight(jobs, gather, 1, self.asker.stop):
-            if size >= 0.7 * self.provider.batch_bytes:
+            if size >= 0.7 * self.provider.batch_bytes:  # a row takes a quarter at most
                 await self._send(held)
                 held.clear()
                 size, sent = 0, True

@@ -114,9 +114,10 @@ def test_a_server_that_is_not_there_may_come_back(server, tmp_path):
     assert (outcome.status, outcome.retryable) == ("error", True)
 
 
-def test_big_pictures_go_through_the_files_api(server, tmp_path):
+def test_big_pictures_go_through_the_files_api(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(Gemini, "inline", 100)
     (request,) = make_requests(tmp_path, 1)
-    assert ask(server, request, inline=100).status == "ok"
+    assert ask(server, request).status == "ok"
     assert server.uploads == [request.images[0].read()]
     part = server.asked[-1][1]["contents"][0]["parts"][0]["fileData"]
     assert (part.get("fileUri") or part["file_uri"]) == "https://files.example/f1"

@@ -32,6 +32,7 @@ from typer.testing import CliRunner
 from facedata.annotate.ask import Asker, Limits
 from facedata.annotate.flight import in_flight
 from facedata.annotate.providers.base import Outcome, Price
+from facedata.annotate.providers.gemini_batch import GeminiBatch
 from facedata.annotate.providers.openai import OpenAI
 from facedata.annotate.run import Asking, ask_all, plan
 from facedata.annotate.spool import Spool
@@ -392,7 +393,7 @@ def test_a_batch_that_cannot_be_asked_after_is_not_sent_again(place, gemini):
     gemini.script = [gemini_error(403, "PERMISSION_DENIED", f"{KEY} may not")]
     _, err = facedata(*flags, cwd=place, code=1, GEMINI_API_KEY=KEY)
     assert "batches/b0 cannot be fetched: the server refused the key (403)" in err
-    gemini.batches["batches/b0"]["polls"] = 0
+    gemini.polls = gemini.batches["batches/b0"]["polls"] = 0
     told = json.loads(facedata(*flags, cwd=place, GEMINI_API_KEY=KEY)[0])
     assert (told["records"], len(gemini.batches)) == (6, 1)
 
@@ -405,6 +406,34 @@ def test_a_batch_that_is_gone_is_sent_again(place, gemini):
     gemini.state = "BATCH_STATE_SUCCEEDED"
     told = json.loads(facedata(*flags, cwd=place, GEMINI_API_KEY=KEY)[0])
     assert (told["records"], len(gemini.batches)) == (6, 2)
+
+
+def test_jobs_keep_to_their_size_and_big_pictures_go_as_files(place, gemini, monkeypatch):
+    sizes = sorted(len(path.read_bytes()) for path in (place / "pictures").rglob("*.jpg"))
+    most = 4 * (4 * sizes[3] // 3 + 1200)
+    monkeypatch.setattr(GeminiBatch, "batch_bytes", most)
+    monkeypatch.setattr(GeminiBatch, "inline", sizes[3])
+    big = sum(size > sizes[3] for size in sizes)
+    assert 0 < big < 3
+    out, _ = facedata(*gemini_flags(gemini, "--batch", "--poll", "0.05"), cwd=place, GEMINI_API_KEY=KEY)
+    assert json.loads(out)["records"] == 6
+    assert len(gemini.uploads) == big
+    jobs = [
+        int(head["content-length"])
+        for (where, _), head in zip(gemini.asked, gemini.heads, strict=True)
+        if "batchGenerateContent" in where
+    ]
+    assert len(jobs) > 1
+    assert max(jobs) <= most
+
+
+def test_an_upload_that_fails_is_told_like_any_failure(place, gemini, monkeypatch):
+    monkeypatch.setattr(GeminiBatch, "inline", 1)
+    gemini.script = [gemini_error(403, "PERMISSION_DENIED", f"{KEY} may not")]
+    _, err = facedata(
+        *gemini_flags(gemini, "--batch", "--poll", "0.05"), cwd=place, code=1, GEMINI_API_KEY=KEY
+    )
+    assert "no batch could be sent: the server refused the key (403)" in err
 
 
 def test_a_batch_is_found_by_its_label_where_its_name_was_not_heard(place, gemini):

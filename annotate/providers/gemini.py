@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Gemini", "configuration", "failure", "outcome_of"]
 
 KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
-_INLINE = 15_000_000  # bytes of pictures in a request; the server takes 20 MB, and base64 adds a third
 _TILE, _TILE_TOKENS, _SMALL = 768, 258, 384  # pixels and tokens of a picture, by the vendor's counting
 _BLOCKED = frozenset(
     [
@@ -43,10 +42,11 @@ class Gemini:
     """Asks a Gemini model; the key comes from GEMINI_API_KEY or GOOGLE_API_KEY."""
 
     name = "gemini"
+    inline = 14_000_000
+    """Bytes of pictures that go within a request: the server takes 20 MB, and base64 adds a third. Larger
+    ones are uploaded through the Files API, once a run; the server keeps them for two days."""
 
-    def __init__(
-        self, model: str, *, base_url: str | None = None, price: Price | None = None, inline: int = _INLINE
-    ) -> None:
+    def __init__(self, model: str, *, base_url: str | None = None, price: Price | None = None) -> None:
         try:
             from google import genai
         except ImportError:
@@ -57,7 +57,6 @@ class Gemini:
         self.model = model
         self.base_url = base_url
         self._price = price or known_price(self.name, model)
-        self._inline = inline
         self._uploaded: dict[str, types.File] = {}
         options = genai.types.HttpOptions(
             base_url=base_url, retry_options=genai.types.HttpRetryOptions(attempts=1)
@@ -94,7 +93,7 @@ class Gemini:
 
     async def _contents(self, request: Request) -> Any:
         pictures = [(image, image.read()) for image in request.images]
-        large = sum(len(data) for _, data in pictures) > self._inline
+        large = sum(len(data) for _, data in pictures) > self.inline
         parts = [await self._part(image, data, large) for image, data in pictures]
         return [{"role": "user", "parts": [*parts, {"text": request.prompt}]}]
 

@@ -17,7 +17,7 @@ from facedata.annotate.batch import BatchFailedError, Fetched
 from facedata.annotate.providers.base import Outcome, Price, Request
 from facedata.annotate.providers.common import message_of
 from facedata.annotate.providers.gemini import Gemini, configuration, failure, outcome_of
-from facedata.datasets.errors import ServiceError, UsageError
+from facedata.datasets.errors import ServiceError
 
 if TYPE_CHECKING:
     from google.genai import types
@@ -35,6 +35,8 @@ class GeminiBatch(Gemini):
     """Gemini asked by jobs; single requests are sent as ever, and priced as such only where they are made."""
 
     batch_bytes = 20_000_000
+    inline = 3_500_000
+    """Bytes of pictures that go within a row, so that it takes a quarter of a job at most."""
 
     @property
     def price(self) -> Price | None:
@@ -44,33 +46,30 @@ class GeminiBatch(Gemini):
 
     def batch_row(self, key: str, request: Request) -> tuple[Any, int]:
         """Return a request as a row of a job, and its size, bytes as sent."""
-        pictures = [image.read() for image in request.images]
-        if (size := sum(4 * len(data) // 3 for data in pictures)) > 0.5 * self.batch_bytes:
-            raise UsageError(
-                f"a request has {size / 1e6:.0f} MB of pictures, too much for batch mode; make them smaller, "
-                "or leave --batch out"
-            )
+        raw = sum(len(image.read()) for image in request.images)
+        size = 0 if raw > self.inline else 4 * raw // 3
         carried = key[:_LENGTH]
         prompt = f'{request.prompt}\n\nPut "{carried}" into the field {_FIELD} of your answer, first of all.'
         asked = replace(request, prompt=prompt, schema=_carrying(request.schema, carried))
-        row = {"request": asked, "pictures": pictures, "key": carried}
-        return row, size + len(prompt) + len(request.system) + len(json.dumps(asked.schema)) + 500
+        return {"request": asked, "key": carried}, size + len(prompt) + len(request.system) + len(
+            json.dumps(asked.schema)
+        ) + 500
 
     async def submit(self, label: str, rows: Sequence[Any]) -> str:
         """Send a job and return its name."""
         from google.genai import types
 
         inlined = []
-        for row in rows:
-            request: Request = row["request"]
-            inlined.append(
-                types.InlinedRequest(
-                    contents=await self._contents(request),
-                    metadata={"key": row["key"]},
-                    config=types.GenerateContentConfig.model_validate(configuration(request)),
-                )
-            )
         try:
+            for row in rows:
+                request: Request = row["request"]
+                inlined.append(
+                    types.InlinedRequest(
+                        contents=await self._contents(request),
+                        metadata={"key": row["key"]},
+                        config=types.GenerateContentConfig.model_validate(configuration(request)),
+                    )
+                )
             job = await self.client.aio.batches.create(
                 model=self.model, src=inlined, config={"display_name": label}
             )
