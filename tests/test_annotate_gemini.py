@@ -194,6 +194,34 @@ def test_a_batch_that_succeeded_with_failed_rows_answers_none_of_them(server, tm
     assert fetched.problems == ["a row failed: no quota for ***"] * 2
 
 
+def carrying(key, words):
+    answer = {"request_key": key, **ANSWER, "words": words}
+    return {"response": gemini_response(json.dumps(answer))}
+
+
+def test_rows_that_differ_under_one_key_answer_nothing(server, tmp_path):
+    """Row 1 says that it is the answer to request 0: neither is believed, and request 1 has none."""
+    requests = make_requests(tmp_path, 4)
+    keys, _ = batch(server, requests)
+    server.batches.clear()
+    server.rows = {1: carrying(keys[0][:16], "another"), 2: carrying("0" * 16, "whose")}
+    keys, fetched = batch(server, requests)
+    assert set(fetched.outcomes) == {keys[3]}
+    assert sorted(fetched.problems) == [
+        "a row carries the key 0000000000000000, which no request has",
+        f"several rows that differ carry the key {keys[0][:16]}",
+    ]
+
+
+def test_a_row_that_comes_twice_is_one_and_one_that_does_not_come_is_missing(server, tmp_path):
+    requests = make_requests(tmp_path, 3)
+    keys, _ = batch(server, requests)
+    server.batches.clear()
+    server.rows = {1: carrying(keys[0][:16], ANSWER["words"])}
+    keys, fetched = batch(server, requests)
+    assert (set(fetched.outcomes), fetched.problems) == ({keys[0], keys[2]}, [])
+
+
 def test_a_batch_that_failed_says_so(server, tmp_path):
     server.state = "BATCH_STATE_FAILED"
     with pytest.raises(ServiceError, match=r"batches/b0 ended as JOB_STATE_FAILED"):

@@ -120,8 +120,9 @@ def _sorted_out(rows: Sequence[types.InlinedResponse], keys: Mapping[str, str], 
     """Return the rows' outcomes under the keys that they carry."""
     outcomes: dict[str, Outcome] = {}
     problems: list[str] = []
+    doubled: set[str] = set()
     mute: list[tuple[str, Outcome]] = []
-    labelled_rightly = 0
+    mislabelled = False
     for row in rows:
         label = (row.metadata or {}).get("key", "")
         if row.response is None:
@@ -134,12 +135,17 @@ def _sorted_out(rows: Sequence[types.InlinedResponse], keys: Mapping[str, str], 
             mute.append((label, outcome))
             continue
         carried = found.group(1)
-        labelled_rightly += carried == label
-        if carried not in keys or keys[carried] in outcomes:
-            problems.append(f"a row carries the key {carried}, which nobody or another row has")
+        mislabelled = mislabelled or carried != label
+        if carried not in keys:
+            problems.append(f"a row carries the key {carried}, which no request has")
             continue
-        outcomes[keys[carried]] = replace(outcome, text=_without_key(outcome.text))
-    trusted = labelled_rightly == len(outcomes) > 0 and not problems
+        answer = replace(outcome, text=_without_key(outcome.text))
+        if outcomes.setdefault(keys[carried], answer).text != answer.text:
+            doubled.add(keys[carried])
+    for key in doubled:  # one of them is another request's answer, and nobody knows which
+        problems.append(f"several rows that differ carry the key {key[:_LENGTH]}")
+        del outcomes[key]
+    trusted = bool(outcomes) and not mislabelled and not problems
     for label, outcome in mute:
         if trusted and label in keys and keys[label] not in outcomes:
             outcomes[keys[label]] = outcome
