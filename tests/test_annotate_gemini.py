@@ -123,6 +123,26 @@ def test_big_pictures_go_through_the_files_api(server, tmp_path, monkeypatch):
     assert (part.get("fileUri") or part["file_uri"]) == "https://files.example/f1"
 
 
+def test_the_address_of_the_environment_is_part_of_what_is_asked(server, tmp_path, monkeypatch):
+    """And what the SDK reads of another service of its vendor is not followed."""
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", server.url)
+    monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
+    provider = Gemini("gemini-2.5-flash")
+    assert provider.settings()["address"] == server.url
+    assert Gemini("gemini-2.5-flash", base_url="http://127.0.0.1:1").settings()["address"] != server.url
+    (request,) = make_requests(tmp_path, 1)
+    assert ask(server, request).status == "ok"
+    assert server.asked[0][0] == "POST /v1/models/gemini-2.5-flash:generateContent"
+
+
+def test_a_key_that_a_server_echoes_is_not_kept(server, tmp_path):
+    blocked = {"promptFeedback": {"blockReason": "OTHER", "blockReasonMessage": f"saw {KEY}"}}
+    server.script = [Reply(gemini_response(f"you sent {KEY}")), Reply(blocked)]
+    first, second = (ask(server, request) for request in make_requests(tmp_path, 2))
+    assert first.text == "you sent ***"
+    assert (second.status, KEY in repr(second)) == ("blocked", False)
+
+
 def test_without_a_key_it_says_which_variable(monkeypatch):
     monkeypatch.delenv("GEMINI_API_KEY", raising=False)
     monkeypatch.delenv("GOOGLE_API_KEY", raising=False)

@@ -113,6 +113,45 @@ def test_it_needs_a_key_or_an_address(monkeypatch):
     assert OpenAI("tiny-vlm", base_url="http://127.0.0.1:1/v1").price is None
 
 
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("localhost:8000/v1", "no address such as http://"),
+        ("127.0.0.1:8000", "no address such as http://"),
+        ("ftp://host/v1", "no address such as http://"),
+        ("http:///v1", "no address such as http://"),
+        ("http://host:port/v1", "no address such as http://"),
+        (f"http://me:{KEY}@host/v1", "the key in the environment"),
+        (f"me:{KEY}@host/v1", "the key in the environment"),
+        (f"https://host/v1?key={KEY}", "the key in the environment"),
+    ],
+)
+def test_an_address_is_one_and_holds_no_key(monkeypatch, address, words):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with pytest.raises(UsageError, match=words) as error:
+        OpenAI("tiny-vlm", base_url=address)
+    assert KEY not in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["sk-secret 1", "sk-sécret-1", "sk-secret\n-1"])
+def test_what_is_no_key_is_told_and_not_repeated(monkeypatch, key):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(UsageError, match="OPENAI_API_KEY holds blanks or letters") as error:
+        OpenAI("tiny-vlm")
+    assert key not in str(error.value)
+
+
+def test_a_key_that_a_server_echoes_is_not_kept(server, tmp_path):
+    echo = f"you sent {KEY}"
+    server.script = [
+        Reply(openai_response(echo) | {"model": KEY, "id": f"id-{KEY}"}),
+        Reply(openai_response(None, refusal=echo)),
+    ]
+    said, refused = ask(server, *make_requests(tmp_path, 2))
+    assert (said.text, said.model, said.response_id) == ("you sent ***", "***", "id-***")
+    assert refused.detail == "the answer was refused: you sent ***"
+
+
 def replayed(path, *requests) -> list[Outcome]:
     async def run():
         provider = Replay(path)

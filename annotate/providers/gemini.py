@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import io
 import math
+import os
 from typing import TYPE_CHECKING, Any, cast
 
 from facedata.annotate.providers.base import Image, Outcome, Price, Request, media_type
 from facedata.annotate.providers.common import (
+    address_of,
     estimated,
     key_of,
     known_price,
     message_of,
     missing_extra,
     seconds,
+    without,
 )
 from facedata.datasets.errors import UsageError
 from facedata.datasets.instructions import Usage
@@ -55,13 +58,14 @@ class Gemini:
         if not self._key:
             raise UsageError(f"{self.name} needs a key; set {KEYS[0]} in the environment")
         self.model = model
-        self.base_url = base_url
+        # The SDK would follow this variable in silence; an address is part of every request's key.
+        self.base_url = address_of(base_url or os.environ.get("GOOGLE_GEMINI_BASE_URL") or None)
         self._price = price or known_price(self.name, model)
         self._uploaded: dict[str, types.File] = {}
         options = genai.types.HttpOptions(
-            base_url=base_url, retry_options=genai.types.HttpRetryOptions(attempts=1)
+            base_url=self.base_url, retry_options=genai.types.HttpRetryOptions(attempts=1)
         )
-        self.client = genai.Client(api_key=self._key, http_options=options)
+        self.client = genai.Client(vertexai=False, api_key=self._key, http_options=options)
 
     @property
     def price(self) -> Price | None:
@@ -89,7 +93,7 @@ class Gemini:
             )
         except Exception as error:  # noqa: BLE001 - whatever a server, a network or the SDK does is an outcome
             return failure(error, self._key)
-        return outcome_of(response)
+        return without(outcome_of(response), self._key)
 
     async def _contents(self, request: Request) -> Any:
         pictures = [(image, image.read()) for image in request.images]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from facedata.annotate.batch import BatchFailedError, Fetched
 from facedata.annotate.providers.base import Outcome, Price, Request
-from facedata.annotate.providers.common import message_of
+from facedata.annotate.providers.common import message_of, without
 from facedata.annotate.providers.gemini import Gemini, configuration, failure, outcome_of
 from facedata.datasets.errors import ServiceError
 
@@ -129,7 +129,7 @@ def _sorted_out(rows: Sequence[types.InlinedResponse], keys: Mapping[str, str], 
             words = message_of(row.error.message if row.error else "no response", secret)
             problems.append(f"a row failed: {words}")
             continue
-        outcome = outcome_of(row.response)
+        outcome = without(outcome_of(row.response), secret)
         found = _CARRIED.search(outcome.text)
         if found is None:
             mute.append((label, outcome))

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from facedata.annotate.providers.base import Image, Outcome, Price, Request, media_type
 from facedata.annotate.providers.common import (
+    address_of,
     estimated,
     key_of,
     known_price,
     message_of,
     missing_extra,
     seconds,
+    without,
 )
 from facedata.datasets.errors import UsageError
 from facedata.datasets.instructions import Usage
@@ -56,7 +58,7 @@ class OpenAI:
                 "environment, or give --base-url"
             )
         self.model = model
-        self.base_url = base_url
+        self.base_url = address_of(base_url)
         self.price = price or known_price(self.name, model)
         self._format = 0
         self.client = openai.AsyncOpenAI(
@@ -86,7 +88,7 @@ class OpenAI:
             wanted = self._format
             try:
                 completion = await self._send(request, _FORMATS[wanted])
-                return _outcome(completion)
+                return without(_outcome(completion), self._key)
             except APIStatusError as error:
                 if not self._plainer(wanted, error):
                     return self._refusal(error)
@@ -136,7 +138,10 @@ class OpenAI:
             # The server's words may repeat the key, so they are left out.
             detail = f"the server refused the key ({code}); check {KEY}"
             return Outcome(status="error", detail=detail, fatal=True)
-        if code in (402, 404) or error.code == "insufficient_quota":
+        if code == 404:
+            detail = f"the server refused (404): {words}; check --base-url (most end in /v1) and --model"
+            return Outcome(status="error", detail=detail, fatal=True)
+        if code == 402 or error.code == "insufficient_quota":
             return Outcome(status="error", detail=f"the server refused ({code}): {words}", fatal=True)
         if code == 429:
             headers = error.response.headers
