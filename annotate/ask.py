@@ -27,6 +27,8 @@ __all__ = ["Answered", "Asker", "Limits", "Spent", "sum_usage"]
 _PATIENT = 4
 """How many times as often as an error a "too many requests" is tried again: it comes right by waiting."""
 _GIVE_UP = 16  # requests in a row that a server failed to answer, at least: then it is down
+_LONGEST_WAIT = 900.0
+"""Seconds that a server may ask to be left alone for; a longer wish ends the run, to be gone on with then."""
 _STOPPED = Outcome(status="error", detail="not asked: the run was stopped")
 
 
@@ -184,6 +186,11 @@ class Asker:
         except TimeoutError:
             outcome = Outcome(status="error", detail=f"no answer within {patience:g} s", retryable=True)
         outcome = replace(outcome, cost=self._cost(outcome))
+        if outcome.retryable and (outcome.retry_after or 0.0) > _LONGEST_WAIT:
+            wish = (
+                f"{outcome.detail}; the server asks to wait for {outcome.retry_after:.0f} s, run again then"
+            )
+            outcome = replace(outcome, detail=wish, retryable=False, fatal=True)
         if self.store.path is not None:
             self.store.put(key, request.question(), outcome)
         self.count(outcome)

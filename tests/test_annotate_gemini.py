@@ -103,8 +103,14 @@ def test_a_truncated_answer_keeps_its_text_and_its_cost(server, tmp_path):
 
 
 def test_the_servers_delay_is_read(server, tmp_path):
-    server.script = [gemini_error(429, "RESOURCE_EXHAUSTED", "wait", retry_info("1.5s"))]
-    assert ask(server, make_requests(tmp_path, 1)[0]).retry_after == 1.5
+    header = gemini_error(429, "RESOURCE_EXHAUSTED", "wait")
+    header.headers["retry-after"] = "7"
+    server.script = [
+        gemini_error(429, "RESOURCE_EXHAUSTED", "wait", retry_info("1.5s")),
+        gemini_error(503, "UNAVAILABLE", "busy", retry_info("2s")),
+        header,
+    ]
+    assert [ask(server, one).retry_after for one in make_requests(tmp_path, 3)] == [1.5, 2.0, 7.0]
 
 
 def test_a_server_that_is_not_there_may_come_back(server, tmp_path):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from annotate_parts import ANSWER, make_requests
@@ -12,6 +14,7 @@ from annotate_servers import OpenAI as Server
 from annotate_servers import Reply, openai_error, openai_response, serving
 
 from facedata.annotate.providers.base import Outcome, Sampling
+from facedata.annotate.providers.common import seconds
 from facedata.annotate.providers.openai import OpenAI
 from facedata.annotate.providers.replay import Replay
 from facedata.annotate.store import Store
@@ -90,6 +93,27 @@ def test_the_servers_delay_is_read(server, tmp_path, head, delay):
     server.script = [openai_error(429, "wait", **{head: delay})]
     (outcome,) = ask(server, *make_requests(tmp_path, 1))
     assert outcome.retry_after == (2.0 if head == "retry-after" else 0.25)
+
+
+@pytest.mark.parametrize("code", [429, 500, 503])
+def test_the_servers_delay_may_be_a_date(server, tmp_path, code):
+    then = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    server.script = [openai_error(code, "wait", **{"retry-after": then})]
+    (outcome,) = ask(server, *make_requests(tmp_path, 1))
+    assert outcome.retryable
+    assert 80 < outcome.retry_after <= 90
+
+
+@pytest.mark.parametrize(
+    ("text", "delay"),
+    [
+        *(("30", 30.0), ("1.5s", 1.5), ("200ms", 0.2), ("2m", 120.0)),
+        *(("soon", None), ("", None), (None, None), ("-1", None), ("nan", None)),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+    ],
+)
+def test_delays_are_read(text, delay):
+    assert seconds(text) == delay
 
 
 @pytest.mark.parametrize(

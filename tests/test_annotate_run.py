@@ -80,6 +80,13 @@ def test_a_server_that_wants_to_be_left_alone_is(server, tmp_path):
     assert (asker.spent.asked, asker.spent.retried) == (4, 1)
 
 
+def test_a_server_that_wants_hours_ends_the_run(server, tmp_path):
+    server.script = [openai_error(429, "slow", **{"retry-after": "7200"})]
+    _, asker = asked_through(server, tmp_path, Limits(concurrency=1))
+    assert len(server.asked) == 1
+    assert asker.ended.endswith("the server asks to wait for 7200 s, run again then")
+
+
 def test_a_hung_socket_is_given_up_and_tried_again(server, tmp_path):
     server.script = [Reply(openai_response("{}"), delay=3)]
     began = time.monotonic()

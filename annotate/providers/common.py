@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import os
 import re
+import time
 from dataclasses import replace
+from email.utils import parsedate_to_datetime
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
@@ -83,8 +85,8 @@ def address_of(text: str | None) -> str | None:
         return None
     if any(mark in text for mark in "@?#"):
         raise UsageError(
-            "the address of the server holds a name, a password or a query; it is written into records, so give "
-            "it without, and the key in the environment"
+            "the address of the server holds a name, a password or a query; it is written into records, so "
+            "give it without, and the key in the environment"
         )
     try:
         parts = urlsplit(text)
@@ -97,7 +99,7 @@ def address_of(text: str | None) -> str | None:
 
 
 def without(outcome: Outcome, secret: str) -> Outcome:
-    """Return an outcome in which no text repeats a secret: servers were seen to echo what they are sent."""
+    """Return an outcome in which no text repeats a secret: a server may echo what it was sent."""
     if not secret:
         return outcome
     return replace(
@@ -119,9 +121,13 @@ def message_of(text: object, *secrets: str) -> str:
 
 
 def seconds(text: str | None) -> float | None:
-    """Return a stated delay (`30`, `1.5s`, `200ms`) in seconds, None where it is none."""
-    found = _DURATION.match(text or "")
-    return None if found is None else float(found.group(1)) * _UNITS[found.group(2)]
+    """Return a stated delay in seconds, None where it is none: `30`, `1.5s`, `200ms`, or an HTTP date."""
+    if found := _DURATION.match(text or ""):
+        return float(found.group(1)) * _UNITS[found.group(2)]
+    try:
+        return max(0.0, parsedate_to_datetime(text or "").timestamp() - time.time())
+    except ValueError:
+        return None
 
 
 def estimated(request: Request, image_tokens: int) -> Usage:

@@ -28,6 +28,7 @@ from facedata.datasets.instructions import Usage
 
 if TYPE_CHECKING:
     from google.genai import types
+    from google.genai.errors import APIError
 
 __all__ = ["Gemini", "configuration", "failure", "outcome_of"]
 
@@ -189,24 +190,28 @@ def failure(error: Exception, key: str) -> Outcome:
         return Outcome(status="error", detail=detail, fatal=True)
     if code == 404 or (code == 400 and error.status == "FAILED_PRECONDITION"):
         return Outcome(status="error", detail=f"the server refused ({code}): {words}", fatal=True)
+    delay = _delay(error, details)
     if code == 429:
-        return _limited(details, words)
+        return _limited(details, words, delay)
     retryable = code == 408 or code >= 500
-    return Outcome(status="error", detail=f"the server failed ({code}): {words}", retryable=retryable)
+    detail = f"the server failed ({code}): {words}"
+    return Outcome(status="error", detail=detail, retry_after=delay, retryable=retryable)
 
 
-def _limited(details: list[dict[str, Any]], words: str) -> Outcome:
+def _delay(error: APIError, details: list[dict[str, Any]]) -> float | None:
+    """Return how long the server wants to be left alone: by its body, else by the HTTP header."""
+    stated = [detail.get("retryDelay") for detail in details]
+    stated.append(getattr(error.response, "headers", {}).get("retry-after"))
+    return next((delay for text in stated if (delay := seconds(text)) is not None), None)
+
+
+def _limited(details: list[dict[str, Any]], words: str, delay: float | None) -> Outcome:
     quotas = [violation for detail in details for violation in detail.get("violations") or ()]
     if any("PerDay" in str(quota.get("quotaId", "")) for quota in quotas):
         detail = f"the quota of the day is used up ({words}); run again tomorrow"
         return Outcome(status="rate-limited", detail=detail, fatal=True)
-    delays = [seconds(detail.get("retryDelay")) for detail in details]
-    return Outcome(
-        status="rate-limited",
-        detail=f"too many requests (429): {words}",
-        retry_after=next((delay for delay in delays if delay is not None), None),
-        retryable=True,
-    )
+    detail = f"too many requests (429): {words}"
+    return Outcome(status="rate-limited", detail=detail, retry_after=delay, retryable=True)
 
 
 def _network(error: Exception) -> bool:

@@ -143,14 +143,15 @@ class OpenAI:
             return Outcome(status="error", detail=detail, fatal=True)
         if code == 402 or error.code == "insufficient_quota":
             return Outcome(status="error", detail=f"the server refused ({code}): {words}", fatal=True)
+        headers = error.response.headers
+        told = headers.get("retry-after-ms")
+        delay = seconds(f"{told}ms") if told else seconds(headers.get("retry-after"))
         if code == 429:
-            headers = error.response.headers
-            told = headers.get("retry-after-ms")
-            delay = seconds(f"{told}ms") if told else seconds(headers.get("retry-after"))
             detail = f"too many requests (429): {words}"
             return Outcome(status="rate-limited", detail=detail, retry_after=delay, retryable=True)
         retryable = code in (408, 409) or code >= 500
-        return Outcome(status="error", detail=f"the server failed ({code}): {words}", retryable=retryable)
+        detail = f"the server failed ({code}): {words}"
+        return Outcome(status="error", detail=detail, retry_after=delay, retryable=retryable)
 
     async def close(self) -> None:
         """Close the connections."""
