@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 from annotate_parts import ANSWER, make_requests
@@ -154,6 +155,24 @@ def test_without_a_key_it_says_which_variable(monkeypatch):
     monkeypatch.delenv("GOOGLE_API_KEY", raising=False)
     with pytest.raises(UsageError, match="GEMINI_API_KEY"):
         Gemini("gemini-2.5-flash")
+
+
+@pytest.mark.parametrize(
+    ("size", "tiles"),
+    [
+        ((384, 384), 1),
+        ((960, 540), 6),  # the vendor's example: 540 / 1.5 = 360; 960 / 360 = 2.7 and 540 / 360 = 1.5
+        ((512, 512), 4),
+        ((400, 100), 2),  # a tile is no smaller than 256
+        ((3000, 3000), 16),  # and no larger than 768
+    ],
+)
+def test_a_picture_is_paid_for_by_tiles(server, tmp_path, size, tiles):
+    (request,) = make_requests(tmp_path, 1)
+    pictures = [replace(request, images=(replace(request.images[0], size=one),)) for one in (size, (1, 1))]
+    provider = Gemini("gemini-2.5-flash")
+    large, small = (provider.estimate(one).prompt for one in pictures)
+    assert large - small == 258 * (tiles - 1)
 
 
 def test_prices_by_name_and_half_in_batches(server):

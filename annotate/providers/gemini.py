@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Gemini", "configuration", "failure", "outcome_of"]
 
 KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
-_TILE, _TILE_TOKENS, _SMALL = 768, 258, 384  # pixels and tokens of a picture, by the vendor's counting
+_SMALL, _TILES, _TILE_TOKENS = 384, (256, 768), 258  # pixels and tokens, by the vendor's counting
 _BLOCKED = frozenset(
     [
         *("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR"),
@@ -242,6 +242,8 @@ def _usage(counts: types.GenerateContentResponseUsageMetadata | None) -> Usage:
 
 
 def _tokens(image: Image) -> int:
+    """Return the tokens of a picture: its tiles measure two thirds of its shorter side, within bounds."""
     if image.size is None or max(image.size) <= _SMALL:
         return _TILE_TOKENS
-    return _TILE_TOKENS * math.prod(math.ceil(side / _TILE) for side in image.size)
+    tile = min(max(min(image.size) // 1.5, _TILES[0]), _TILES[1])
+    return _TILE_TOKENS * math.prod(math.ceil(side / tile) for side in image.size)
