@@ -31,9 +31,10 @@ def server(monkeypatch):
         yield server
 
 
-def ask(server, *requests) -> list[Outcome]:
+def ask(server, *requests, said=None) -> list[Outcome]:
     async def run():
-        provider = OpenAI("tiny-vlm", base_url=f"{server.url}/v1")
+        tell = None if said is None else said.append
+        provider = OpenAI("tiny-vlm", base_url=f"{server.url}/v1", tell=tell)
         try:
             return [await provider.answer(request) for request in requests]
         finally:
@@ -123,11 +124,39 @@ def test_delays_are_read(text, delay):
 def test_a_server_without_schemas_is_told_the_schema(server, tmp_path, known, sent):
     server.formats = known
     first, second = make_requests(tmp_path, 2)
-    assert [outcome.status for outcome in ask(server, first, second)] == ["ok", "ok"]
+    said = []
+    assert [outcome.status for outcome in ask(server, first, second, said=said)] == ["ok", "ok"]
+    assert said[0].startswith("the server refuses JSON schemas (400); it is told in the prompt")
+    assert len(said) == len(sent) - 1
     asked = [(body.get("response_format") or {}).get("type") for _, body in server.asked]
     assert asked == [*sent, sent[-1]]  # what was learnt from the first is used for the second
     told = server.asked[-1][1]["messages"][-1]["content"][-1]["text"]
     assert json.dumps(second.schema) in told
+
+
+@pytest.mark.parametrize("answer", [{"is": "live"}, "a live face"])
+def test_a_server_that_takes_a_schema_and_ignores_it_is_told_the_schema(server, tmp_path, answer):
+    requests = make_requests(tmp_path, 3)
+    server.script = [Reply(openai_response(json.dumps(ANSWER))), Reply(openai_response(json.dumps(answer)))]
+    said = []
+    assert [outcome.status for outcome in ask(server, *requests, said=said)] == ["ok"] * 3
+    told = [
+        json.dumps(requests[0].schema) in body["messages"][-1]["content"][-1]["text"]
+        for _, body in server.asked
+    ]
+    assert told == [False, False, True]
+    assert [body["response_format"]["type"] for _, body in server.asked] == ["json_schema"] * 3
+    assert len(said) == 1
+    assert "does not keep to JSON schemas" in said[0]
+
+
+def test_a_server_that_keeps_to_schemas_is_believed(server, tmp_path):
+    requests = make_requests(tmp_path, 10)
+    server.script = [Reply(openai_response(json.dumps(ANSWER)))] * 8
+    server.answer = {"an": "oddity"}
+    said = []
+    ask(server, *requests, said=said)
+    assert said == []
 
 
 def test_it_needs_a_key_or_an_address(monkeypatch):

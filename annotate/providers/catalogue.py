@@ -14,7 +14,7 @@ __all__ = ["PROVIDERS", "Opening", "open_provider"]
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a provider may be told: see `PROVIDERS` for which takes what."""
+    """What a provider may be told: see `PROVIDERS` for which takes what. `tell` is given lines for people."""
 
     model: str | None = None
     base_url: str | None = None
@@ -23,6 +23,7 @@ class Opening:
     device: str | None = None
     batch_size: int = 4
     recorded: Path | None = None
+    tell: Callable[[str], None] | None = None
 
 
 def _rules(opening: Opening) -> Provider:
@@ -49,6 +50,7 @@ def _openai(opening: Opening) -> Provider:
         _model(opening, "openai", "the name that the server lists"),
         base_url=opening.base_url,
         price=opening.price,
+        tell=opening.tell,
     )
 
 
