@@ -177,6 +177,19 @@ def test_an_answer_is_in_the_journal_before_it_is_read(server, tmp_path):
         assert len(store) == 1
 
 
+def test_a_task_that_fails_on_one_answer_loses_none_of_the_others(server, tmp_path):
+    turns = [{"ask": ["?"], "answer": "{{ 1 / (response.words | length - 3) }}"}]
+    task = load_task(write_task(tmp_path / "t.yaml", turns=turns))
+    server.script = [Reply(openai_response(json.dumps({**ANSWER, "words": "odd"})))]
+    server.usual = lambda *_: Reply(openai_response(json.dumps(ANSWER)), delay=0.5)
+    provider = OpenAI("tiny-vlm", base_url=f"{server.url}/v1")
+    asking = Asking(journal=tmp_path / "journal", limits=Limits(concurrency=4))
+    with pytest.raises(UsageError, match="a template failed"):
+        ask_all(make_dataset(tmp_path, 8), [task], provider, asking, Spool(tmp_path / "spool"))
+    with Store(tmp_path / "journal") as store:
+        assert len(store) == len(server.asked) == 4
+
+
 def test_the_price_of_an_answer_is_that_of_its_day(tmp_path, server):
     requests = make_requests(tmp_path, 1)
     asked_through(server, tmp_path, Limits(), count=requests, price=Price(1.0, 10.0))
