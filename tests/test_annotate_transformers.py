@@ -135,9 +135,20 @@ def test_an_answer_ends_at_the_end_token_and_weights_name_the_model(model, tmp_p
 def test_a_failing_model_is_an_outcome(model, tmp_path):
     (request,) = make_requests(tmp_path, 1, Sampling(max_tokens=3))
     torn = replace(request, images=(replace(request.images[0], read=lambda: b"no picture"),))
-    bad, good = ask(model, [torn, request], batch_size=1)
-    assert (bad.status, good.status) == ("error", "truncated")
+    bad, good = ask(model, [torn, request], batch_size=2)  # together, and it spoils nothing for the other
+    assert (bad.status, bad.fatal, good.status) == ("error", False, "truncated")
     assert "the model failed" in bad.detail
+    (alone,) = ask(model, [request])
+    assert good.text == alone.text
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_run(model, tmp_path):
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "config.json").write_text((model / "config.json").read_text())
+    first, second = ask(tmp_path / "torn", make_requests(tmp_path, 2, Sampling(max_tokens=3)))
+    assert first.fatal
+    assert second.fatal
+    assert first.detail.startswith("the model torn cannot be loaded (")
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):
