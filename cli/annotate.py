@@ -205,6 +205,7 @@ def ask(
         batch_size=batch_size,
         recorded=recorded,
         tell=_tell,
+        planning=dry_run,
     )
     answering = open_provider(provider.value, opening)
     local = provider is Provider_.transformers

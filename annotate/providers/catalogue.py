@@ -14,7 +14,10 @@ __all__ = ["PROVIDERS", "Opening", "open_provider"]
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a provider may be told: see `PROVIDERS` for which takes what. `tell` is given lines for people."""
+    """What a provider may be told: see `PROVIDERS` for which takes what.
+
+    `tell` is given lines for people. A provider opened for `planning` is never asked, and needs no key.
+    """
 
     model: str | None = None
     base_url: str | None = None
@@ -24,6 +27,7 @@ class Opening:
     batch_size: int = 4
     recorded: Path | None = None
     tell: Callable[[str], None] | None = None
+    planning: bool = False
 
 
 def _rules(opening: Opening) -> Provider:
@@ -39,7 +43,12 @@ def _gemini(opening: Opening) -> Provider:
 
     _refuse(opening, "gemini", "recorded")
     kind = GeminiBatch if opening.batch else Gemini
-    return kind(_model(opening, "gemini", "gemini-2.5-flash"), base_url=opening.base_url, price=opening.price)
+    return kind(
+        _model(opening, "gemini", "gemini-2.5-flash"),
+        base_url=opening.base_url,
+        price=opening.price,
+        planning=opening.planning,
+    )
 
 
 def _openai(opening: Opening) -> Provider:
@@ -50,6 +59,7 @@ def _openai(opening: Opening) -> Provider:
         _model(opening, "openai", "the name that the server lists"),
         base_url=opening.base_url,
         price=opening.price,
+        planning=opening.planning,
         tell=opening.tell,
     )
 

@@ -43,20 +43,22 @@ _BLOCKED = frozenset(
 
 
 class Gemini:
-    """Asks a Gemini model; the key comes from GEMINI_API_KEY or GOOGLE_API_KEY."""
+    """Asks a Gemini model; the key comes from GEMINI_API_KEY or GOOGLE_API_KEY, and `planning` needs none."""
 
     name = "gemini"
     inline = 14_000_000
     """Bytes of pictures that go within a request: the server takes 20 MB, and base64 adds a third. Larger
     ones are uploaded through the Files API, once a run; the server keeps them for two days."""
 
-    def __init__(self, model: str, *, base_url: str | None = None, price: Price | None = None) -> None:
+    def __init__(
+        self, model: str, *, base_url: str | None = None, price: Price | None = None, planning: bool = False
+    ) -> None:
         try:
             from google import genai
         except ImportError:
             raise missing_extra("google-genai", "annotate") from None
         self._key = key_of(*KEYS)
-        if not self._key:
+        if not self._key and not planning:
             raise UsageError(f"{self.name} needs a key; set {KEYS[0]} in the environment")
         self.model = model
         # The SDK would follow this variable in silence; an address is part of every request's key.
@@ -66,7 +68,7 @@ class Gemini:
         options = genai.types.HttpOptions(
             base_url=self.base_url, retry_options=genai.types.HttpRetryOptions(attempts=1)
         )
-        self.client = genai.Client(vertexai=False, api_key=self._key, http_options=options)
+        self.client = genai.Client(vertexai=False, api_key=self._key or "none", http_options=options)
 
     @property
     def price(self) -> Price | None:

@@ -46,7 +46,8 @@ _PATCH = 28  # pixels: side of what one token of a picture covers in most open m
 class OpenAI:
     """Asks a model behind an OpenAI-compatible server at `base_url`; the key comes from OPENAI_API_KEY.
 
-    A local server needs no key. `tell` is given a line for people where a server takes no schema.
+    A local server needs no key, nor does `planning`. `tell` is given a line for people where a server takes
+    no schema.
     """
 
     name = "openai"
@@ -57,6 +58,7 @@ class OpenAI:
         *,
         base_url: str | None = None,
         price: Price | None = None,
+        planning: bool = False,
         tell: Callable[[str], None] | None = None,
     ) -> None:
         try:
@@ -64,7 +66,7 @@ class OpenAI:
         except ImportError:
             raise missing_extra("openai", "annotate") from None
         self._key = key_of(KEY)
-        if not self._key and base_url is None:
+        if not self._key and base_url is None and not planning:
             raise UsageError(
                 f"{self.name} needs a key, or the address of a server of your own: set {KEY} in the "
                 "environment, or give --base-url"
