@@ -91,6 +91,26 @@ def test_whatever_gemini_does_no_byte_of_the_key_stays(place, gemini):
         assert KEY not in repr(record)
 
 
+def test_a_budget_is_asked_up_in_jobs_and_never_exceeded(place, gemini):
+    """Beforehand a request may cost 100 x 1.25 + about 320 x 0.15 micro-dollars, in truth 82.5."""
+    flags = gemini_flags(gemini, "--batch", "--poll", "0.05", "--max-tokens", 100, "--budget", "0.0004")
+    out, err = facedata(*flags, cwd=place, code=3, GEMINI_API_KEY=KEY)
+    told = json.loads(out)
+    assert len(gemini.batches) == 2  # two are affordable for sure, then one more
+    assert (told["records"], told["unanswered"]) == (3, 3)
+    assert told["cost"] == pytest.approx(3 * 82.5e-6)
+    assert "3 requests were not sent: they could exceed the budget of 0.0004 USD" in err
+
+
+def test_rows_that_nobody_can_place_are_paid_for_and_asked_again(place, gemini):
+    gemini.rows = {1: {"response": gemini_response(json.dumps({"request_key": "0" * 16, **ANSWER}))}}
+    out, err = facedata(*gemini_flags(gemini, "--batch", "--poll", "0.05"), cwd=place, GEMINI_API_KEY=KEY)
+    told = json.loads(out)
+    assert (told["records"], len(gemini.batches)) == (6, 2)
+    assert (told["asked"], told["usage"]["prompt"]) == (7, 7 * 300)
+    assert "a row carries the key 0000000000000000, which no request has" in err
+
+
 def test_a_batch_outlives_the_run_that_sent_it(place, gemini):
     gemini.polls = 10**6
     flags = gemini_flags(gemini, "--batch", "--poll", "0.05")

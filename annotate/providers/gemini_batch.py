@@ -120,6 +120,7 @@ def _sorted_out(rows: Sequence[types.InlinedResponse], keys: Mapping[str, str], 
     """Return the rows' outcomes under the keys that they carry."""
     outcomes: dict[str, Outcome] = {}
     problems: list[str] = []
+    strays: list[Outcome] = []
     doubled: set[str] = set()
     mute: list[tuple[str, Outcome]] = []
     mislabelled = False
@@ -138,13 +139,15 @@ def _sorted_out(rows: Sequence[types.InlinedResponse], keys: Mapping[str, str], 
         mislabelled = mislabelled or carried != label
         if carried not in keys:
             problems.append(f"a row carries the key {carried}, which no request has")
+            strays.append(outcome)
             continue
         answer = replace(outcome, text=_without_key(outcome.text))
         if outcomes.setdefault(keys[carried], answer).text != answer.text:
             doubled.add(keys[carried])
+            strays.append(answer)
     for key in doubled:  # one of them is another request's answer, and nobody knows which
         problems.append(f"several rows that differ carry the key {key[:_LENGTH]}")
-        del outcomes[key]
+        strays.append(outcomes.pop(key))
     trusted = bool(outcomes) and not mislabelled and not problems
     for label, outcome in mute:
         if trusted and label in keys and keys[label] not in outcomes:
@@ -153,7 +156,8 @@ def _sorted_out(rows: Sequence[types.InlinedResponse], keys: Mapping[str, str], 
             problems.append(
                 f"a row without a key cannot be placed: {outcome.status} {outcome.detail}".strip()
             )
-    return Fetched(outcomes, problems)
+            strays.append(outcome)
+    return Fetched(outcomes, problems, strays)
 
 
 def _without_key(text: str) -> str:
