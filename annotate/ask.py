@@ -102,6 +102,7 @@ class Asker:
         self._purse = _Purse(limits.budget, self.spent)
         self._asking: dict[str, asyncio.Future[Answered]] = {}
         self._failed_in_a_row = 0
+        self._answered = False
 
     async def ask(self, request: Request) -> Answered:
         """Return the outcome of a request; one that two ask at the same time is sent once."""
@@ -204,7 +205,10 @@ class Asker:
 
     def _watch(self, outcome: Outcome) -> None:
         """End the run where asking on is of no use."""
-        self._failed_in_a_row = self._failed_in_a_row + 1 if outcome.retryable else 0
+        # A request may be at fault itself, but not the first sixteen of a run, each for itself.
+        refused = outcome.status == "error" and not self._answered and self.store.path is not None
+        self._answered = self._answered or outcome.status not in ("error", "rate-limited")
+        self._failed_in_a_row = self._failed_in_a_row + 1 if outcome.retryable or refused else 0
         if self.ended:
             return  # the first reason is the reason; the others were under way
         if outcome.fatal:
@@ -291,8 +295,7 @@ class _Gate:
         requests, tokens = limits.requests_per_minute, limits.tokens_per_minute
         # A bucket of one second's worth: no burst at the start of a minute.
         self._requests = None if requests is None else _bucket(requests)
-        self._tokens = None if tokens is None else AsyncLimiter(tokens, 60)
-        self._most_tokens = tokens
+        self._tokens = None if tokens is None else _bucket(tokens)
         self._stop = stop
         self._closed_until = 0.0
 
@@ -300,9 +303,12 @@ class _Gate:
         """Wait until a request of the expected size may be sent."""
         if self._requests is not None:
             await self._unless_stopped(self._requests.acquire())
-        if self._tokens is not None and self._most_tokens is not None:
-            size = min(expected.prompt + expected.output, self._most_tokens)
-            await self._unless_stopped(self._tokens.acquire(size))
+        if self._tokens is not None:
+            size = float(expected.prompt + expected.output)
+            while size > 0 and not self._stop.is_set():  # the bucket holds a second's worth
+                part = min(size, self._tokens.max_rate)
+                await self._unless_stopped(self._tokens.acquire(part))
+                size -= part
         loop = asyncio.get_running_loop()
         while (wait := self._closed_until - loop.time()) > 0 and not self._stop.is_set():
             await self.rest(wait)

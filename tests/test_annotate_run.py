@@ -112,6 +112,39 @@ def test_requests_a_minute(server, tmp_path):
     assert server.times[-1] - server.times[0] >= 0.75
 
 
+def test_tokens_a_minute(server, tmp_path):
+    requests = make_requests(tmp_path, 6)
+    size = OpenAI("m", base_url=server.url).estimate(requests[0])
+    limits = Limits(concurrency=8, tokens_per_minute=300 * (size.prompt + size.output))
+    asked_through(server, tmp_path, limits, count=requests)
+    # Five requests' worth at once and five a second: the sixth waits; no minute's worth leaves at the start.
+    assert server.times[-1] - server.times[0] >= 0.15
+
+
+def test_a_request_of_more_tokens_than_a_second_allows_waits_for_all_of_them(server, tmp_path):
+    requests = make_requests(tmp_path, 3)
+    size = OpenAI("m", base_url=server.url).estimate(requests[0])
+    limits = Limits(concurrency=8, tokens_per_minute=120 * (size.prompt + size.output))
+    asked_through(server, tmp_path, limits, count=requests)
+    assert server.times[-1] - server.times[0] >= 0.4  # two a second
+
+
+def test_a_server_that_refuses_everything_ends_the_run(server, tmp_path):
+    server.script = [openai_error(400, "no pictures here")] * 60
+    outcomes, asker = asked_through(server, tmp_path, Limits(concurrency=4), count=40)
+    assert asker.ended.startswith("16 requests in a row got no answer: the server failed (400)")
+    assert asker.ended.endswith("no pictures here")
+    assert len(server.asked) <= 16 + 4
+    assert len(outcomes) == 40
+
+
+def test_a_server_that_refuses_some_does_not(server, tmp_path):
+    server.script = [Reply(openai_response(json.dumps(ANSWER)))] + [openai_error(400, "too small")] * 30
+    outcomes, asker = asked_through(server, tmp_path, Limits(concurrency=1), count=32)
+    assert Counter(one.status for one in outcomes) == {"ok": 2, "error": 30}
+    assert asker.ended == ""
+
+
 def test_the_budget_is_never_exceeded_and_what_it_allows_is_asked(server, tmp_path):
     # Each answer costs 300 x 1 + 30 x 10 = 600 micro-dollars; beforehand 64 x 10 is feared for the output and
     # not more than 100 for the prompt.

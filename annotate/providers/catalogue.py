@@ -33,7 +33,7 @@ class Opening:
 def _rules(opening: Opening) -> Provider:
     from facedata.annotate.providers.rules import Rules
 
-    _refuse(opening, "rules", "model", "base_url", "price", "batch", "recorded")
+    _refuse(opening, "rules", "model", "base_url", "price", "batch", "recorded", "device")
     return Rules()
 
 
@@ -41,7 +41,7 @@ def _gemini(opening: Opening) -> Provider:
     from facedata.annotate.providers.gemini import Gemini
     from facedata.annotate.providers.gemini_batch import GeminiBatch
 
-    _refuse(opening, "gemini", "recorded")
+    _refuse(opening, "gemini", "recorded", "device")
     kind = GeminiBatch if opening.batch else Gemini
     return kind(
         _model(opening, "gemini", "gemini-2.5-flash"),
@@ -54,7 +54,7 @@ def _gemini(opening: Opening) -> Provider:
 def _openai(opening: Opening) -> Provider:
     from facedata.annotate.providers.openai import OpenAI
 
-    _refuse(opening, "openai", "batch", "recorded")
+    _refuse(opening, "openai", "batch", "recorded", "device")
     return OpenAI(
         _model(opening, "openai", "the name that the server lists"),
         base_url=opening.base_url,
@@ -75,7 +75,7 @@ def _transformers(opening: Opening) -> Provider:
 def _replay(opening: Opening) -> Provider:
     from facedata.annotate.providers.replay import Replay
 
-    _refuse(opening, "replay", "model", "base_url", "price", "batch")
+    _refuse(opening, "replay", "model", "base_url", "price", "batch", "device")
     if opening.recorded is None:
         raise UsageError("replay needs recorded answers; give a journal or JSON lines with --recorded")
     return Replay(opening.recorded)
