@@ -43,6 +43,13 @@ def asked_through(server, folder, limits, count=3, price=None, **given):
 
     async def run():
         provider = OpenAI("tiny-vlm", base_url=f"{server.url}/v1", price=price)
+        send, server.sent = provider.answer, []
+
+        def timed(request):  # when it leaves: on a busy machine, servers hear of it late
+            server.sent.append(time.monotonic())
+            return send(request)
+
+        provider.answer = timed
         with Store(folder / "journal", **given) as store:
             asker = Asker(provider, store, limits)
             requests = make_requests(folder, count) if isinstance(count, int) else count
@@ -109,7 +116,7 @@ def test_the_same_request_asked_at_once_is_sent_once(server, tmp_path):
 def test_requests_a_minute(server, tmp_path):
     asked_through(server, tmp_path, Limits(concurrency=8, requests_per_minute=300), count=9)
     # A bucket of five, filled by five a second: the last four take 0.2 s each.
-    assert server.times[-1] - server.times[0] >= 0.75
+    assert server.sent[-1] - server.sent[0] >= 0.75
 
 
 def test_tokens_a_minute(server, tmp_path):
@@ -118,15 +125,15 @@ def test_tokens_a_minute(server, tmp_path):
     limits = Limits(concurrency=8, tokens_per_minute=300 * (size.prompt + size.output))
     asked_through(server, tmp_path, limits, count=requests)
     # Five requests' worth at once and five a second: the sixth waits; no minute's worth leaves at the start.
-    assert server.times[-1] - server.times[0] >= 0.15
+    assert server.sent[-1] - server.sent[0] >= 0.15
 
 
 def test_a_request_of_more_tokens_than_a_second_allows_waits_for_all_of_them(server, tmp_path):
-    requests = make_requests(tmp_path, 3)
+    requests = make_requests(tmp_path, 2)
     size = OpenAI("m", base_url=server.url).estimate(requests[0])
-    limits = Limits(concurrency=8, tokens_per_minute=120 * (size.prompt + size.output))
+    limits = Limits(concurrency=1, tokens_per_minute=48 * (size.prompt + size.output))
     asked_through(server, tmp_path, limits, count=requests)
-    assert server.times[-1] - server.times[0] >= 0.4  # two a second
+    assert server.sent[1] - server.sent[0] >= 1.1  # 0.8 a second
 
 
 def test_a_server_that_refuses_everything_ends_the_run(server, tmp_path):
