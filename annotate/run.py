@@ -157,7 +157,10 @@ class _Run:
     done: int = 0
 
     def stopping(self) -> None:
-        self.asking.tell("stopping once the requests under way are answered; Ctrl-C again gives them up")
+        if self.asking.batch:
+            self.asking.tell("stopping; jobs that were sent go on at the server, run again to fetch them")
+        else:
+            self.asking.tell("stopping once the requests under way are answered; Ctrl-C again gives them up")
 
     async def batches(self, store: Store) -> None:
         await ask_in_batches(

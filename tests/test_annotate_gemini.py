@@ -119,6 +119,7 @@ def test_a_server_that_is_not_there_may_come_back(server, tmp_path):
     server.url = "http://127.0.0.1:1"
     outcome = ask(server, request)
     assert (outcome.status, outcome.retryable) == ("error", True)
+    assert "0x" not in outcome.detail
 
 
 def test_big_pictures_go_through_the_files_api(server, tmp_path, monkeypatch):

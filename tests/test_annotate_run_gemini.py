@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import sqlite3
 import time
 
@@ -119,6 +120,21 @@ def test_a_batch_outlives_the_run_that_sent_it(place, gemini):
         time.sleep(0.02)
     process.kill()
     process.communicate()
+    gemini.batches["batches/b0"]["polls"] = 0
+    told = json.loads(facedata(*flags, cwd=place, GEMINI_API_KEY=KEY)[0])
+    assert (told["records"], len(gemini.batches)) == (6, 1)
+
+
+def test_ctrl_c_leaves_a_batch_to_the_server(place, gemini):
+    gemini.polls = 10**6
+    flags = gemini_flags(gemini, "--batch", "--poll", "60")
+    process = start(*flags, cwd=place, GEMINI_API_KEY=KEY)
+    while not any("GET" in where for where, _ in gemini.asked):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)  # it does not wait for the next look
+    assert process.returncode == 130
+    assert "jobs that were sent go on at the server, run again to fetch them" in err
     gemini.batches["batches/b0"]["polls"] = 0
     told = json.loads(facedata(*flags, cwd=place, GEMINI_API_KEY=KEY)[0])
     assert (told["records"], len(gemini.batches)) == (6, 1)

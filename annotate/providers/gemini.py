@@ -178,7 +178,8 @@ def failure(error: Exception, key: str) -> Outcome:
     from google.genai.errors import APIError
 
     if not isinstance(error, APIError):
-        words = message_of(f"{type(error).__name__}: {error}", key)
+        # aiohttp's own words name an object in memory; what the system said is in this.
+        words = message_of(f"{type(error).__name__}: {getattr(error, 'os_error', error)}", key)
         # ValueError: the body was no JSON, or not of the form that the SDK knows.
         retryable = isinstance(error, OSError | ValueError) or _network(error)
         return Outcome(status="error", detail=f"no answer: {words}", retryable=retryable)
