@@ -134,7 +134,8 @@ class _Known:
         carried = {record.record_id: record.record_hash() for record in read_records(source.root)}
         records, responses = {}, defaultdict(set)
         for record in read_records(made.root):
-            if carried.get(record.record_id) != record.record_hash():
+            before = carried.get(record.record_id)
+            if before is None or before != record.record_hash():
                 records[record.record_id] = (record.sample_id, record.task)
                 responses[record.provenance.request].add(record.provenance.response_id)
         return cls(records, responses)
