@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from facedata.annotate.facs import EXPRESSIONS
-from facedata.annotate.knowledge import knowledge
+from facedata.annotate.knowledge import clauses, knowledge
 from facedata.datasets.words import Words
 
 __all__ = ["choices_of", "questions_of"]
@@ -42,7 +42,7 @@ def _live(evidence: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     label = evidence.get("label", {}).get("value")
     if label is None:
         return
-    positive, negative = "the face is live", "this is an attack and no live face"
+    positive, negative = "the face is live", "this is an attack and not a live face"
     yield _asked("Does the camera see a live face?", label == "live", positive, negative)
     positive, negative = "something other than a live face is shown", "the face is live"
     yield _asked("Is this a presentation attack?", label == "spoof", positive, negative)
@@ -56,7 +56,7 @@ def _expression(evidence: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     other = _NEAR.get(shown, "sadness" if shown != "sadness" else "happiness")
     for name in (shown, other):
         face = faces[name]
-        negative = f"the expression is {faces[shown]['adjective']}"
+        negative = f"it looks {faces[shown]['adjective']}"
         question = f"Is this {face['article']} {face['adjective']} face?"
         yield _asked(question, name == shown, f"the face looks {face['adjective']}", negative)
     yield {"question": "What is the shown expression?", "answer": shown}
@@ -68,7 +68,7 @@ def _units(evidence: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     for au in evidence.get("coded", ()):
         if au in looks:
             question = f"Does the face show {looks[au]['question']}?"
-            positive, negative = looks[au]["seen"][0], f"AU{au} is absent"
+            positive, negative = clauses(au, present)[0], f"there is no sign of {looks[au]['question']}"
             yield _asked(question, au in present, positive, negative)
 
 
