@@ -1,7 +1,7 @@
 """Evidence: what is known of a sample, with its origin, as tasks, checks and people read it.
 
-    label       {value, origin}       attack   {species, class, family, medium, called, origin}, and where only
-                a part of the face is covered: part, covering
+    label       {value, origin}       attack   {species, class, family, medium, called, origin}; part
+                and covering where only a part of the face is covered
     expression  {value, origin}       valence, arousal, confidence
     aus         [{au, name, region, side, intensity, grade, strength, origin}, ...]    those that show
     coded       [1, 2, ...]  the units that were coded at all; absent: those of them that do not show

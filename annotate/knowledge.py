@@ -27,7 +27,7 @@ def knowledge(name: str) -> dict[Any, Any]:
 
 
 def clauses(au: int, shown: Collection[int] = ()) -> list[str]:
-    """Return what may be said to be seen of an action unit where it shows with others; nothing of an unknown one.
+    """Return what may be said to be seen of a unit that shows with others; nothing of an unknown one.
 
     >>> clauses(4, [1, 4])[0]
     'the brows are drawn together'

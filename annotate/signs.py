@@ -1,8 +1,8 @@
 """Which signs of an attack, or of a live face, a picture shows by what is recorded of it.
 
 A sign is named only where the physics of the recorded parameters left it large enough to be seen; the tables
-`cues` and `live` of `knowledge` say when. Of an attack whose making is not recorded no sign is claimed, not even a
-typical one: all that is said is what its species alone implies (`implied`), and its kind says so.
+`cues` and `live` of `knowledge` say when. Of an attack whose making is not recorded no sign is claimed, not
+even a typical one: all that is said is what its species alone implies (`implied`), and its kind says so.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _GAP = re.compile(r"\{(\w+)\}")
 def signs_of(sample: Sample, region: Mapping[str, Any] | None) -> list[dict[str, Any]] | None:
     """Return the signs of a row: name, kind (`medium`, `live`, `camera`), `where` and `values` of each.
 
-    `region` is the evidence of that name. Of an attack whose making is not recorded, one of kind `species`, which
-    is nothing that was seen. None where not even the species implies one.
+    `region` is the evidence of that name. Of an attack whose making is not recorded, one of kind `species`,
+    which is nothing that was seen. None where not even the species implies one.
     """
     steps = _steps(sample)
     if sample.label == "live":
