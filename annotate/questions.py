@@ -1,7 +1,8 @@
 """Questions that a row's labels answer, and the options of a multiple choice.
 
 Every question comes from a stated label, and what was not coded is not asked about. Answers are `yes`, `no`
-or a few words; `positive` and `negative` are clauses for the longer answer.
+or a few words; `positive` and `negative` are clauses for the longer answer. `kind` is what is asked about: `live`,
+`expression`, `unit`, or a trait by its name.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ _NEAR = {"sadness": "neutral", "fear": "surprise", "surprise": "fear", "anger": 
 
 
 def questions_of(evidence: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return (question, answer, positive, negative) of the labels in a sample's evidence."""
-    return [*_live(evidence), *_expression(evidence), *_units(evidence), *_traits(evidence)]
+    """Return (kind, question, answer, positive, negative) of the labels in a sample's evidence."""
+    asked = {"live": _live, "expression": _expression, "unit": _units}
+    found = [{"kind": kind, **one} for kind, ask in asked.items() for one in ask(evidence)]
+    return found + list(_traits(evidence))
 
 
 def choices_of(expression: str, sample_id: str) -> list[str]:
@@ -76,7 +79,7 @@ def _traits(evidence: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     tables = knowledge("attributes")
     for trait in evidence.get("attributes", ()):
         if "question" in (table := tables[trait["name"]]):
-            yield {"question": table["question"], "answer": trait["value"]}
+            yield {"kind": trait["name"], "question": table["question"], "answer": trait["value"]}
 
 
 def _asked(question: str, holds: bool, positive: str, negative: str) -> dict[str, str]:

@@ -74,26 +74,31 @@ def _align(answer: Sequence[str], reference: Sequence[str]) -> list[int | None]:
     """
     places: list[int | None] = [None] * len(answer)
     free = [True] * len(reference)
-    for key in (str, _stem):
-        theirs = [key(word) for word in reference]
-        ours = [key(word) for word in answer]
+    ours, theirs = list(answer), list(reference)
+    for stems in (False, True):
+        if stems:
+            left = [number for number, place in enumerate(places) if place is None]
+            if not left or not any(free):
+                break
+            ours, theirs = [_stem(word) for word in answer], [_stem(word) for word in reference]
         index: dict[str, list[int]] = defaultdict(list)
         for place, word in enumerate(theirs):
             if free[place]:
                 index[word].append(place)
         for number, word in enumerate(ours):
-            if places[number] is not None:
-                continue
-            open_places = [place for place in index.get(word, ()) if free[place]]
-            if not open_places:
+            if places[number] is not None or word not in index:
                 continue
             before = places[number - 1] if number else None
-            if before is not None and before + 1 in open_places:
-                place = before + 1
-            elif len(open_places) == 1:
-                place = open_places[0]
+            after = None if before is None else before + 1
+            if after is not None and after < len(theirs) and free[after] and theirs[after] == word:
+                place = after
             else:
-                place = max(open_places, key=lambda p: (_run(ours, number, theirs, p), -abs(p - number)))
+                open_places = [place for place in index[word] if free[place]]
+                if not open_places:
+                    continue
+                place = open_places[0]
+                if len(open_places) > 1:
+                    place = max(open_places, key=lambda p: (_run(ours, number, theirs, p), -abs(p - number)))
             places[number] = place
             free[place] = False
     return places
