@@ -3,15 +3,16 @@
 Pictures of one person are not independent, so whole subjects are drawn (the cluster bootstrap; Davison and
 Hinkley 1997, section 3.8). How often a subject is in a draw is Poisson(1), by hash words of the seed and the
 subject's name, in place of counts that add up to the number of subjects: so the subjects need not be known
-before the first record is read, and their order plays no part (Hanley and MacGibbon 2006; Chamandy et al. 2012,
-Estimating uncertainty for massive data streams). Measures are ratios of sums, to which a draw's size is nothing.
+before the first record is read, and their order plays no part (Hanley and MacGibbon 2006; Chamandy et al.
+2012, Estimating uncertainty for massive data streams). Measures are ratios of sums: how large a draw is does
+not matter to them.
 """
 
 from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
@@ -24,6 +25,7 @@ __all__ = ["Bank", "Drawn", "Draws", "Estimate", "Sums", "estimate"]
 _WEIGHTS = 2_000_000  # weights held at once: 16 MB
 _ADDITIONS = 500_000  # held before they are summed up: 6 MB
 _STEPS = 1 << 16
+_ONES = array("d", [1.0]) * 64
 
 Values = NDArray[np.float64]
 
@@ -102,6 +104,11 @@ class Bank:
         self._cells.append(cell)
         self._values.append(value)
 
+    def count(self, cells: list[int]) -> None:
+        """Add 1 to each of the cells, for the subject that was begun last."""
+        self._cells.extend(cells)
+        self._values.extend(_ONES[: len(cells)] if len(cells) <= len(_ONES) else [1.0] * len(cells))
+
     def sums(self) -> tuple[Values, Values]:
         """Return the sums over all records, (cells,), and over those of each draw, (draws, cells)."""
         self._fold()
@@ -139,11 +146,18 @@ class Sums:
 
     def add(self, group: Hashable, column: int, value: float = 1.0) -> None:
         """Add `value` to a quantity of a group, for the bank's present subject."""
+        self._bank.add(self._first(group) + column, value)
+
+    def count(self, columns: Iterable[tuple[Hashable, int]]) -> None:
+        """Add 1 to a quantity of each of some groups."""
+        self._bank.count([self._first(group) + column for group, column in columns])
+
+    def _first(self, group: Hashable) -> int:
         first = self.groups.get(group)
         if first is None:
             first = self.groups[group] = self._bank.cells
             self._bank.cells += self.width
-        self._bank.add(first + column, value)
+        return first
 
     def drawn(self, *, intervals: bool = True) -> Drawn:
         """Return the sums, and those of each draw unless there is nothing to draw from."""

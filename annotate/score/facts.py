@@ -156,13 +156,13 @@ def stated_in(structured: Mapping[str, Any]) -> set[str]:
 
 
 def _inner(value: Any, key: str) -> str | None:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         value = value.get(key)
     return value.strip().lower() if isinstance(value, str) else None
 
 
 def _number(value: Any) -> int | None:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         value = value.get("au")
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
@@ -171,7 +171,7 @@ def _units(listed: Sequence[Any]) -> dict[int, float | None]:
     units: dict[int, float | None] = {}
     for one in listed:
         number = _number(one)
-        if number is None or (isinstance(one, Mapping) and one.get("present") is False):
+        if number is None or (isinstance(one, dict) and one.get("present") is False):
             continue
         level = _intensity(one)
         if level == 0:
@@ -196,7 +196,7 @@ def _stated_sides(listed: Sequence[Any]) -> dict[int, str] | None:
 
 
 def _side(one: Any) -> str | None:
-    return _SIDES.get(str(one.get("side", "")).strip().lower()) if isinstance(one, Mapping) else None
+    return _SIDES.get(str(one.get("side", "")).strip().lower()) if isinstance(one, dict) else None
 
 
 def _sides(sides: Mapping[str, Any], shows: Mapping[int, Any]) -> dict[int, str]:
@@ -204,7 +204,7 @@ def _sides(sides: Mapping[str, Any], shows: Mapping[int, Any]) -> dict[int, str]
 
 
 def _intensity(one: Any) -> float | None:
-    if not isinstance(one, Mapping):
+    if not isinstance(one, dict):
         return None
     level = one.get("intensity")
     if isinstance(level, int | float) and not isinstance(level, bool) and 0 <= level <= 5:
@@ -215,11 +215,11 @@ def _intensity(one: Any) -> float | None:
 def _boxes(listed: Sequence[Any]) -> tuple[tuple[Box, ...], tuple[float, ...] | None]:
     boxes, confidences = [], []
     for one in listed:
-        place = _box(one.get("box") if isinstance(one, Mapping) else one)
+        place = _box(one.get("box") if isinstance(one, dict) else one)
         if place is None:
             continue
         boxes.append(place)
-        if isinstance(one, Mapping) and _is_real(one.get("confidence")):
+        if isinstance(one, dict) and _is_real(one.get("confidence")):
             confidences.append(float(one["confidence"]))
     return tuple(boxes), tuple(confidences) if confidences and len(confidences) == len(boxes) else None
 
@@ -228,7 +228,7 @@ def _regions(listed: Sequence[Any]) -> dict[str, Box]:
     """Return the first box of each name."""
     found: dict[str, Box] = {}
     for one in listed:
-        if isinstance(one, Mapping) and isinstance(name := one.get("name"), str):
+        if isinstance(one, dict) and isinstance(name := one.get("name"), str):
             place = _box(one.get("box"))
             if place is not None:
                 found.setdefault(name.strip().lower(), place)

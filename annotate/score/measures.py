@@ -105,8 +105,8 @@ def _answers(drawn: Drawn, draws: Draws) -> Section | None:
     rows = [_answers_row(kind, sums[:, number], draws) for kind, number in kinds]
     rows.append(_answers_row(ALL, sums.sum(1), draws))
     about = (
-        "Questions by what is asked about. balanced is the mean recall of yes and of no; said_yes is the share of "
-        "questions for yes or no that were answered yes, to be held against what is true."
+        "Questions by what is asked about. balanced is the mean recall of yes and of no; said_yes, of the "
+        "questions for yes or no, is the share that was answered yes, to be held against what is true."
     )
     return Section("answers", about, tuple(rows))
 

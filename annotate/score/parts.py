@@ -55,10 +55,10 @@ class Parts:
                         )
                     writers[part].write_batch(batch.take(pa.array(np.flatnonzero(part_of == part))))
 
-    def rows(self, part: int) -> Iterator[dict[str, Any]]:
-        """Yield the rows of a part."""
+    def rows(self, part: int, *columns: str) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a part, with all columns or with some."""
         path = self._paths[part]
         if path.exists():
             with pa.OSFile(str(path), "rb") as file, pa.ipc.open_stream(file) as stream:
                 for batch in stream:
-                    yield from batch.to_pylist()
+                    yield from (batch.select(list(columns)) if columns else batch).to_pylist()

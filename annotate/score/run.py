@@ -131,7 +131,7 @@ class _Comparison:
         known_any = False
         for part in range(self.parts):
             given: set[tuple[str, str]] = set()
-            for row in self.given.rows(part):
+            for row in self.given.rows(part, "sample_id", "task", "structured"):
                 given.add((row["sample_id"], row["task"]))
                 fields, questions = asked_in(row)
                 asked[row["task"]] |= fields
@@ -148,7 +148,9 @@ class _Comparison:
                     asked[row["task"]] |= asked_in(row)[0]
                     if text := said_in(row):
                         texts[place].append(words(text))
-            subjects = {row["sample_id"]: row["subject"] for row in self.rows.rows(part)}
+            subjects = {
+                row["sample_id"]: row["subject"] for row in self.rows.rows(part, "sample_id", "subject")
+            }
             known |= subjects.keys()
             known_any = known_any or any(sample in known for sample, _ in given)
             missing = expected - given if self.scoring.missing else set()
@@ -183,10 +185,10 @@ class _Comparison:
         unknown = number = 0
         every = frozenset[str]().union(*self.asked.values())
         for part in range(self.parts):
-            given = {(row["sample_id"], row["task"]) for row in self.given.rows(part)}
+            given = set(_places(self.given, part))
             missing: set[tuple[str, str]] = set()
             if self.references and self.scoring.missing:
-                told = {(row["sample_id"], row["task"]) for row in self.told.rows(part)}
+                told = set(_places(self.told, part))
                 missing = {place for place in told if place[1] in self.tasks} - given
             truth = read_truth(
                 self.rows.rows(part),
@@ -238,6 +240,10 @@ class _Comparison:
             yield "one subject: there is nothing to draw intervals from"
         elif subjects < _FEW:
             yield f"only {subjects} subjects: intervals from so few are too narrow"
+
+
+def _places(parts: Parts, part: int) -> Iterator[tuple[str, str]]:
+    return ((row["sample_id"], row["task"]) for row in parts.rows(part, "sample_id", "task"))
 
 
 def _of(tasks: Sequence[str]) -> str:

@@ -111,17 +111,20 @@ class Tally:
             return
         shows = truth.aus or {}
         answered = None if said is None else said.aus or {}
-        for unit in truth.coded:
-            self.units.add(unit, _cell(unit in shows, None if answered is None else unit in answered))
+        self.units.count(
+            (unit, _cell(unit in shows, None if answered is None else unit in answered))
+            for unit in truth.coded
+        )
         if answered is None:
             return
         self.counts["units answered that were not coded"] += len(set(answered) - truth.coded)
-        for unit in truth.coded:
-            x = shows.get(unit, 0.0)
-            y = answered.get(unit, 0.0)
-            self.graded = self.graded or bool(y)
-            if x is not None and y is not None:
-                for column, value in enumerate((1.0, x, y, x * x, y * y, x * y)):
+        both = {unit: (shows.get(unit, 0.0), answered.get(unit, 0.0)) for unit in truth.coded}
+        graded = {unit: (x, y) for unit, (x, y) in both.items() if x is not None and y is not None}
+        self.levels.count((unit, 0) for unit in graded)
+        for unit, (x, y) in graded.items():
+            if x or y:
+                self.graded = self.graded or bool(y)
+                for column, value in enumerate((x, y, x * x, y * y, x * y), start=1):
                     if value:
                         self.levels.add(unit, column, value)
 
@@ -217,12 +220,11 @@ class Tally:
     def _rege(self, pair: Pair, claimed: frozenset[int]) -> None:
         truth = pair.truth
         if truth.coded is not None and "aus" in pair.asked:
-            named = units_named(pair.text)
-            for unit in truth.coded:
-                shows = unit in (truth.aus or ())
-                self.named_units.add(unit, _cell(shows, unit in named))
-                answer = None if pair.said is None else unit in claimed
-                self.claimed_units.add(unit, _cell(shows, answer))
+            named, shows, failed = units_named(pair.text), truth.aus or {}, pair.said is None
+            self.named_units.count((unit, _cell(unit in shows, unit in named)) for unit in truth.coded)
+            self.claimed_units.count(
+                (unit, _cell(unit in shows, None if failed else unit in claimed)) for unit in truth.coded
+            )
         if truth.expression is not None and "expression" in pair.asked:
             self.named_expression.add("expression", 0)
             if expression_named(pair.text) == truth.expression:
