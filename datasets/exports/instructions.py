@@ -24,12 +24,21 @@ from facedata.datasets.shard import file_stem
 from facedata.datasets.storage import slug
 from facedata.datasets.words import Words
 
-__all__ = ["InstructionChoices", "Instructions", "answer_class", "boxes_of", "plain", "with_boxes"]
+__all__ = [
+    "InstructionChoices",
+    "Instructions",
+    "answer_class",
+    "boxes_of",
+    "names_of",
+    "plain",
+    "with_boxes",
+]
 
 IMAGES_CSV = "images.csv"
 _TOKENS = re.compile(r"<(/?(?:image|video|audio|bbox|ref-object|box|ref))>")
 _NUMBER = r"\s*(-?\d+(?:\.\d+)?)\s*"
-_BOX = re.compile(rf"\[{','.join([_NUMBER] * 4)}\]")
+_BOX = re.compile(rf"(?:(\w+)( ))?\[{','.join([_NUMBER] * 4)}\]")
+"""A box, and the word before it."""
 _CLASSES = ("label", "class", "attack", "species", "expression", "choice", "answer")
 
 Box = tuple[float, float, float, float]
@@ -215,18 +224,39 @@ def boxes_of(structured: Any) -> set[Box]:
     return found
 
 
-def with_boxes(record: Record, written: Callable[[Box], str], form: str) -> Iterator[tuple[Turn, str]]:
+def names_of(structured: Any) -> set[str]:
+    """Return what an answer calls its boxes, in lower case: values of `name` beside a `box`."""
+    found: set[str] = set()
+    if isinstance(structured, Mapping):
+        if "box" in structured and isinstance(name := structured.get("name"), str):
+            found.add(name.lower())
+        return found.union(*map(names_of, structured.values()))
+    if isinstance(structured, list | tuple):
+        return found.union(*map(names_of, structured))
+    return found
+
+
+def with_boxes(
+    record: Record,
+    written: Callable[[Box], str],
+    form: str,
+    named: Callable[[str], str] = lambda name: name,
+) -> Iterator[tuple[Turn, str]]:
     """Yield each turn with its text, in which the boxes of the answer are put as `written` has them.
 
-    `written` is given corners (left, top, right, bottom), in the order of the text; `form` takes the place of
-    `[x, y, width, height] in pixels` in the questions.
+    `written` is given corners (left, top, right, bottom), in the order of the text, and `named` the word
+    before a box where it is what the answer calls it; `form` takes the place of `[x, y, width, height] in
+    pixels` in the questions.
     """
-    boxes = boxes_of(record.structured)
+    boxes, names = boxes_of(record.structured), names_of(record.structured)
 
     def one(found: re.Match[str]) -> str:
-        x, y, width, height = map(float, found.groups())
-        known = (x, y, width, height) in boxes
-        return written((x, y, x + width, y + height)) if known else found.group()
+        word, gap, *numbers = found.groups()
+        x, y, width, height = map(float, numbers)
+        if (x, y, width, height) not in boxes:
+            return found.group()
+        before = "" if word is None else (named(word) if word.lower() in names else word) + gap
+        return before + written((x, y, x + width, y + height))
 
     for turn in record.messages:
         text = plain(turn.text())
