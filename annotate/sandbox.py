@@ -17,7 +17,7 @@ from jinja2.exceptions import SecurityError, TemplateSyntaxError, UndefinedError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-__all__ = ["condition", "joined", "template", "value"]
+__all__ = ["condition", "joined", "predicates", "template", "value"]
 
 _FILTERS = (
     *("abs", "float", "int", "max", "min", "round", "sum"),
@@ -69,6 +69,26 @@ def joined(items: Sequence[Any], last: str = "and") -> str:
     """Return `a, b and c`."""
     texts = [str(item) for item in items]
     return f" {last} ".join([", ".join(texts[:-1]), texts[-1]]) if len(texts) > 1 else "".join(texts)
+
+
+def predicates(phrases: Sequence[str]) -> str:
+    """Return phrases that begin with their verb in one clause, each verb once, and what is not there last.
+
+    >>> predicates(["has a beard", "wears no glasses", "has short hair", "wears a shirt"])
+    'has a beard and short hair, and wears a shirt and no glasses'
+    """
+    objects: dict[str, list[str]] = {}
+    for phrase in phrases:
+        verb, _, rest = phrase.partition(" ")
+        objects.setdefault(verb, []).append(rest)
+    clauses = [f"{verb} {joined(sorted(rests, key=_absent))}" for verb, rests in objects.items()]
+    if len(clauses) > 1 and len(clauses) < len(phrases):
+        return f"{', '.join(clauses[:-1])}, and {clauses[-1]}"
+    return joined(clauses)
+
+
+def _absent(rest: str) -> bool:
+    return rest.startswith(("no ", "neither "))
 
 
 def _sentence(text: str) -> str:

@@ -21,8 +21,8 @@ from jsonschema_rs import validator_for
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from facedata.annotate.facs import ACTION_UNITS, EXPRESSIONS, grade
-from facedata.annotate.knowledge import knowledge, signs
-from facedata.annotate.sandbox import template
+from facedata.annotate.knowledge import clauses, knowledge, signs
+from facedata.annotate.sandbox import predicates, template
 from facedata.annotate.signs import filled
 from facedata.datasets.canonical import identifier
 from facedata.datasets.errors import UsageError
@@ -148,7 +148,8 @@ class Task(_Model):
 
     def _text(self, text: str, known: Mapping[str, Any], words: Words) -> str:
         picker = _Picker(words)
-        helpers = {"pick": picker, "say": picker.say, "shuffled": picker.shuffled, **_tables()}
+        helpers = {name: getattr(picker, name) for name in ("say", "seen", "shuffled", "told")}
+        helpers |= {"pick": picker, **_tables()}
         try:
             return str(template(text).render(**known, **helpers))
         except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
@@ -169,6 +170,15 @@ class _Picker:
     def say(self, phrases: Sequence[str], values: Mapping[str, Any] | None = None) -> str:
         """Return one of the phrases, with its gaps filled from `values`."""
         return filled(self(*phrases), values or {})
+
+    def told(self, traits: Sequence[Mapping[str, Any]]) -> str:
+        """Return one phrase of each trait's `says`, in one clause."""
+        return predicates([self(*trait["says"]) for trait in traits])
+
+    def seen(self, unit: Mapping[str, Any], units: Sequence[Mapping[str, Any]] = ()) -> str:
+        """Return what is seen of an action unit, with its side; `units` are those that show with it."""
+        found = clauses(unit["au"], [one["au"] for one in units]) or [f"{unit['name']} shows"]
+        return str(self(*found)) + (f" on the person's {unit['side']} side" if "side" in unit else "")
 
     def shuffled(self, items: Sequence[Any]) -> list[Any]:
         """Return the items in an order by hash words (Fisher and Yates)."""

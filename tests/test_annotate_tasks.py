@@ -120,11 +120,6 @@ def test_a_species_that_nobody_knows_has_no_class_and_is_passed_over():
     assert not TASKS["spoof-coarse"].missing(evidence)
 
 
-def test_a_recorded_attack_is_never_explained_by_signs_nobody_recorded():
-    evidence = evidence_of(row(label="spoof", attack="print/paper"))
-    assert TASKS["spoof-reason"].missing(evidence) == ["signs"]
-
-
 def test_the_twelve_classes_are_those_of_the_schema():
     listed = TASKS["spoof-fine"].response["properties"]["class"]["enum"]
     assert listed == list(knowledge("attacks")["classes"])

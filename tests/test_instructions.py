@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,7 +17,9 @@ from facedata.curate.report import write_report
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.engine import Options
 from facedata.datasets.errors import TargetError, UsageError
+from facedata.datasets.exports.chat import MsSwift, QwenVl
 from facedata.datasets.exports.run import export
+from facedata.datasets.exports.taken import Taken
 from facedata.datasets.instructions import (
     ImageReference,
     Part,
@@ -27,6 +30,7 @@ from facedata.datasets.instructions import (
     record_id,
     to_table,
 )
+from facedata.datasets.sample import Sample
 from facedata.datasets.validate import validate
 from facedata.datasets.versions.derive import Writing
 from facedata.datasets.versions.diff import diff
@@ -170,6 +174,52 @@ def test_ms_swift_has_a_mark_for_each_box_in_corners(asked, tmp_path):
         assert text.count("<ref-object>") == len(one["objects"]["ref"])
         assert one["objects"]["bbox"][0] == [1.0, 2.0, 4.0, 6.5]
         assert not re.search(r"\[x, y", text)
+
+
+def test_ms_swift_names_the_boxes_that_the_text_names():
+    text = (
+        "Brows [1, 2, 3, 4]: they rise.\nMouth [5, 6, 7, 8]: it rests. See [9, 9, 9, 9] and at [1, 2, 3, 4]."
+    )
+    regions = [{"name": "brows", "box": [1, 2, 3, 4]}, {"name": "mouth", "box": [5.0, 6, 7, 8]}]
+    sample = Sample(sample_id="a" * 32, image="a.png", content_hash="0" * 64, width=9, height=9)
+    one = record(sample, text=text).model_copy(update={"structured": {"regions": regions}})
+    found = MsSwift().conversation(one, ["a.png"])
+    told = found["messages"][-1]["content"]
+    assert told == (
+        "<ref-object> <bbox>: they rise.\n<ref-object> <bbox>: it rests. See [9, 9, 9, 9] and at <bbox>."
+    )
+    assert found["objects"]["ref"] == ["Brows", "Mouth"]
+    assert found["objects"]["bbox"] == [[1, 2, 4, 6], [5, 6, 12, 14], [1, 2, 4, 6]]
+    # put back, the names give the text again
+    assert told.replace("<ref-object>", "Brows", 1).startswith("Brows <bbox>")
+    qwen = QwenVl().conversation(one, ["a.png"])["conversations"][-1]["value"]
+    assert qwen.startswith("Brows [1, 2, 4, 6]: they rise.\nMouth [5, 6, 12, 14]")
+
+
+def test_the_index_of_an_export_keeps_what_it_is_told():
+    with Taken() as taken:
+        taken.add_samples([("s1", "train"), ("s2", "test")])
+        assert (taken.split_of("s1"), taken.split_of("s3")) == ("train", None)
+        for number, (answer, word) in enumerate([("a", 3), ("a", 1), ("a", 2**64 - 1), ("b", 5), (None, 0)]):
+            taken.take(f"r{number}", "s1", "train", "task", answer, word)
+        # of three `a` the one with the smallest word stays beside the one `b`; what is of no class all stays
+        assert taken.balance() == [("train", "task", "a", 2, 3)]
+        assert taken.close() == 3
+        taken.put("s1", "images/x.png")
+        assert taken.has_path("images/x.png")
+        assert not taken.has_path("images/y.png")
+        assert [taken.place(f"r{number}") is not None for number in range(5)] == [
+            False,
+            True,
+            False,
+            True,
+            True,
+        ]
+        assert taken.place("r1") == ("train", "images/x.png")
+        assert (taken.wants("s1"), taken.wants("s2")) == (True, False)
+        folder = Path(taken._folder.name)
+        assert folder.is_dir()
+    assert not folder.exists()
 
 
 def test_trl_reads_typed_parts_and_pictures(asked, tmp_path):
