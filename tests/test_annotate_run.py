@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import signal
 import sqlite3
@@ -66,6 +67,17 @@ def test_a_server_that_wants_to_be_left_alone_is(server, tmp_path):
     assert [one.status for one in outcomes] == ["ok"] * 3
     assert server.times[1] - server.times[0] >= 0.6
     assert (asker.spent.asked, asker.spent.retried) == (4, 1)
+
+
+@pytest.mark.parametrize("code", [429, 503])
+def test_one_wish_to_wait_holds_everybody(server, tmp_path, code):
+    server.latency = 0.02
+    server.script = [openai_error(code, "slow", **{"retry-after": "1"})]
+    outcomes, _ = asked_through(server, tmp_path, Limits(concurrency=16), count=150)
+    assert [one.status for one in outcomes] == ["ok"] * 150
+    gaps = [after - before for before, after in itertools.pairwise(server.sent)]
+    assert max(gaps) >= 0.8  # those under way had left; then nobody did
+    assert gaps.index(max(gaps)) < 140  # and not only who was told
 
 
 def test_a_server_that_wants_hours_ends_the_run(server, tmp_path):
