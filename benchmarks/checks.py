@@ -3,8 +3,8 @@
     python benchmarks/checks.py [--records 1000] [--seed 0] [--show 5] [--write]
 
 Right answers and faulty ones are checked: drawn ones (`drawn_answers.py`), half of them with a fault, and
-answers written whole by hand (`whole_answers.py`). `--write` puts the tables into docs/checks.md, and the main
-one into docs/annotate.md, between their markers.
+answers written whole, by hand (`whole_answers.py`). `--write` puts the tables into docs/checks.md, and the
+main one into docs/annotate.md, between their markers.
 """
 
 from __future__ import annotations

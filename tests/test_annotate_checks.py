@@ -13,7 +13,7 @@ from facedata.annotate.answering import answer_job
 from facedata.annotate.ask import Asker, Limits
 from facedata.annotate.checks.base import status_of
 from facedata.annotate.checks.boxes import area_of, iou
-from facedata.annotate.checks.catalogue import CHECKS, RUN_CHECKS
+from facedata.annotate.checks.catalogue import CHECKS, RUN_CHECKS, run_checks
 from facedata.annotate.checks.duplicates import Seen, shingles, similarity
 from facedata.annotate.compare import compare
 from facedata.annotate.compose import understand
@@ -22,7 +22,7 @@ from facedata.annotate.providers.base import Image, Outcome, Request, Sampling
 from facedata.annotate.spool import Spool
 from facedata.annotate.store import Store
 from facedata.annotate.swap import Swap, with_swaps
-from facedata.annotate.tasks import Task, load_task, stock_tasks
+from facedata.annotate.tasks import CheckSpec, Task, load_task, stock_tasks
 from facedata.datasets.errors import UsageError
 from facedata.datasets.instructions import Check, Usage
 from facedata.datasets.sample import Sample
@@ -113,6 +113,38 @@ BREACHES = [
     ("no-demographics", FACE, "A person of about 30 years smiles, who looks old.", {}, "age"),
     ("no-demographics", FACE, "The white man smiles.", {}, "gender"),
     ("refusal", FACE, "I'm sorry, but I cannot describe faces.", {}, "refuses"),
+    ("expression-equals-truth", FACE, "The face looks furious.", {}, "says anger"),
+    ("expression-equals-truth", FACE, "A worried look.", {}, "fear or sadness"),
+    ("label-equals-truth", PRINT, "Verdict: real.", {}, "says live"),
+    ("label-equals-truth", PRINT, "The face isn't fake.", {}, "denies"),
+    ("label-equals-truth", LIVE, "This face is a forgery.", {}, "says spoof"),
+    (
+        "side",
+        {**FACE, "aus": [{"au": 2, "side": "left"}]},
+        "The right eyebrow is arched.",
+        {},
+        "AU2 on the right",
+    ),
+    ("au-names", FACE, "AU12, also called the chin raiser, shows.", {}, "'chin raiser'"),
+    ("au-names", FACE, "Chin raiser - AU12.", {}, "'chin raiser'"),
+    ("au-names", FACE, "AU12 raises the cheeks.", {}, "describes AU6 under AU12"),
+    ("au-names", FACE, "The cheeks are raised (AU12).", {}, "describes AU6 under AU12"),
+    ("cue-for-species", PRINT, "Scan lines run across.", {}, "'Scan'"),
+    ("cue-for-species", LIVE, "The face is on paper.", {}, "'paper'"),
+    ("no-label-leak", FACE, "You told me that AU12 shows.", {}, "You told"),
+    ("no-label-leak", FACE, "The dataset also lists AU12.", {}, "dataset"),
+    ("no-label-leak", FACE, "I was given the units.", {}, "was given"),
+    ("no-label-leak", FACE, "The evidence provided says so.", {}, "evidence provided"),
+    ("no-identity", FACE, "One sees Lionel Messi here.", {}, "Lionel Messi"),
+    ("no-identity", FACE, "The name is Sofia.", {}, "Sofia"),
+    ("no-identity", FACE, "The president smiles.", {}, "president"),
+    ("no-identity", FACE, "I know who this is.", {}, "know who"),
+    ("no-demographics", FACE, "The person is 60 or so years old.", {}, "age"),
+    ("refusal", FACE, "I'm unable to analyse this picture.", {}, "refuses"),
+    ("refusal", FACE, "Sorry, that is not something I do.", {}, "refuses"),
+    ("refusal", FACE, "Judging a face would be against my rules.", {}, "refuses"),
+    ("refusal", FACE, "No image was attached.", {}, "refuses"),
+    ("refusal", FACE, "I'd rather leave it at that and say nothing.", {}, "refuses"),
 ]
 
 
@@ -145,6 +177,30 @@ HOLDS = [
     ("no-demographics", FACE, "An old wooden door and a white wall are behind the person.", {}),
     ("refusal", FACE, "AU4 cannot be seen.", {}),
     ("prototype", FACE, "-", {}),
+    (
+        "expression-equals-truth",
+        FACE,
+        "Hardly the face of someone who is sad; unlike fear, it is joyful.",
+        {},
+    ),
+    (
+        "expression-equals-truth",
+        {"expression": {"value": "fear"}},
+        "A worried look, more afraid than sad.",
+        {},
+    ),
+    ("label-equals-truth", PRINT, "The real eyes behind it are hidden; this isn't a real face.", {}),
+    ("polarity", FACE, "The right lip corner stays put.", {}),
+    ("au-names", FACE, "The cheeks and the lip corners are raised (AU6, AU12).", {}),
+    ("au-names", FACE, "AU12 raises the lip corners and the cheeks.", {}),
+    ("cue-for-species", LIVE, "A paper lamp and a phone in the hand; recorded with a tablet.", {}),
+    ("cue-for-species", LIVE, "The eyes display a soft gleam.", {}),
+    ("no-label-leak", FACE, "Based on the visual evidence, there is a hint of a smile. You can see it.", {}),
+    ("no-identity", FACE, "### Upper Face\n- **Brow Lowerer**: Absent. A Duchenne smile, says Ekman.", {}),
+    ("no-identity", FACE, "I can recognize raised cheeks.", {}),
+    ("no-demographics", FACE, "The zygomaticus minor is at rest.", {}),
+    ("refusal", FACE, "I cannot see any brow lowering, nor can I detect AU9. I would not call it anger.", {}),
+    ("refusal", FACE, "The picture is too dark to show the ears.", {}),
 ]
 
 
@@ -166,6 +222,21 @@ NOT_KNOWN += ["polarity", "side", "cue-for-species", "boxes-inside", "boxes-matc
 @pytest.mark.parametrize("rule", NOT_KNOWN)
 def test_what_is_not_known_is_not_checked(rule):
     assert found(rule, {}, "AU12 shows anger on the left; a spoof made of pixels.") is None
+
+
+def test_what_is_read_badly_in_prose_flags_there_and_fails_in_a_field():
+    def status(rule: str, **response) -> str:
+        answer = understand(task(), FACE, WORDS, json.dumps({"text": "-", **response}))
+        (check,) = run_checks(answer, (CheckSpec(rule=rule),))
+        return check.status
+
+    assert status("aus-grounded", text="AU4 shows.") == "flag"
+    assert status("aus-grounded", aus=[{"au": 4}]) == "fail"
+    assert status("polarity", text="AU12 is absent.") == "flag"
+    assert status("polarity", absent=[12]) == "fail"
+    assert status("aus-complete", text="AU6 shows.") == "flag"
+    assert status("aus-complete", aus=[{"au": 6}]) == "fail"
+    assert status("side", text="The right lip corner is pulled up.") == "fail"
 
 
 def test_equals_truth_of_any_field_and_by_the_tasks_own_names():

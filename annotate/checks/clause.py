@@ -78,8 +78,7 @@ class Clause:
         listed = (
             self._denying is True
             and self._denied_at < self._linked
-            and (self._linked_by_or or self._or_follows(place))
-            and not self._verb_follows(place)
+            and (self._linked_by_or or (self._or_follows(place) and not self._verb_follows(place)))
         )
         if (self._predicate and not listed) or own_verb:
             fresh = self._denied_at > self._linked

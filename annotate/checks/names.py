@@ -118,11 +118,11 @@ def _entries(value: Any) -> Iterator[tuple[int, Any, Any]]:
     if isinstance(value, list):
         for item in value:
             yield from _entries(item)
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         if isinstance(value.get("au"), int) and value.get("present", True) is not False:
             yield value["au"], value.get("name"), value.get("seen")
         for item in value.values():
-            if isinstance(item, list | Mapping):
+            if isinstance(item, list | dict):
                 yield from _entries(item)
 
 

@@ -66,6 +66,8 @@ def scan(text: str) -> tuple[Mention, ...]:
                 read, subjects = one.read(), one.subjects
                 asked = read if word == "?" else []
                 said += read if word != "?" else ()
+            if word == "\n":
+                asked, subjects = [], ()  # a line stands for itself
             begin = place + 1
     if begin < len(found):
         if asked:

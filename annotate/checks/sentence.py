@@ -165,7 +165,9 @@ class Sentence(Clause):
             self._close(denying=self._denying if word == "who" else False)
             self._topics = last
         elif word in lexicon.OPEN:
-            if not (self._word(place - 1) == "i" and self._word(place + 1) in lexicon.VERDICTS):
+            if not (
+                word == "would" and self._word(place - 1) == "i" and self._word(place + 1) in lexicon.VERDICTS
+            ):
                 self._open()
         elif word in lexicon.LOCATIVE:
             self._skip_place(place)
@@ -514,7 +516,9 @@ class Sentence(Clause):
         if self._compared or any(word in _COMPARED for word in following[:2]):
             return
         ahead = [
-            word for word in following if word not in ("side", "sided", "half", "of", "the", "and", "right")
+            word
+            for word in following
+            if word not in ("side", "sides", "sided", "half", "of", "the", "and", "right")
         ]
         comes = ahead[:1] and (ahead[0] in ("au", "aus", "action", "face") or any(
             kind in ("part", "place", "unit", "action") for kind, _ in TERMS.get(ahead[0], ())
