@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -13,6 +16,7 @@ from version_trees import listed, sound
 
 from facedata.annotate.run import Tally
 from facedata.annotate.write import check_target, write_annotated
+from facedata.curate import report_records
 from facedata.curate.report import write_report
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.engine import Options
@@ -263,3 +267,32 @@ def test_the_report_shows_records_and_escapes_their_text(plain, tmp_path):
     assert page.count('<div class="record ') == 2
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)" in page
+
+
+def test_the_report_draws_the_boxes_and_tells_evidence_in_lines(plain, tmp_path):
+    asked = written(plain, tmp_path / "asked")
+    (first,) = [one for one in read_records(asked)][:1]
+    units = [{"au": 4, "says": ["unsaid"], "name": "brow lowerer"}, {"au": 12, "side": "left"}]
+    evidence = {"aus": units, "coded": [4, 12], "boxes": [[0, 1, 2, 3]], "label": {"value": "live"}, "x": []}
+    boxed = {"boxes": [[10, 8, 20, 24], [5, 5, -3, 2]]}
+    changed = first.model_copy(update={"evidence": evidence, "structured": boxed})
+    shown = report_records._shown(Dataset.open(asked), changed)
+    assert shown.evidence.splitlines() == [
+        "aus:",
+        "  au 4, name brow lowerer",
+        "  au 12, side left",
+        "coded: 4, 12",
+        "boxes: [0, 1, 2, 3]",
+        "label: value live",
+        "x: -",
+    ]
+    pictures = {}
+    for name, one in (("plain", first.model_copy(update={"structured": {}})), ("boxed", changed)):
+        address = report_records._shown(Dataset.open(asked), one).picture
+        data = base64.b64decode(address.split(",")[1])
+        pictures[name] = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+    changes = np.abs(pictures["boxed"] - pictures["plain"]).sum(2) > 100
+    rows, columns = np.nonzero(changes)
+    assert (columns.min(), rows.min()) == pytest.approx((10, 8), abs=2)
+    assert (columns.max(), rows.max()) == pytest.approx((29, 31), abs=2)
+    assert not changes[14:26, 16:24].any()  # a frame, not a patch

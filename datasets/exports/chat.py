@@ -114,7 +114,7 @@ class QwenVl(Instructions):
 class MsSwift(Instructions):
     """`messages`, `images`, and `objects` for the boxes, which ms-swift scales as each model wants.
 
-    A `<ref-object>` stands for the name of a box where the text has it right before the box, as in the regions
+    A `<ref-object>` stands for the name of a box where the text has it right before the box, as for the parts
     of a face; the box of an attack's medium has no such name, and `ref` is empty then, as the rules allow.
     """
 
