@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+from annotate_breaches import BREACHES, FACE, HOLDS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,23 +30,6 @@ from facedata.datasets.sample import Sample
 from facedata.datasets.words import Words
 
 WORDS = Words.of(0, "test")
-FACE = {
-    "picture": {"width": 100, "height": 80},
-    "expression": {"value": "happiness", "origin": "truth"},
-    "coded": [4, 6, 12],
-    "absent": [4],
-    "aus": [
-        {"au": 6, "name": "cheek raiser"},
-        {"au": 12, "name": "lip corner puller", "side": "left"},
-    ],
-}
-PRINT = {
-    "picture": {"width": 100, "height": 80},
-    "label": {"value": "spoof"},
-    "attack": {"species": "print/inkjet"},
-    "region": {"boxes": [[10, 10, 40, 40]]},
-}
-LIVE = {"picture": {"width": 100, "height": 80}, "label": {"value": "live"}}
 
 
 def task(*rules: str, severity: str = "fail", **more) -> Task:
@@ -70,138 +54,9 @@ def found(rule: str, evidence: dict, text: str = "-", settings: dict | None = No
     return CHECKS[rule](answer, settings or {})
 
 
-BREACHES = [
-    ("expression-equals-truth", FACE, "-", {"expression": "anger"}, "'anger'"),
-    ("expression-equals-truth", FACE, "The face looks sad.", {}, "says sadness"),
-    ("label-equals-truth", PRINT, "-", {"label": "live"}, "'live'"),
-    ("label-equals-truth", LIVE, "This is a spoof.", {}, "says spoof"),
-    ("label-equals-truth", LIVE, "The face is not live.", {}, "denies"),
-    ("attack-equals-truth", PRINT, "-", {"attack": "replay/lcd"}, "'replay/lcd'"),
-    ("attack-equals-truth", LIVE, "-", {"attack": "print"}, "the attack is none"),
-    ("aus-complete", FACE, "AU6 shows.", {}, "AU12"),
-    ("aus-complete", FACE, "AU6 shows; the lip corners are not pulled up.", {}, "AU12"),
-    ("aus-grounded", FACE, "AU4 shows.", {}, "AU4, coded as absent"),
-    ("aus-grounded", FACE, "The chin is pushed up.", {}, "AU17, which was not coded"),
-    ("aus-grounded", FACE, "Yes.", {}, "AU4, coded as absent"),
-    ("aus-grounded", FACE, "-", {"aus": [{"au": 4}]}, "AU4, coded as absent"),
-    ("polarity", FACE, "AU12 is absent.", {}, "denies AU12"),
-    ("polarity", FACE, "AU9 is absent.", {}, "AU9 absent, which was not coded"),
-    ("polarity", FACE, "-", {"absent": [6]}, "denies AU6"),
-    ("side", FACE, "The right lip corner is pulled up.", {}, "AU12 on the right"),
-    ("au-names", FACE, "AU12 (chin raiser) shows.", {}, "'chin raiser'"),
-    ("au-names", FACE, "The chin raiser (AU12) shows.", {}, "'chin raiser'"),
-    ("au-names", FACE, "-", {"aus": [{"au": 6, "name": "dimpler"}]}, "'dimpler'"),
-    (
-        "au-names",
-        FACE,
-        "The nose is wrinkled.",
-        {"aus": [{"au": 6, "seen": "The nose is wrinkled"}]},
-        "AU9 under AU6",
-    ),
-    ("cue-for-species", PRINT, "A grid of pixels is visible.", {}, "'pixels'"),
-    ("cue-for-species", LIVE, "Ink dots are on the skin.", {}, "'Ink'"),
-    ("boxes-inside", PRINT, "-", {"boxes": [[70, 10, 40, 40]]}, "100 x 80 px"),
-    ("boxes-inside", PRINT, "-", {"boxes": [[70, 10, 0, 40]]}, "is empty"),
-    ("boxes-match", PRINT, "-", {"boxes": [[50, 10, 40, 40]]}, "IoU 0.00"),
-    ("boxes-match", PRINT, "-", {"boxes": []}, "IoU 0.00"),
-    ("boxes-match", LIVE, "-", {"boxes": [[1, 1, 9, 9]]}, "live face"),
-    ("no-label-leak", FACE, "According to the given coding, AU12 shows.", {}, "coding"),
-    ("no-label-leak", FACE, "As stated in the prompt, this is joy.", {}, "prompt"),
-    ("no-identity", FACE, "The man looks like Brad Pitt.", {}, "Brad Pitt"),
-    ("no-identity", FACE, "I recognise this person.", {}, "recognise"),
-    ("no-demographics", FACE, "She smiles.", {}, "gender"),
-    ("no-demographics", FACE, "A person of about 30 years smiles, who looks old.", {}, "age"),
-    ("no-demographics", FACE, "The white man smiles.", {}, "gender"),
-    ("refusal", FACE, "I'm sorry, but I cannot describe faces.", {}, "refuses"),
-    ("expression-equals-truth", FACE, "The face looks furious.", {}, "says anger"),
-    ("expression-equals-truth", FACE, "A worried look.", {}, "fear or sadness"),
-    ("label-equals-truth", PRINT, "Verdict: real.", {}, "says live"),
-    ("label-equals-truth", PRINT, "The face isn't fake.", {}, "denies"),
-    ("label-equals-truth", LIVE, "This face is a forgery.", {}, "says spoof"),
-    (
-        "side",
-        {**FACE, "aus": [{"au": 2, "side": "left"}]},
-        "The right eyebrow is arched.",
-        {},
-        "AU2 on the right",
-    ),
-    ("au-names", FACE, "AU12, also called the chin raiser, shows.", {}, "'chin raiser'"),
-    ("au-names", FACE, "Chin raiser - AU12.", {}, "'chin raiser'"),
-    ("au-names", FACE, "AU12 raises the cheeks.", {}, "describes AU6 under AU12"),
-    ("au-names", FACE, "The cheeks are raised (AU12).", {}, "describes AU6 under AU12"),
-    ("cue-for-species", PRINT, "Scan lines run across.", {}, "'Scan'"),
-    ("cue-for-species", LIVE, "The face is on paper.", {}, "'paper'"),
-    ("no-label-leak", FACE, "You told me that AU12 shows.", {}, "You told"),
-    ("no-label-leak", FACE, "The dataset also lists AU12.", {}, "dataset"),
-    ("no-label-leak", FACE, "I was given the units.", {}, "was given"),
-    ("no-label-leak", FACE, "The evidence provided says so.", {}, "evidence provided"),
-    ("no-identity", FACE, "One sees Lionel Messi here.", {}, "Lionel Messi"),
-    ("no-identity", FACE, "The name is Sofia.", {}, "Sofia"),
-    ("no-identity", FACE, "The president smiles.", {}, "president"),
-    ("no-identity", FACE, "I know who this is.", {}, "know who"),
-    ("no-demographics", FACE, "The person is 60 or so years old.", {}, "age"),
-    ("refusal", FACE, "I'm unable to analyse this picture.", {}, "refuses"),
-    ("refusal", FACE, "Sorry, that is not something I do.", {}, "refuses"),
-    ("refusal", FACE, "Judging a face would be against my rules.", {}, "refuses"),
-    ("refusal", FACE, "No image was attached.", {}, "refuses"),
-    ("refusal", FACE, "I'd rather leave it at that and say nothing.", {}, "refuses"),
-]
-
-
 @pytest.mark.parametrize(("rule", "evidence", "text", "response", "detail"), BREACHES)
 def test_breach(rule, evidence, text, response, detail):
     assert detail in found(rule, evidence, text, **response)
-
-
-HOLDS = [
-    ("expression-equals-truth", FACE, "This is joy, not anger.", {"expression": "happiness"}),
-    ("label-equals-truth", PRINT, "Not live: this is a spoof.", {"label": "spoof"}),
-    ("label-equals-truth", PRINT, "A live face would scatter the light.", {}),
-    ("attack-equals-truth", PRINT, "-", {"attack": "print"}),
-    ("attack-equals-truth", LIVE, "-", {"attack": None}),
-    ("aus-complete", FACE, "The cheeks are raised and the lip corners are pulled up.", {}),
-    ("aus-grounded", FACE, "AU6 and AU12 show; there is no sign of AU4 or AU9.", {}),
-    ("aus-grounded", FACE, "No.", {}),
-    ("polarity", FACE, "AU4 is absent.", {}),
-    ("polarity", FACE, "AU9 was not coded.", {}),
-    ("side", FACE, "The left lip corner is pulled up.", {}),
-    ("au-names", FACE, "AU12 (lip corner puller) and AU6, the cheek raiser, show.", {}),
-    ("au-names", FACE, "-", {"aus": [{"au": 6, "name": "Cheek raiser", "seen": "the cheeks are raised"}]}),
-    ("cue-for-species", PRINT, "Ink dots, but no pixels, are visible; the sensor's pixels are finer.", {}),
-    ("cue-for-species", LIVE, "No pixel grid and no ink is seen.", {}),
-    ("boxes-inside", PRINT, "-", {"boxes": [[60, 40, 40, 40.9]]}),
-    ("boxes-match", PRINT, "-", {"boxes": [[10, 10, 20, 40], [30, 10, 20, 40]]}),
-    ("boxes-match", LIVE, "-", {"boxes": []}),
-    ("no-label-leak", FACE, "Given the raised cheeks, and as indicated by the mouth, this is joy.", {}),
-    ("no-identity", FACE, "This is AU12, the Lip Corner Puller. It looks like a smile.", {}),
-    ("no-demographics", FACE, "An old wooden door and a white wall are behind the person.", {}),
-    ("refusal", FACE, "AU4 cannot be seen.", {}),
-    ("prototype", FACE, "-", {}),
-    (
-        "expression-equals-truth",
-        FACE,
-        "Hardly the face of someone who is sad; unlike fear, it is joyful.",
-        {},
-    ),
-    (
-        "expression-equals-truth",
-        {"expression": {"value": "fear"}},
-        "A worried look, more afraid than sad.",
-        {},
-    ),
-    ("label-equals-truth", PRINT, "The real eyes behind it are hidden; this isn't a real face.", {}),
-    ("polarity", FACE, "The right lip corner stays put.", {}),
-    ("au-names", FACE, "The cheeks and the lip corners are raised (AU6, AU12).", {}),
-    ("au-names", FACE, "AU12 raises the lip corners and the cheeks.", {}),
-    ("cue-for-species", LIVE, "A paper lamp and a phone in the hand; recorded with a tablet.", {}),
-    ("cue-for-species", LIVE, "The eyes display a soft gleam.", {}),
-    ("no-label-leak", FACE, "Based on the visual evidence, there is a hint of a smile. You can see it.", {}),
-    ("no-identity", FACE, "### Upper Face\n- **Brow Lowerer**: Absent. A Duchenne smile, says Ekman.", {}),
-    ("no-identity", FACE, "I can recognize raised cheeks.", {}),
-    ("no-demographics", FACE, "The zygomaticus minor is at rest.", {}),
-    ("refusal", FACE, "I cannot see any brow lowering, nor can I detect AU9. I would not call it anger.", {}),
-    ("refusal", FACE, "The picture is too dark to show the ears.", {}),
-]
 
 
 @pytest.mark.parametrize(("rule", "evidence", "text", "response"), HOLDS)

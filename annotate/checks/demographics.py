@@ -21,22 +21,20 @@ _DEMOGRAPHICS = {
     """),
     "age": word_set("""
         elderly teenager teenage teen teens toddler infant baby child children kid kids adolescent adult
-        adults infants
-        octogenarian pensioner preteen preschooler newborn
-        middle-aged middleaged youthful young younger youngster old older aged senior seniors twenties
-        thirties forties fifties sixties seventies eighties man's woman's girl girls boy boys boy's girl's
+        adults infants octogenarian pensioner preteen preschooler newborn middle-aged middleaged youthful
+        young younger youngster old older aged senior seniors twenties thirties forties fifties sixties
+        seventies eighties man's woman's girl girls boy boys boy's girl's
     """)
     - {"man's", "woman's"},
     "race": word_set("""
         caucasian asian african hispanic latino latina latin indian arab arabic chinese japanese korean
-        vietnamese nordic slavic scandinavian mediterranean latinx eurasian afro
-        ethnic european oriental mestizo dark-skinned light-skinned ethnicity
+        vietnamese nordic slavic scandinavian mediterranean latinx eurasian afro ethnic european oriental
+        mestizo dark-skinned light-skinned ethnicity
     """),
 }
 _RACE = re.compile(
     r"\b(?:white|black|brown) (?:man|woman|person|male|female|people|boy|girl|individual|guy|lady|"
-    r"face|subject)\b"
-    r"|\b(?:dark|light|fair|brown|olive|pale|black|white)[- ]skinned\b|\b(?:fair|dark|olive|"
+    r"face|subject)\b|\b(?:dark|light|fair|brown|olive|pale|black|white)[- ]skinned\b|\b(?:fair|dark|olive|"
     r"brown) (?:complexion|skin)\b"
     r"|\bmiddle[- ]eastern\b|\bof (?:\w+ )?(?:descent|origin|ethnicity)\b",
     re.IGNORECASE,
@@ -46,17 +44,14 @@ _RACE_WORDS = word_set("""
 """)
 _AGE = re.compile(
     r"\b\d+ (?:\w+ ){0,3}years?\b|\b(?:aged?|turned) (?:about |around |over )?\d+\b|\b(?:under|"
-    r"over) \d+ years\b"
-    r"|\b(?:\d+|\w+ty(?:-\w+)?|\w+teen)[- ]years?(?:[- ]old| of age)?\b|\bmiddle[- ]aged\b"
+    r"over) \d+ years\b|\b(?:\d+|\w+ty(?:-\w+)?|\w+teen)[- ]years?(?:[- ]old| of age)?\b|\bmiddle[- ]aged\b"
     r"|\b(?:in|around|about) (?:his|her|their|the) (?:early |mid |late )?(?:mid-|late-|early-)?\w+ties\b",
     re.IGNORECASE,
 )
 _OLD = re.compile(
     r"\b(?:old|older|aged|senior|adult) (?:\w+ )?(?:man|woman|person|people|lady|gentleman|guy|face|"
-    r"subject|individual)\b"
-    r"|\b(?:looks?|seems?|appears?) (?:to be )?(?:rather |quite |very )?(?:an )?(?:old|older|aged|"
-    r"adult|senior)\b"
-    r"|\b(?:an? |young |old )adults?\b|\bpeople of \w+ age\b"
+    r"subject|individual)\b|\b(?:looks?|seems?|appears?) (?:to be )?(?:rather |quite |very )?(?:an )?(?:old|"
+    r"older|aged|adult|senior)\b|\b(?:an? |young |old )adults?\b|\bpeople of \w+ age\b"
 )
 
 

@@ -19,15 +19,13 @@ __all__ = ["no_label_leak"]
 
 _GIVEN = (
     r"(?:given|provided|supplied|stated|listed|annotated|labell?ed|specified|indicated|mentioned|coded|"
-    r"shared|handed|"
-    r"assigned|known|attached|accompanying|reported|recorded|official|correct|true|actual)"
+    r"shared|handed|assigned|known|attached|accompanying|reported|recorded|official|correct|true|actual)"
 )
 # What only a file, a table or a request has.
 _SOURCE = (
     r"(?:labels?|labelling|tags?|annotations?|ground[- ]?truth|codings?|codes|metadata|prompt|instructions?|"
     r"reference(?: answers?)?|answer key|task|request|question|message|dataset|data ?set|database|"
-    r"spreadsheet|"
-    r"csv|file ?names?|records?|gold standard)"
+    r"spreadsheet|csv|file ?names?|records?|gold standard)"
 )
 # What a picture or an answer may have too.
 _VAGUE = (
@@ -47,8 +45,7 @@ _RESTS = (
     r"(?:according to|based? (?:\w+ )?(?:up)?on|per|consistent with|follow(?:s|ing|ed)?|match(?:es|ing)?|"
     r"in (?:line|agreement|accordance|keeping) with|agree(?:s|ing)? with|rel(?:y|ies|ied|ying) on|"
     r"(?:comes?|came|taken|know|known|see|follows) from|from|correspond(?:s|ing)? (?:to|with)|judging (?:by|"
-    r"from)|"
-    r"given|considering|trust(?:ing)?|confirm(?:s|ed|ing)?|quot(?:e|ing)|in)"
+    r"from)|given|considering|trust(?:ing)?|confirm(?:s|ed|ing)?|quot(?:e|ing)|in)"
 )
 _THE = r"(?:the |this |that |these |those |your |my |its |any |all )"
 _GAVE = (
@@ -58,22 +55,16 @@ _GAVE = (
 _LEAK = re.compile(
     # named at all
     r"\bground[- ]?truth\b|\bannotat(?:ed|ions?|ors?)\b|\bmetadata\b|\b(?:the|this|that|your) (?:data ?set|"
-    r"prompt|"
-    r"instructions)\b|\b(?:labell?ed|tagged) as\b|\bas instructed\b|\bfile ?names?\b|\banswer key\b"
+    r"prompt|instructions)\b|\b(?:labell?ed|tagged) as\b|\bas instructed\b|\bfile ?names?\b|\banswer key\b"
     rf"|\b(?:the|its|their|your|{_GIVEN}) {_KIND}*(?:labels?|codings?)\b(?! (?:on|of) the (?:shirt|bottle|"
-    rf"cloth))"
-    rf"|\b(?:expert|facs|human|manual|certified|trained) (?:coding|coders?|labels?)\b"
+    rf"cloth))|\b(?:expert|facs|human|manual|certified|trained) (?:coding|coders?|labels?)\b"
     r"|\b(?:the|its) (?:stated|given|pre-?assigned|assigned|target|requested|specified|indicated|listed|"
-    r"official|"
-    r"reported|recorded|intended|provided|supplied) (?:emotion|expression|category|class|attack|species|"
-    r"verdict|answer|"
-    r"label|units?|codes?|name|type)\b|\b(?:accompanying|attached) (?:text|caption|notes?|information|data|"
-    r"description)\b"
+    r"official|reported|recorded|intended|provided|supplied) (?:emotion|expression|category|class|attack|"
+    r"species|verdict|answer|label|units?|codes?|name|type)\b|\b(?:accompanying|attached) (?:text|caption|"
+    r"notes?|information|data|description)\b"
     r"|\b(?:identified|known|given|told|disclosed|revealed|coded|determined) (?:in advance|beforehand|"
-    r"at the outset|upfront|"
-    r"to me)\b|\bknowing (?:that|the) (?:it|this|he|she|answer|label|truth|coding|emotion|expression|"
-    r"attack)\b"
-    r"|\bsystem (?:message|prompt)\b"
+    r"at the outset|upfront|to me)\b|\bknowing (?:that|the) (?:it|this|he|she|answer|label|truth|coding|"
+    r"emotion|expression|attack)\b|\bsystem (?:message|prompt)\b"
     r"|\b(?:the|your|my) input\b|\btruth table\b"
     # it says something
     rf"|\b(?:the|this|your|its|a|\w+'s) (?:{_GIVEN} )?{_KIND}*(?:{_SOURCE}|data|list|file|hints?)"
@@ -87,31 +78,25 @@ _LEAK = re.compile(
     rf"|\b(?:the )?users? (?:has |have |had |also )*(?:{_GAVE}|asked|wants?)\b"
     rf"|\byou(?:'ve| have|r request)? (?:already |also |just |kindly )*{_GAVE}\b"
     r"|\byour (?:prompt|message|list|question|instructions?|hints?|description|information|labels?|coding|"
-    r"data|"
-    r"request|input|notes?)\b"
-    rf"|\b(?:i|we) (?:was|were|am|are|have been|had been|'ve been|got) (?:already |also )*"
-    r"(?:told|given|informed|provided|supplied|asked to|shown the)\b|\bi've been (?:told|given|informed|"
-    r"provided)\b"
+    rf"data|request|input|notes?)\b|\b(?:i|we) (?:was|were|am|are|have been|had been|'ve been|"
+    rf"got) (?:already |also )*(?:told|given|informed|provided|supplied|asked to|shown the)\b|"
+    r"\bi've been (?:told|given|informed|provided)\b"
     rf"|\b(?:was|were|are|is|been|as) {_GIVEN} (?:to (?:me|us)|(?:by|in) (?:the|your) (?:user|prompt|"
-    rf"question|coders?|"
-    rf"experts?|annotators?|request|instructions?))\b"
+    rf"question|coders?|experts?|annotators?|request|instructions?))\b"
     rf"|\b(?:provided|supplied|specified) (?:{_KIND}*{_SOURCE}|action units|expression|emotion|aus?|units|"
-    rf"{_VAGUE})\b"
-    rf"|\b(?:action units|aus|expression|emotion|caption|{_SOURCE}|{_VAGUE}) (?:that (?:was|were) )?"
-    r"(?:provided|supplied|specified)\b"
+    rf"{_VAGUE})\b|\b(?:action units|aus|expression|emotion|caption|{_SOURCE}|{_VAGUE}) (?:that (?:was|"
+    rf"were) )?(?:provided|supplied|specified)\b"
     r"|\bgiven (?:action units|aus?\b|expression|emotion|coding|labels?)"
     r"|\bas given(?:[,.;]| (?:above|here|to me))|\b(?:was|were) coded (?:as|by|in)\b",
     re.IGNORECASE,
 )
 _MATTER = word_set("""
     label labels labelling labeled labelled tag tags tagged annotation annotations annotated annotator
-    annotators
-    ground coding codings code codes coder coders coded metadata prompt instruction instructions instructed
-    reference answer answers key task request question message dataset database data spreadsheet csv filename
-    filenames file record records gold user users you your you've given provided supplied told informed
-    shared handed
-    input asked truth specified listed i've accompanying attached advance beforehand outset upfront knowing
-    system stated assigned preassigned target requested
+    annotators ground coding codings code codes coder coders coded metadata prompt instruction
+    instructions instructed reference answer answers key task request question message dataset database
+    data spreadsheet csv filename filenames file record records gold user users you your you've given
+    provided supplied told informed shared handed input asked truth specified listed i've accompanying
+    attached advance beforehand outset upfront knowing system stated assigned preassigned target requested
 """)
 
 

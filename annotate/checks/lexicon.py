@@ -41,22 +41,22 @@ AGENTS = word_set("""
 
 GLUE = word_set("""
     of the a an his her their its both this these that very slightly slight clearly clear strongly strong
-    mild marked markedly visible any same more most somewhat visibly gently firmly bridge root run runs skin
-    middle ends end halves half lies lie move moves moved moving tugged drawn drawing draws push pushes
-    pushed
+    mild marked markedly visible any same more most somewhat visibly gently firmly bridge root run runs
+    skin middle ends end halves half lies lie move moves moved moving tugged drawn drawing draws push
+    pushes pushed
 """)
 """Words that may stand between an adjective or verb and its object."""
 
 BE = word_set("""
-    is are was were be been remain remains remained stay stays stayed do does did can could has have
-    had shows show showing shown seems seem appears appear looks look keep keeps kept
+    is are was were be been remain remains remained stay stays stayed do does did can could has have had
+    shows show showing shown seems seem appears appear looks look keep keeps kept
 """)
 """Verbs that make a clause of what stands before them."""
 
 DENIERS = word_set("""
-    no not without neither nor never none lack lacks absence cannot vain fails fail failed devoid
-    unlike nothing hardly scarcely isn't aren't wasn't weren't doesn't don't didn't can't hasn't haven't
-    hadn't nobody
+    no not without neither nor never none lack lacks absence cannot vain fails fail failed devoid unlike
+    nothing hardly scarcely isn't aren't wasn't weren't doesn't don't didn't can't hasn't haven't hadn't
+    nobody
 """)
 """Words that deny what follows."""
 
@@ -69,9 +69,9 @@ PSEUDO = {
 """Deniers that deny nothing before these words."""
 
 VISIBLE = word_set("""
-    present visible seen active activated observed observable detected shown evident engaged involved found
-    there apparent occur occurring appear show contribute exist noticeable discernible displayed recruited
-    take takes place fire exhibited noted made out recognisable recognizable happen detectable
+    present visible seen active activated observed observable detected shown evident engaged involved
+    found there apparent occur occurring appear show contribute exist noticeable discernible displayed
+    recruited take takes place fire exhibited noted made out recognisable recognizable happen detectable
 """)
 """What must follow "is not" to deny a unit that stands before it: "AU12 is not strong" denies nothing."""
 
@@ -83,8 +83,8 @@ NEEDS = {
 """Words that deny only before these."""
 
 ABSENT = word_set("""
-    absent missing inactive unseen invisible undetected nonexistent unlikely improbable implausible excluded
-    lacking unengaged uninvolved
+    absent missing inactive unseen invisible undetected nonexistent unlikely improbable implausible
+    excluded lacking unengaged uninvolved
 """)
 """Words that deny what they are said of."""
 
@@ -113,10 +113,8 @@ UNCODED = word_set("""
 
 OPEN = word_set("""
     would wouldn't if could might may expected expect expects usually typically often mistaken confused
-    whether
-    unclear uncertain should normally commonly otherwise distinguish distinguishes distinguishing differs
-    differ differing
-    associated
+    whether unclear uncertain should normally commonly otherwise distinguish distinguishes distinguishing
+    differs differ differing associated
 """)
 """Words that make a clause say nothing about this picture."""
 
@@ -150,8 +148,8 @@ MOVES = word_set(
 """After a denier, and said of a part: it is at rest."""
 
 VERDICTS = word_set("""
-    say call describe classify read conclude label judge guess interpret characterize characterise rate assess
-    argue identify
+    say call describe classify read conclude label judge guess interpret characterize characterise rate
+    assess argue identify
 """)
 """After "I would" these state what they say."""
 
