@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from facedata.annotate.checks.scan import claims
@@ -181,7 +181,7 @@ class Tally:
         for found, confidence in zip(each, confidences, strict=True):
             self._hit("boxes", float(found), confidence)
 
-    def _parts(self, truth: dict[str, Box], said: dict[str, Box]) -> None:
+    def _parts(self, truth: Mapping[str, Box], said: Mapping[str, Box]) -> None:
         """Count the box of each part of the face; a name that the truth does not have cannot be judged."""
         self.counts["parts that the truth does not hold"] += len(said.keys() - truth.keys())
         for name, box in truth.items():
