@@ -1,8 +1,8 @@
 """Questions that a row's labels answer, and the options of a multiple choice.
 
 Every question comes from a stated label, and what was not coded is not asked about. Answers are `yes`, `no`
-or a few words; `positive` and `negative` are clauses for the longer answer. `kind` is what is asked about: `live`,
-`expression`, `unit`, or a trait by its name.
+or a few words; `positive` and `negative` are clauses for the longer answer. `kind` is what is asked about:
+`live`, `expression`, `unit`, or a trait by its name.
 """
 
 from __future__ import annotations
