@@ -73,8 +73,8 @@ class Draws:
         words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         words ^= words >> np.uint64(31)
         quarters = words.astype("<u8", copy=False).view("<u2")
-        counts: Values = _COUNTS[quarters[:, : self.count]]
-        return counts
+        drawn: Values = _COUNTS[quarters[:, : self.count]]
+        return drawn
 
 
 class Bank:

@@ -119,8 +119,8 @@ class Cider:
         reference = vectors[theirs]
         shared = np.asarray(vectors[ours].minimum(reference).multiply(reference).sum(1)).ravel()
         sizes = norms[ours] * norms[theirs]
-        scores: NDArray[np.float64] = np.divide(shared, sizes, out=np.zeros_like(shared), where=sizes > 0)
-        return scores
+        cosine: NDArray[np.float64] = np.divide(shared, sizes, out=np.zeros_like(shared), where=sizes > 0)
+        return cosine
 
 
 class _Counts:

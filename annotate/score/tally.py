@@ -199,14 +199,15 @@ class Tally:
 
     def _claims(self, pair: Pair) -> frozenset[int]:
         """Count the claims of a text, and return the units that it claims to show."""
+        if pair.truth.coded is None:
+            return frozenset()  # nothing that its claims could be held against
         made = claims(pair.text)
         present = present_in(made)
-        if pair.truth.coded is not None:
-            for claim in made:
-                self.claims.add("claims", _VERDICTS.index(verdict(claim, pair.truth)))
-            shows = frozenset(pair.truth.aus or ()) & pair.truth.coded
-            self.claims.add("claims", 3, len(shows & present))
-            self.claims.add("claims", 4, len(shows))
+        for claim in made:
+            self.claims.add("claims", _VERDICTS.index(verdict(claim, pair.truth)))
+        shows = frozenset(pair.truth.aus or ()) & pair.truth.coded
+        self.claims.add("claims", 3, len(shows & present))
+        self.claims.add("claims", 4, len(shows))
         return present
 
     def _text(self, pair: Pair) -> None:

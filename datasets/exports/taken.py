@@ -53,8 +53,8 @@ class Taken:
 
     def split_of(self, sample: str) -> str | None:
         """Return the split of a sample, None where it was not added."""
-        split: str | None = self._one("SELECT split FROM samples WHERE id = ?", sample)
-        return split
+        found: str | None = self._one("SELECT split FROM samples WHERE id = ?", sample)
+        return found
 
     def take(self, record: str, sample: str, split: str, task: str, answer: str | None, word: int) -> None:
         """Add a record; `answer` is its class, if it is of one, and `word` its place among these."""
