@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,6 +51,17 @@ def tokens(text: str) -> list[Token]:
 @functools.lru_cache(maxsize=256)
 def scan(text: str) -> tuple[Mention, ...]:
     """Return all that a text says, in its order; questions say nothing."""
+    said: list[Mention] = []
+    begin = 0
+    for line in text.split("\n"):
+        said += _moved(_line(line), begin) if begin else _line(line)
+        begin += len(line) + 1
+    return tuple(said)
+
+
+# A line ends a sentence, so it is read alike wherever it stands; and texts of one task share many lines.
+@functools.lru_cache(maxsize=4096)
+def _line(text: str) -> tuple[Mention, ...]:
     found = tokens(text)
     said: list[Mention] = []
     begin = 0
@@ -61,6 +73,13 @@ def scan(text: str) -> tuple[Mention, ...]:
     if begin < len(found):
         said += Sentence(found[begin:]).read()
     return tuple(said)
+
+
+def _moved(said: Iterable[Mention], by: int) -> list[Mention]:
+    return [
+        Mention(one.kind, one.value, one.denied, one.start + by, one.end + by, one.side, one.others, one.form)
+        for one in said
+    ]
 
 
 @functools.lru_cache(maxsize=256)
