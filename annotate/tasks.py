@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from facedata.annotate.facs import ACTION_UNITS, EXPRESSIONS, grade
 from facedata.annotate.knowledge import knowledge, signs
-from facedata.annotate.sandbox import template
+from facedata.annotate.sandbox import fixed, template
 from facedata.annotate.signs import filled
 from facedata.datasets.canonical import identifier
 from facedata.datasets.errors import UsageError
@@ -147,10 +147,12 @@ class Task(_Model):
         return self._text(getattr(self, part), known, words.named(part)).strip()
 
     def _text(self, text: str, known: Mapping[str, Any], words: Words) -> str:
-        picker = _Picker(words)
-        helpers = {"pick": picker, "say": picker.say, "shuffled": picker.shuffled, **_tables()}
         try:
-            return str(template(text).render(**known, **helpers))
+            if (same := fixed(text)) is not None:
+                return same
+            picker = _Picker(words)
+            helpers = {"pick": picker, "say": picker.say, "shuffled": picker.shuffled}
+            return template(text).render({**_tables(), **known, **helpers})
         except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
             raise UsageError(f"task {self.name}: a template failed: {error}; mend the task") from None
 
