@@ -41,7 +41,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset(["*", "**", "%", "+"])
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """Return what `obj.attribute` is; what nearly all of them are, values of maps, without Jinja's detours.
+        """Return what `obj.attribute` is: of maps, as nearly always, without detours.
 
         Jinja looks for an attribute, which a map has not, catches the error and then for a value.
         """
