@@ -82,7 +82,7 @@ def test_every_task_writes_what_its_schema_asks_for_without_residue(task, rows):
         species[sample.attack or "live"] += 1
         for seed in range(3):
             response, pairs = written(task, evidence, seed, sample.sample_id)
-            _, problem = parse(json.dumps(response), task.response)
+            _, problem = parse(json.dumps(response), task.validator)
             assert not problem
             assert pairs
             for question, answer in pairs:
@@ -274,7 +274,7 @@ def test_demographics_that_were_asked_for_stand_apart():
     response, pairs = written(task, evidence)
     assert response["priors"] == {"age": "OLDTOKEN"}
     assert "TOKEN" not in str(pairs)
-    assert parse(json.dumps(response), task.response)[1] == ""
+    assert parse(json.dumps(response), task.validator)[1] == ""
     assert task.template_hash != TASKS["expression-dialogue"].template_hash
     with pytest.raises(UsageError, match="caption does not ask for 'race'; it offers no demographics"):
         TASKS["caption"].asking("race")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from typing import Literal
 
 from facedata.annotate.checks.base import Answer, CheckFunction
 from facedata.annotate.checks.boxes import boxes_inside, boxes_match
@@ -74,7 +76,12 @@ def run_checks(answer: Answer, specs: Sequence[CheckSpec]) -> tuple[Check, ...]:
         severity = "flag" if spec.rule in _FLAGS_ONLY else spec.severity
         detail = function(answer, spec.settings)
         if detail is None:
-            found.append(Check(rule=spec.rule, status="skip", detail="nothing is known to check it against"))
+            found.append(_check(spec.rule, "skip", "nothing is known to check it against"))
         else:
-            found.append(Check(rule=spec.rule, status=severity if detail else "pass", detail=detail))
+            found.append(_check(spec.rule, severity if detail else "pass", detail))
     return tuple(found)
+
+
+@functools.lru_cache(maxsize=256)  # nearly all of them pass, record after record
+def _check(rule: str, status: Literal["pass", "flag", "fail", "skip"], detail: str) -> Check:
+    return Check(rule=rule, status=status, detail=detail)

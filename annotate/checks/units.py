@@ -50,7 +50,7 @@ def _structured(value: Any) -> Iterator[Claim]:
     if isinstance(value, list):
         for item in value:
             yield from _structured(item)
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         if isinstance(au := value.get("au"), int):
             shown = value.get("present", True) is not False and value.get("intensity", 1) != 0
             shown = shown and value.get("polarity", "present") in ("present", True)
@@ -59,7 +59,7 @@ def _structured(value: Any) -> Iterator[Claim]:
             if key in _LISTS and isinstance(item, list) and all(isinstance(one, int) for one in item):
                 for one in item:
                     yield Claim(one, _LISTS[key], None, 0, 0, form="field")  # type: ignore[arg-type]
-            else:
+            elif isinstance(item, list | dict):
                 yield from _structured(item)
 
 
@@ -186,11 +186,11 @@ def _entries(value: Any) -> Iterator[tuple[int, Any, Any]]:
     if isinstance(value, list):
         for item in value:
             yield from _entries(item)
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         if isinstance(value.get("au"), int) and value.get("present", True) is not False:
             yield value["au"], value.get("name"), value.get("seen")
         for item in value.values():
-            if isinstance(item, list | Mapping):
+            if isinstance(item, list | dict):
                 yield from _entries(item)
 
 

@@ -110,9 +110,7 @@ class ToFiles(Carrier):
         rows = with_column(rows, "layers", pa.array(layers, SCHEMA.field("layers").type))
         return not_carried(rows, failures)
 
-    def _carry(
-        self, root: Path, reference: str, expected: str, folder: str, row: Mapping[str, Any]
-    ) -> str:
+    def _carry(self, root: Path, reference: str, expected: str, folder: str, row: Mapping[str, Any]) -> str:
         data = read_reference(root, reference)
         if content_hash(data) != expected:
             raise DatasetError(CHANGED.format(reference))
