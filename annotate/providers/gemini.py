@@ -88,12 +88,11 @@ class Gemini:
         """The SDK's client; made at the first request, as its connections belong to the running loop."""
         from google import genai
 
-        self._session = _session()
         options = genai.types.HttpOptions(
-            base_url=self.base_url,
-            retry_options=genai.types.HttpRetryOptions(attempts=1),
-            **({} if self._session is None else {"aiohttp_client": self._session}),
+            base_url=self.base_url, retry_options=genai.types.HttpRetryOptions(attempts=1)
         )
+        if (session := _session()) is not None:
+            options.aiohttp_client = self._session = session
         return genai.Client(api_key=self._key, http_options=options)
 
     async def answer(self, request: Request) -> Outcome:
