@@ -22,7 +22,7 @@ that are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -49,8 +49,14 @@ _COVERED = ("upper", "lower", "left", "right", "eyes", "mouth")
 _SIDES = {"l": "left", "left": "left", "r": "right", "right": "right"}
 
 
-def evidence_of(sample: Sample, mask: NDArray[np.uint8] | None = None) -> dict[str, Any]:
-    """Return the evidence of a sample, JSON-ready; `mask`, uint8 H x W, is its layer of that name."""
+def evidence_of(
+    sample: Sample, mask: NDArray[np.uint8] | None = None, wanted: Collection[str] | None = None
+) -> dict[str, Any]:
+    """Return the evidence of a sample, JSON-ready; `mask`, uint8 H x W, is its layer of that name.
+
+    `wanted` holds the keys that will be looked at, None all of them: what takes long and is not among them
+    is left out.
+    """
     found: dict[str, Any] = {"picture": {"width": sample.width, "height": sample.height}}
     if sample.label is not None:
         found["label"] = {"value": sample.label, "origin": origin_of(sample, "label")}
@@ -59,39 +65,37 @@ def evidence_of(sample: Sample, mask: NDArray[np.uint8] | None = None) -> dict[s
         found["attack"] = {**known, **_partly(sample), "origin": origin_of(sample, "attack")}
     found |= _classes(sample, found.get("attack", {}))
     found |= _expression(sample)
-    found |= _places(sample)
+    if sample.box is not None:
+        found["face"] = [round(value, 1) for value in sample.box]
+    if sample.landmarks is not None and len(sample.landmarks) == 68 and _among("parts", wanted):
+        found["parts"] = _parts(sample.landmarks, sample.width, sample.height)
     if steps := _steps(sample.parameters):
         found["steps"] = steps
     if sample.label == "live":
         found["region"] = {"boxes": [], "share": 0.0, "edges": [], "origin": origin_of(sample, "label")}
     elif mask is not None and sample.label == "spoof" and (region := region_of(mask)) is not None:
         found["region"] = {**region, "origin": "truth"}
-    return found | _derived(sample, found)
+    return found | _derived(sample, found, wanted)
 
 
-def _derived(sample: Sample, found: Mapping[str, Any]) -> dict[str, Any]:
+def _among(key: str, wanted: Collection[str] | None) -> bool:
+    return wanted is None or key in wanted
+
+
+def _derived(sample: Sample, found: Mapping[str, Any], wanted: Collection[str] | None) -> dict[str, Any]:
     """Return what follows from the rest: signs, attributes, questions and options."""
     more: dict[str, Any] = {}
-    if (signs := signs_of(sample, found.get("region"))) is not None:
+    if _among("signs", wanted) and (signs := signs_of(sample, found.get("region"))) is not None:
         more["signs"] = signs
     # what an attack's picture is of stays, but round it stands another scene in another light
     levels = ("person",) if sample.label == "spoof" else ("person", "image")
     if attributes := [one for one in _attributes(sample.attributes or {}) if one["level"] in levels]:
         more["attributes"] = attributes
-    if questions := questions_of({**found, **more}):
+    if _among("questions", wanted) and (questions := questions_of({**found, **more})):
         more["questions"] = questions
-    if "expression" in found:
+    if "expression" in found and _among("choices", wanted):
         more["choices"] = choices_of(found["expression"]["value"], sample.sample_id)
     return more
-
-
-def _places(sample: Sample) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if sample.box is not None:
-        found["face"] = [round(value, 1) for value in sample.box]
-    if sample.landmarks is not None and len(sample.landmarks) == 68:
-        found["parts"] = _parts(sample.landmarks, sample.width, sample.height)
-    return found
 
 
 def demographics_of(sample: Sample, asked: Sequence[str]) -> dict[str, Any]:

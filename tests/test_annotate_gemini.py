@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from annotate_parts import ANSWER, make_requests
@@ -59,6 +60,14 @@ def test_an_answer_with_its_usage_model_and_id(server, tmp_path):
     picture = body["contents"][0]["parts"][0]["inlineData"]
     assert base64.urlsafe_b64decode(picture["data"]) == request.images[0].read()
     assert server.heads[0]["x-goog-api-key"] == KEY
+
+
+def test_a_proxy_is_used_where_the_environment_names_one(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    (request,) = make_requests(tmp_path, 1)
+    outcome = ask(SimpleNamespace(url="http://models.invalid"), request)
+    assert outcome.status == "ok", outcome
+    assert server.asked[0][0].startswith("POST http://models.invalid/v1")
 
 
 BLOCKED = {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "modelVersion": "m"}

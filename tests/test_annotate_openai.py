@@ -7,6 +7,7 @@ import base64
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from types import SimpleNamespace
 
 import pytest
 from annotate_parts import ANSWER, make_requests
@@ -62,6 +63,13 @@ def test_an_answer_with_its_usage_model_and_id(server, tmp_path):
     picture = body["messages"][0]["content"][0]["image_url"]["url"]
     assert picture.startswith("data:image/jpeg;base64,")
     assert base64.b64decode(picture.split(",")[1]) == request.images[0].read()
+
+
+def test_a_proxy_is_used_where_the_environment_names_one(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    (outcome,) = ask(SimpleNamespace(url="http://models.invalid"), *make_requests(tmp_path, 1))
+    assert outcome.status == "ok", outcome
+    assert server.asked[0][0] == "POST http://models.invalid/v1/chat/completions"
 
 
 @pytest.mark.parametrize(

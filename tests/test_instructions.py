@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import re
@@ -96,6 +97,19 @@ def test_the_version_covers_the_records_and_the_dataset_is_sound(plain, asked, t
     assert Dataset.open(other).version != Dataset.open(asked).version
     found = diff(asked, other)
     assert (found.instructions.changed, found.instructions.added, found.same) == (4, 0, False)
+
+
+def test_a_record_hash_is_of_all_but_where_its_picture_lies(asked):
+    for one in read_records(asked):
+        plain = one.model_dump(mode="json", exclude_none=True)
+        del plain["messages"][0]["content"][0]["image"]["path"]
+        text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        assert one.record_hash() == hashlib.sha256(text.encode()).hexdigest()
+        assert one.record_hash() == record(one_of(asked, one)).record_hash()
+
+
+def one_of(root, found):
+    return next(sample for sample in Dataset.open(root) if sample.sample_id == found.sample_id)
 
 
 def test_records_of_the_parent_stay_and_a_new_answer_takes_its_place(asked, tmp_path):

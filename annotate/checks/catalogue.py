@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from typing import Literal
 
 from facedata.annotate.checks.base import Answer, CheckFunction, InProse
 from facedata.annotate.checks.boxes import boxes_inside, boxes_match
@@ -84,7 +86,12 @@ def run_checks(answer: Answer, specs: Sequence[CheckSpec]) -> tuple[Check, ...]:
         unsure = spec.rule in FLAGS_IN_PROSE and isinstance(detail, InProse)
         severity = "flag" if unsure or spec.rule in _FLAGS_ONLY else spec.severity
         if detail is None:
-            found.append(Check(rule=spec.rule, status="skip", detail="nothing is known to check it against"))
+            found.append(_check(spec.rule, "skip", "nothing is known to check it against"))
         else:
-            found.append(Check(rule=spec.rule, status=severity if detail else "pass", detail=str(detail)))
+            found.append(_check(spec.rule, severity if detail else "pass", str(detail)))
     return tuple(found)
+
+
+@functools.lru_cache(maxsize=256)  # nearly all of them pass, record after record
+def _check(rule: str, status: Literal["pass", "flag", "fail", "skip"], detail: str) -> Check:
+    return Check(rule=rule, status=status, detail=detail)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,6 +52,17 @@ def tokens(text: str) -> list[Token]:
 @functools.lru_cache(maxsize=256)
 def scan(text: str) -> tuple[Mention, ...]:
     """Return all that a text says, in its order; a question says nothing until "yes" or "no" answers it."""
+    said: list[Mention] = []
+    begin = 0
+    for line in text.split("\n"):
+        said += _moved(_line(line), begin) if begin else _line(line)
+        begin += len(line) + 1
+    return tuple(said)
+
+
+# A line stands for itself, so it is read alike wherever it stands; and texts of one task share many lines.
+@functools.lru_cache(maxsize=4096)
+def _line(text: str) -> tuple[Mention, ...]:
     found = tokens(text)
     said: list[Mention] = []
     asked: list[Mention] = []
@@ -84,6 +95,13 @@ def _answered(asked: Sequence[Mention], answer: str) -> Sequence[Mention]:
         if mention.denied is not None:
             mention.denied = mention.denied is not (answer == "no")
     return asked
+
+
+def _moved(said: Iterable[Mention], by: int) -> list[Mention]:
+    return [
+        Mention(one.kind, one.value, one.denied, one.start + by, one.end + by, one.side, one.others, one.form)
+        for one in said
+    ]
 
 
 @functools.lru_cache(maxsize=256)

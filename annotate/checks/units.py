@@ -46,7 +46,7 @@ def _structured(value: Any) -> Iterator[Claim]:
     if isinstance(value, list):
         for item in value:
             yield from _structured(item)
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         if isinstance(au := value.get("au"), int):
             shown = value.get("present", True) is not False and value.get("intensity", 1) != 0
             shown = shown and value.get("polarity", "present") in ("present", True)
@@ -55,7 +55,7 @@ def _structured(value: Any) -> Iterator[Claim]:
             if key in _LISTS and isinstance(item, list) and all(isinstance(one, int) for one in item):
                 for one in item:
                     yield Claim(one, _LISTS[key], None, 0, 0, form="field")  # type: ignore[arg-type]
-            else:
+            elif isinstance(item, list | dict):
                 yield from _structured(item)
 
 

@@ -7,10 +7,12 @@ reasons before anybody reads the text.
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import os
 from typing import TYPE_CHECKING, Any, cast
+from urllib.request import getproxies
 
 from facedata.annotate.providers.base import Image, Outcome, Price, Request, media_type
 from facedata.annotate.providers.common import (
@@ -27,6 +29,8 @@ from facedata.datasets.errors import UsageError
 from facedata.datasets.instructions import Usage
 
 if TYPE_CHECKING:
+    import aiohttp
+    from google import genai
     from google.genai import types
     from google.genai.errors import APIError
 
@@ -54,7 +58,7 @@ class Gemini:
         self, model: str, *, base_url: str | None = None, price: Price | None = None, planning: bool = False
     ) -> None:
         try:
-            from google import genai
+            import google.genai  # noqa: F401
         except ImportError:
             raise missing_extra("google-genai", "annotate") from None
         self._key = key_of(*KEYS)
@@ -65,10 +69,7 @@ class Gemini:
         self.base_url = address_of(base_url or os.environ.get("GOOGLE_GEMINI_BASE_URL") or None)
         self._price = price or known_price(self.name, model)
         self._uploaded: dict[str, types.File] = {}
-        options = genai.types.HttpOptions(
-            base_url=self.base_url, retry_options=genai.types.HttpRetryOptions(attempts=1)
-        )
-        self.client = genai.Client(vertexai=False, api_key=self._key or "none", http_options=options)
+        self._session: aiohttp.ClientSession | None = None
 
     @property
     def price(self) -> Price | None:
@@ -87,6 +88,18 @@ class Gemini:
     def estimate(self, request: Request) -> Usage:
         """Return the tokens that a request may take."""
         return estimated(request, sum(_tokens(image) for image in request.images))
+
+    @functools.cached_property
+    def client(self) -> genai.Client:
+        """The SDK's client; made at the first request, as its connections belong to the running loop."""
+        from google import genai
+
+        options = genai.types.HttpOptions(
+            base_url=self.base_url, retry_options=genai.types.HttpRetryOptions(attempts=1)
+        )
+        if (session := _session()) is not None:
+            options.aiohttp_client = self._session = session
+        return genai.Client(vertexai=False, api_key=self._key or "none", http_options=options)
 
     async def answer(self, request: Request) -> Outcome:
         """Send the request."""
@@ -116,8 +129,28 @@ class Gemini:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self.client.aio.aclose()
-        self.client.close()
+        if "client" in self.__dict__:
+            await self.client.aio.aclose()
+            self.client.close()
+        if self._session is not None:
+            await self._session.close()
+
+
+def _session() -> aiohttp.ClientSession | None:
+    """Return connections that look for no proxy, None where there is one or no aiohttp.
+
+    Those that the SDK makes look for a proxy and its password in a thread, twice a request: a quarter of the
+    CPU that a request takes there.
+    """
+    from google.genai import types
+
+    if getproxies() or "aiohttp_client" not in types.HttpOptions.model_fields:
+        return None
+    try:
+        import aiohttp
+    except ImportError:
+        return None
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
 
 
 def configuration(request: Request) -> types.GenerateContentConfigDict:
