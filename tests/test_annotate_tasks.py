@@ -120,6 +120,15 @@ def test_a_task_sees_the_same_where_only_what_it_looks_at_is_worked_out(task, ro
         assert task.looked_at(evidence_of(sample, mask, wanted)) == task.looked_at(everything)
 
 
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_an_expression_alone_is_told_at_the_length_that_the_schema_asks_for(expression, rows):
+    live = next(sample for sample, _ in rows if sample.label == "live")
+    evidence = evidence_of(live.replace(expression=expression, au=None, au_domain=None))
+    for seed in range(20):
+        response, _ = written(TASKS["describe-expression"], evidence, seed, live.sample_id)
+        assert not parse(json.dumps(response), TASKS["describe-expression"].validator)[1]
+
+
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_every_task_writes_what_its_schema_asks_for_without_residue(task, rows):
     species = defaultdict(int)
