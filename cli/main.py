@@ -14,6 +14,7 @@ from facedata.cli import (
     annotate,
     augment,
     diff,
+    doctor,
     edit,
     export,
     info,
@@ -73,6 +74,7 @@ app.command("log")(log.log)
 app.command("rebuild")(rebuild.rebuild)
 app.command("export")(export.export)
 app.command("init")(init.init)
+app.command("doctor")(doctor.doctor)
 
 
 def _version(wanted: bool) -> None:

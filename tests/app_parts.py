@@ -7,11 +7,10 @@ import shutil
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
-from urllib.error import URLError
 
 import pytest
 from conftest import ROOT
@@ -55,7 +54,7 @@ def app_server(environment: Mapping[str, str], folder: Path) -> Iterator[str]:
             command, env=dict(environment), cwd=folder, stdout=file, stderr=subprocess.STDOUT
         )
     try:
-        wait_for(lambda: _answers(url) or process.poll() is not None, "the App's server")
+        wait_for(lambda: _answers(port) or process.poll() is not None, "the App's server")
         assert process.poll() is None, log.read_text()
         yield url
     finally:
@@ -139,9 +138,12 @@ def _local_only(route: Route) -> None:
         route.abort()
 
 
-def _answers(url: str) -> bool:
+def _answers(port: int) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        with urllib.request.urlopen(url, timeout=5) as reply:
-            return reply.status == 200
-    except (URLError, OSError):
+        connection.request("GET", "/")
+        return connection.getresponse().status == 200
+    except OSError:
         return False
+    finally:
+        connection.close()

@@ -52,6 +52,7 @@ VERBS = [
     "rebuild",
     "export",
     "init",
+    "doctor",
     "join",
 ]
 
