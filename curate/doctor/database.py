@@ -9,11 +9,10 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import closing
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from packaging.version import Version
 
@@ -123,11 +122,10 @@ def answers(uri: str, name: str, least: str, within: float = _ANSWER_WITHIN) -> 
     label, place = "database", uri.rsplit("@", 1)[-1]
     wait = int(1000 * within)
     try:
-        with closing(
-            pymongo.MongoClient(
-                uri, serverSelectionTimeoutMS=wait, connectTimeoutMS=wait, socketTimeoutMS=wait
-            )
-        ) as client:
+        client: pymongo.MongoClient[Any] = pymongo.MongoClient(
+            uri, serverSelectionTimeoutMS=wait, connectTimeoutMS=wait, socketTimeoutMS=wait
+        )
+        with client:
             version = client.server_info()["version"]
             client[name].list_collection_names()
     except pymongo.errors.OperationFailure as error:

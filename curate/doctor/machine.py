@@ -23,10 +23,10 @@ _LEAST_ROOM = 1 << 30
 _NVIDIA = Path("/dev/nvidiactl")
 
 
-def python(version: Sequence[int] = sys.version_info) -> Check:
+def python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
     """Say which Python this is."""
-    seen = f"{'.'.join(map(str, version[:3]))}, {sys.executable}"
-    if tuple(version[:2]) < _LEAST_PYTHON:
+    seen = f"{'.'.join(map(str, version))}, {sys.executable}"
+    if version[:2] < _LEAST_PYTHON:
         return Check("python", "broken", seen, "make an environment with Python 3.11 or newer")
     return Check("python", "ok", seen)
 
