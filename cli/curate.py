@@ -158,8 +158,8 @@ def pull(
 def _told(result: Pulled, details: dict[str, int]) -> str:
     derived = f" ({len(result.pending.derived)} derived)" if result.pending.derived else ""
     return (
-        f"pulled {len(result.pending.edits)} edits{derived} from {result.name}: edited {details['edited_rows']} "
-        f"samples, deleted {details['deleted_rows']}"
+        f"pulled {len(result.pending.edits)} edits{derived} from {result.name}: "
+        f"edited {details['edited_rows']} samples, deleted {details['deleted_rows']}"
     )
 
 

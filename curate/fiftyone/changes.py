@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from facedata.curate.fiftyone.shown import BOX, CLASSES, NUMBERS, OURS, POINTS, SOURCES, TEXTS
+from facedata.curate.fiftyone.shown import BOX, CLASSES, NUMBERS, OURS, POINTS
 from facedata.curate.fiftyone.survey import TAGS
 from facedata.datasets.errors import UsageError
 from facedata.datasets.sample import SCHEMA, Sample
@@ -34,7 +34,7 @@ _UNIT = re.compile(r"au\.AU(\d{1,2})")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An edit of a sample: `follows` names the field that it was derived from, empty where a person made it."""
+    """An edit of a sample: `follows` is the field that it was derived from, empty where a person made it."""
 
     field: str
     old: str

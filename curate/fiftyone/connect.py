@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from facedata.datasets.errors import ServiceError, UsageError
 
-__all__ = ["OLDEST_SERVER", "connect", "database_uri"]
+__all__ = ["OLDEST_SERVER", "connect", "database_uri", "shown_uri"]
 
 OLDEST_SERVER = (6, 0)
 """The oldest MongoDB that FiftyOne supports; it warns of others, and fails later."""
@@ -63,6 +63,11 @@ def database_uri() -> str | None:
         return None  # no file, or one that FiftyOne itself will complain of
 
 
+def shown_uri(uri: str) -> str:
+    """Return the URI as a message may show it: without user and password."""
+    return re.sub(r"//[^@/]*@", "//...@", uri)
+
+
 def _patient(uri: str) -> str:
     """Return the URI with a time limit, where it has none."""
     if _TIMEOUT.lower() in uri.lower():
@@ -79,7 +84,7 @@ def _ask(uri: str) -> None:
         from pymongo import errors
     except ImportError:
         raise UsageError(_MISSING) from None
-    shown = re.sub(r"//[^@/]*@", "//...@", uri)  # without the password
+    shown = shown_uri(uri)
     try:
         client: pymongo.MongoClient[Any] = pymongo.MongoClient(
             _patient(uri), connectTimeoutMS=_WAIT, socketTimeoutMS=10 * _WAIT

@@ -1,4 +1,4 @@
-"""The fields of a pushed dataset: their kinds, their groups in the sidebar, how they are edited and coloured."""
+"""The fields of a pushed dataset: kinds, groups in the sidebar, forms to edit them with, colours."""
 
 from __future__ import annotations
 

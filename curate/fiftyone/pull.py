@@ -1,13 +1,14 @@
 """`facedata curate pull`: what was edited in FiftyOne as edits of the dataset, and so as a new version.
 
-FiftyOne is only read. The base of every edit is the row as it was pushed, so a dataset that has moved on since
-is merged with: an edit that it holds already is none, one of a value that it changed itself is a conflict.
+FiftyOne is only read. The base of every edit is the row as it was pushed, so a dataset that has moved on
+since is merged with: an edit that it holds already is none, one of a value that it changed itself is a
+conflict.
 """
 
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,9 +80,9 @@ def pull(
 ) -> Pulled:
     """Write the dataset at `source` with what was edited in FiftyOne's dataset `name` as `target`.
 
-    `author` (default: the user's name on this machine) is told in each line of curation/edits.csv. Without an
-    edit nothing is written. Raises UsageError where edits conflict, unless `skip_conflicts`, and where nothing
-    whole was pushed; ServiceError where the database cannot be reached.
+    `author` (default: the user's name on this machine) is told in each line of curation/edits.csv. Without
+    an edit nothing is written. Raises UsageError where edits conflict, unless `skip_conflicts`, and where
+    nothing whole was pushed; ServiceError where the database cannot be reached.
     """
     dataset = Dataset.open(source)
     if target is None and not dry_run:
@@ -95,8 +96,8 @@ def pull(
         reasons = [one.reason for one in found.refused]
         more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
         raise UsageError(
-            f"{len(reasons)} edits cannot be made, so none was: {'; '.join(reasons[:_SHOWN])}{more}; mend them in "
-            "FiftyOne, or leave them out with --skip-conflicts"
+            f"{len(reasons)} edits cannot be made, so none was: {'; '.join(reasons[:_SHOWN])}{more}; "
+            "mend them in FiftyOne, or leave them out with --skip-conflicts"
         )
     made = apply_edits(
         dataset,
@@ -225,24 +226,26 @@ def _compare(dataset: Dataset, found: Pending) -> None:
     for table in dataset.tables():
         for row in _chosen(table, ids):
             sample = Sample.from_row(row)
-            for edit in wanted.pop(sample.sample_id):
-                if edit.field == DELETED:
-                    continue
-                after = changed(sample, edit)
-                if isinstance(after, str):
-                    found.conflicts.append(
-                        f"{edit.where}: {edit.field} of {edit.sid} is {after!r}, not {edit.old!r}"
-                    )
-                elif after != sample:
-                    sample = after
-                elif edit.where not in found.derived:
-                    found.held += 1
-    for edits in wanted.values():
-        for edit in edits:
-            if edit.field == DELETED:
-                found.held += 1
-            else:
-                found.conflicts.append(f"{edit.where}: no sample {edit.sid!r} in {dataset.root.name}")
+            _compare_sample(sample, wanted.pop(sample.sample_id), found)
+    for edit in (edit for edits in wanted.values() for edit in edits):
+        if edit.field == DELETED:
+            found.held += 1
+        else:
+            found.conflicts.append(f"{edit.where}: no sample {edit.sid!r} in {dataset.root.name}")
+
+
+def _compare_sample(sample: Sample, edits: Iterable[Edit], found: Pending) -> None:
+    for edit in edits:
+        if edit.field == DELETED:
+            continue
+        after = changed(sample, edit)
+        if isinstance(after, str):
+            reason = f"{edit.where}: {edit.field} of {edit.sid} is {after!r}, not {edit.old!r}"
+            found.conflicts.append(reason)
+        elif after != sample:
+            sample = after
+        elif edit.where not in found.derived:
+            found.held += 1
 
 
 def _user() -> str:

@@ -15,11 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from facedata import __version__
 from facedata.curate.fiftyone.audited import NO_AUDIT, Audited, read_audit
-from facedata.curate.fiftyone.connect import connect
+from facedata.curate.fiftyone.connect import connect, shown_uri
 from facedata.curate.fiftyone.documents import Bases, document, embedded, insert
 from facedata.curate.fiftyone.fields import (
     FIRST_SEEN,
@@ -38,10 +36,9 @@ from facedata.curate.fiftyone.pictures import Pictures
 from facedata.curate.fiftyone.pull import pending
 from facedata.curate.fiftyone.reading import BASE_COLUMNS
 from facedata.curate.fiftyone.shown import shown
-from facedata.curate.fiftyone.state import State, default_name, state_of
+from facedata.curate.fiftyone.state import default_name, state_of
 from facedata.curate.fiftyone.survey import Survey, parsed, survey
 from facedata.curate.fiftyone.views import save_views
-from facedata.datasets.canonical import identifier
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import ServiceError, UsageError
 
@@ -114,8 +111,10 @@ def _readable_errors(fo: Any) -> Iterator[None]:
     try:
         yield
     except PyMongoError as error:
-        where = fo.config.database_uri and " the database" or " FiftyOne's database"
-        raise ServiceError(f"{where.strip()} failed: {str(error)[:200]}; push again") from None
+        where = fo.config.database_uri or "FiftyOne's own"
+        raise ServiceError(
+            f"the database ({shown_uri(where)}) failed: {str(error)[:200]}; push again"
+        ) from None
 
 
 @dataclass(slots=True)

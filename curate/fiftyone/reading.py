@@ -69,7 +69,7 @@ class Reading:
 
     @cached_property
     def units(self) -> tuple[int, ...]:
-        """The action units that the fields of `au` are of: those that were pushed, and any that were added."""
+        """The action units that `au` has fields of: those that were pushed, and any that were added."""
         names = (re.fullmatch(r"AU(\d{1,2})", name) for name in self._members("au"))
         return tuple(sorted({*self.state.units, *(int(name[1]) for name in names if name)}))
 
@@ -87,8 +87,8 @@ class Reading:
         first = next(tables, None)
         if first is None:
             raise UsageError(
-                f"{self.dataset.root.name} is version {self.dataset.version}, {self.state.name} was pushed from "
-                f"{self.state.version}, and the database has no rows of that; give that version's folder"
+                f"{self.dataset.root.name} is version {self.dataset.version}, {self.state.name} was pushed "
+                f"from {self.state.version}, and the database has no rows of that; give that version's folder"
             )
 
         def rest() -> Iterator[pa.Table]:

@@ -75,7 +75,7 @@ def shown(row: Mapping[str, Any], units: Iterable[int], attributes: Iterable[str
     levels = {one["au"]: one["intensity"] for one in row["au"] or ()}
     coded = row["au_domain"] or ()
     for unit in units:
-        values[unit_path(unit)] = levels[unit] if unit in levels else 0.0 if unit in coded else None
+        values[unit_path(unit)] = levels.get(unit, 0.0 if unit in coded else None)
     for name in attributes:
         value = known.get(name)
         values[f"attributes.{name}"] = float(value) if type(value) is int else value

@@ -79,7 +79,8 @@ def open_state(fo: Any, name: str) -> State:
         others = [one for one in fo.list_datasets() if one.startswith("facedata-")]
         known = f"; there are {', '.join(others[:5])}" if others else ""
         raise UsageError(
-            f"FiftyOne has no dataset {name!r}: push it first (facedata curate push), or give its --name{known}"
+            f"FiftyOne has no dataset {name!r}: push it first (facedata curate push), or give its --name"
+            f"{known}"
         )
     state = state_of(fo, name)
     if state is None:
