@@ -13,6 +13,7 @@ from facedata import __version__
 from facedata.cli import (
     annotate,
     augment,
+    curate,
     diff,
     doctor,
     edit,
@@ -61,6 +62,7 @@ app.command("ingest")(ingest.ingest)
 app.command("join")(join.join)
 app.command("augment")(augment.augment)
 app.add_typer(annotate.app, name="annotate")
+app.add_typer(curate.app, name="curate")
 app.command("info")(info.info)
 app.command("validate")(validate.validate)
 app.command("report")(report.report)
