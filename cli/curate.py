@@ -188,3 +188,27 @@ def _tell_pending(result: Pulled, dry_run: bool, json_wanted: bool) -> None:
         typer.echo(edit.line())
     for reason in [*found.conflicts, *(one.reason for one in found.refused)]:
         typer.echo(f"conflict {reason}", err=True)
+
+
+@app.command("install-plugin")
+def install_plugin(
+    uninstall: Annotated[
+        bool, typer.Option("--uninstall", help="Remove the link, and nothing else.")
+    ] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            help="FiftyOne's folder of plugins.", show_default="FIFTYONE_PLUGINS_DIR, or FiftyOne's"
+        ),
+    ] = None,
+    json_wanted: o.Json = False,
+) -> None:
+    """Add facedata's panel and operators to the App, by a link in FiftyOne's folder of plugins."""
+    from facedata.curate import installing
+
+    place = folder or installing.plugins_folder()
+    link, done = installing.uninstall(place) if uninstall else installing.install(place)
+    if json_wanted:
+        show.as_json({"plugin": installing.PLUGIN, "path": str(link), "done": done})
+    else:
+        typer.echo(f"{link}: {done}")

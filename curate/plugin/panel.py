@@ -1,0 +1,135 @@
+"""The App's panel: what the view holds, what asks for a look, and what was edited since the push."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import fiftyone as fo
+from fiftyone.operators import types
+from fiftyone.operators.categories import Categories
+from fiftyone.operators.panel import Panel, PanelConfig
+
+from facedata.curate.fiftyone.overview import Overview, overview
+from facedata.curate.fiftyone.pull import pending
+from facedata.curate.fiftyone.state import open_state
+from facedata.datasets.dataset import Dataset
+from facedata.datasets.errors import FacedataError
+
+__all__ = ["CurationPanel"]
+
+_MOST_EDITS = 50
+_SAVE = "@facedata/curation/save_curation"
+
+
+class CurationPanel(Panel):
+    """Counts by label, attack and split, coverage of action units, disagreement, edits since the push."""
+
+    @property
+    def config(self) -> Any:
+        return PanelConfig(
+            name="facedata",
+            label="facedata",
+            icon="face",
+            category=Categories.CURATE,
+            help_markdown="What this view holds, and what was edited since `facedata curate push`",
+        )
+
+    def on_load(self, ctx: Any) -> None:
+        """Count the view that is shown."""
+        try:
+            found = overview(fo, open_state(fo, ctx.dataset.name), ctx.view)
+        except FacedataError as error:
+            ctx.panel.set_state("error", str(error))
+            return
+        ctx.panel.set_state("error", None)
+        ctx.panel.set_state("head", _head(found))
+        ctx.panel.set_state("counts", _counts(found))
+        ctx.panel.set_state("attention", _attention(found))
+        ctx.panel.set_state("has_units", bool(found.units))
+        ctx.panel.set_data("units", _units(found))
+
+    on_change_view = on_change_dataset = refresh = on_load
+
+    def list_edits(self, ctx: Any) -> None:
+        """List what `save curation` would write."""
+        try:
+            state = open_state(fo, ctx.dataset.name)
+            found = pending(state, Dataset.open(Path(state.root)))
+        except FacedataError as error:
+            ctx.panel.set_state("edits", f"**{error}**")
+            return
+        rows = [[one.sid[:12], one.field, one.old, one.new, one.message] for one in found.edits[:_MOST_EDITS]]
+        text = _table(["sample", "field", "was", "is", ""], rows) if rows else "Nothing was edited."
+        if (more := len(found.edits) - _MOST_EDITS) > 0:
+            text += f"\n\nand {more} more"
+        conflicts = [*found.conflicts, *(one.reason for one in found.refused)]
+        text += "".join(f"\n\n**Conflict:** {one}" for one in conflicts[:_MOST_EDITS])
+        ctx.panel.set_state("edits", text)
+        self.on_load(ctx)
+
+    def render(self, ctx: Any) -> Any:
+        panel = types.Object()
+        if error := ctx.panel.get_state("error"):
+            panel.md(f"**{error}**", name="error_text")
+            return types.Property(panel)
+        panel.md(ctx.panel.get_state("head", ""), name="head_text")
+        row = panel.h_stack("actions", gap=2)
+        row.btn("refresh", label="Count again", on_click=self.refresh)
+        row.btn("list", label="List edits", on_click=self.list_edits)
+        row.btn("save", label="Save curation", on_click=_SAVE, prompt=True, variant="contained")
+        if edits := ctx.panel.get_state("edits"):
+            panel.md(edits, name="edits_text")
+        panel.md(ctx.panel.get_state("counts", ""), name="counts_text")
+        if attention := ctx.panel.get_state("attention"):
+            panel.md(attention, name="attention_text")
+        if ctx.panel.get_state("has_units"):
+            layout = {
+                "title": {"text": "Action units: samples"},
+                "barmode": "stack",
+                "height": 320,
+                "xaxis": {"type": "category"},
+                "yaxis": {"rangemode": "tozero"},
+                "margin": {"t": 40, "b": 40, "l": 50, "r": 10},
+            }
+            panel.plot("units", layout=layout, config={"displayModeBar": False})
+        return types.Property(panel, view=types.GridView(orientation="vertical", gap=2, padding=2))
+
+
+def _head(found: Overview) -> str:
+    edited = f"{found.touched} touched since the push" if found.touched else "nothing touched since the push"
+    return f"### {found.samples} samples, {edited}"
+
+
+def _counts(found: Overview) -> str:
+    return "\n\n".join(
+        _table(
+            [name, "samples", "share"], [[*pair, f"{pair[1] / found.samples:.0%}"] for pair in table.items()]
+        )
+        for name, table in found.counts.items()
+        if table
+    )
+
+
+def _attention(found: Overview) -> str:
+    return _table(["asks for a look", "samples"], list(found.attention.items())) if found.attention else ""
+
+
+def _units(found: Overview) -> list[dict[str, Any]]:
+    """Return two bars a unit, one on the other: coded and showing, coded and at rest."""
+    names = [f"AU{one.unit}" for one in found.units]
+    shows = [one.shows for one in found.units]
+    rests = [one.coded - one.shows for one in found.units]
+    return [
+        {"type": "bar", "name": "shows", "x": names, "y": shows},
+        {"type": "bar", "name": "at rest", "x": names, "y": rests},
+    ]
+
+
+def _table(head: list[str], rows: list[Any]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    return str(value).replace("|", "\\|")
