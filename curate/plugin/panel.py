@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from facedata.datasets.errors import FacedataError
 __all__ = ["CurationPanel"]
 
 _MOST_EDITS = 50
+_SHOWS, _RESTS = "#ff6d04", "#6f7785"  # the App's accent, and a grey that shows on light and dark
 _SAVE = "@facedata/curation/save_curation"
 
 
@@ -37,6 +39,7 @@ class CurationPanel(Panel):
 
     def on_load(self, ctx: Any) -> None:
         """Count the view that is shown."""
+        ctx.panel.set_state("view", _name_of(ctx.view))
         try:
             found = overview(fo, open_state(fo, ctx.dataset.name), ctx.view)
         except FacedataError as error:
@@ -49,7 +52,12 @@ class CurationPanel(Panel):
         ctx.panel.set_state("has_units", bool(found.units))
         ctx.panel.set_data("units", _units(found))
 
-    on_change_view = on_change_dataset = refresh = on_load
+    refresh = on_load
+
+    def on_change_view(self, ctx: Any) -> None:
+        """Count the view, if it is another one: the App tells of changes that are none too."""
+        if ctx.panel.get_state("view") != _name_of(ctx.view):
+            self.on_load(ctx)
 
     def list_edits(self, ctx: Any) -> None:
         """List what `save curation` would write."""
@@ -85,30 +93,37 @@ class CurationPanel(Panel):
             panel.md(attention, name="attention_text")
         if ctx.panel.get_state("has_units"):
             layout = {
-                "title": {"text": "Action units: samples"},
+                "title": {"text": "Action units coded", "font": {"size": 14}},
                 "barmode": "stack",
-                "height": 320,
-                "xaxis": {"type": "category"},
-                "yaxis": {"rangemode": "tozero"},
-                "margin": {"t": 40, "b": 40, "l": 50, "r": 10},
+                "height": 300,
+                "xaxis": {"type": "category", "tickangle": 0},
+                "yaxis": {"rangemode": "tozero", "title": {"text": "samples"}},
+                "showlegend": True,
+                "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1.15},
+                "margin": {"t": 50, "b": 30, "l": 60, "r": 10},
             }
             panel.plot("units", layout=layout, config={"displayModeBar": False})
-        return types.Property(panel, view=types.GridView(orientation="vertical", gap=2, padding=2))
+        return types.Property(panel, view=types.GridView(orientation="vertical", gap=2))
+
+
+def _name_of(view: Any) -> str:
+    """Return a text that tells views of a dataset apart: those of another dataset, and other stages."""
+    return json.dumps([view.dataset_name, view._serialize()], default=str)
 
 
 def _head(found: Overview) -> str:
     edited = f"{found.touched} touched since the push" if found.touched else "nothing touched since the push"
-    return f"### {found.samples} samples, {edited}"
+    return f"**{found.samples} samples, {edited}**"
 
 
 def _counts(found: Overview) -> str:
-    return "\n\n".join(
-        _table(
-            [name, "samples", "share"], [[*pair, f"{pair[1] / found.samples:.0%}"] for pair in table.items()]
-        )
-        for name, table in found.counts.items()
-        if table
-    )
+    """Return one table; a field's name stands before its first value."""
+    rows = []
+    for name, table in found.counts.items():
+        names = [f"**{name}**", *[""] * len(table)]
+        shares = [f"{number / found.samples:.0%}" for number in table.values()]
+        rows += list(zip(names, table, table.values(), shares, strict=False))
+    return _table(["", "", "samples", "share"], rows)
 
 
 def _attention(found: Overview) -> str:
@@ -117,12 +132,12 @@ def _attention(found: Overview) -> str:
 
 def _units(found: Overview) -> list[dict[str, Any]]:
     """Return two bars a unit, one on the other: coded and showing, coded and at rest."""
-    names = [f"AU{one.unit}" for one in found.units]
+    names = [str(one.unit) for one in found.units]
     shows = [one.shows for one in found.units]
     rests = [one.coded - one.shows for one in found.units]
     return [
-        {"type": "bar", "name": "shows", "x": names, "y": shows},
-        {"type": "bar", "name": "at rest", "x": names, "y": rests},
+        {"type": "bar", "name": "shows", "x": names, "y": shows, "marker": {"color": _SHOWS}},
+        {"type": "bar", "name": "at rest", "x": names, "y": rests, "marker": {"color": _RESTS}},
     ]
 
 
