@@ -10,7 +10,7 @@ from typing import Any
 
 from facedata.datasets.errors import UsageError
 
-__all__ = ["State", "default_name", "open_state", "state_of"]
+__all__ = ["State", "default_name", "open_state", "renew", "state_of"]
 
 _INFO = "facedata"
 
@@ -29,7 +29,8 @@ class State:
     """A FiftyOne dataset that facedata pushed.
 
     `root` is the absolute path of the dataset's folder on the machine that pushed, `base` the key of the rows
-    as they were pushed, `units` and `attributes` what of them is shown.
+    as they were pushed, `units` and `attributes` what of them is shown. Pictures inside shards lie as files in
+    `cache`; `layers` are the paths of the files of truth pictures.
     """
 
     dataset: Any
@@ -40,6 +41,7 @@ class State:
     rows: int
     units: tuple[int, ...]
     attributes: Mapping[str, str]
+    cache: str
     layers: tuple[str, ...]
     audit: str | None
     pushed_at: datetime | None
@@ -65,6 +67,7 @@ def state_of(fo: Any, name: str) -> State | None:
         rows=told["rows"],
         units=tuple(told["units"]),
         attributes=dict(told["attributes"]),
+        cache=told["cache"],
         layers=tuple(told["layers"]),
         audit=told.get("audit"),
         pushed_at=told.get("pushed_at"),
@@ -88,3 +91,9 @@ def open_state(fo: Any, name: str) -> State:
     if not state.whole:
         raise UsageError(f"the push of {name} did not end; push it again (facedata curate push)")
     return state
+
+
+def renew(state: State, **changes: Any) -> None:
+    """Change what is told of a push; the samples stay as they are."""
+    state.dataset.info[_INFO] = {**state.dataset.info[_INFO], **changes}
+    state.dataset.save()
