@@ -88,7 +88,7 @@ def push(
             }
         )
     else:
-        _tell_push(result, dataset)
+        _tell_push(result, dataset, name)
     for number, reason in enumerate(result.missing.values()):
         if number == _SHOWN:
             typer.echo(
@@ -100,7 +100,7 @@ def push(
         raise typer.Exit(show.PARTLY)
 
 
-def _tell_push(result: Pushed, dataset: Path) -> None:
+def _tell_push(result: Pushed, dataset: Path, name: str | None) -> None:
     done = "pushed already" if result.already else "pushed"
     typer.echo(f"{done} {result.rows} samples as {result.name}")
     typer.echo(f"version  {result.version}")
@@ -108,7 +108,8 @@ def _tell_push(result: Pushed, dataset: Path) -> None:
         typer.echo(f"paths    {result.re_rooted} samples look here for their pictures")
     if result.views:
         typer.echo(f"views    {', '.join(result.views)}")
-    typer.echo(f"next     facedata curate open {dataset}")
+    named = f" --name {name}" if name else ""
+    typer.echo(f"next     facedata curate open {dataset}{named}")
 
 
 @app.command("open")

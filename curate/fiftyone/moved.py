@@ -1,4 +1,4 @@
-"""A dataset that lies elsewhere by now, or was pushed from another machine: the same pictures, other paths."""
+"""A dataset that lies elsewhere by now, or was pushed from another machine: other paths, nothing else."""
 
 from __future__ import annotations
 

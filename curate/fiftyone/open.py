@@ -47,7 +47,8 @@ def open_app(
     """Open the App on what was pushed of the dataset at `source`.
 
     Local, it opens a browser; `remote` only serves. `here` looks for the pictures under `source`, where
-    another place was pushed; those inside shards go to `cache`. Raises UsageError where nothing whole was pushed or the port is busy.
+    another place was pushed; those inside shards go to `cache`. Raises UsageError where nothing whole was
+    pushed or the port is busy.
     """
     dataset = Dataset.open(source)
     _refuse_busy(address, port)

@@ -38,7 +38,7 @@ from facedata.curate.fiftyone.pictures import PICTURES, Pictures
 from facedata.curate.fiftyone.pull import pending
 from facedata.curate.fiftyone.reading import BASE_COLUMNS
 from facedata.curate.fiftyone.shown import shown
-from facedata.curate.fiftyone.state import State, default_name, state_of
+from facedata.curate.fiftyone.state import FORM, State, default_name, state_of
 from facedata.curate.fiftyone.survey import Survey, parsed, survey
 from facedata.curate.fiftyone.views import save_views
 from facedata.datasets.dataset import Dataset
@@ -100,7 +100,7 @@ def push(
 
 
 def _checked(before: State | None, name: str, dataset: Dataset) -> State | None:
-    """Return what was pushed before, None where that push did not end; raise where it must not be replaced."""
+    """Return what was pushed before, None where that did not end; raise where it must not be replaced."""
     if before is None:
         raise UsageError(
             f"FiftyOne has a dataset {name!r} that facedata did not push; choose another --name, or replace "
@@ -152,6 +152,7 @@ class _Push:
         key = secrets.token_hex(8)
         pictures = Pictures(self.dataset, self.cache)
         about = {
+            "form": FORM,
             "base": key,
             "version": self.dataset.version,
             "root": str(self.dataset.root.resolve()),

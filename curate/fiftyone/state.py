@@ -10,9 +10,11 @@ from typing import Any
 
 from facedata.datasets.errors import UsageError
 
-__all__ = ["State", "default_name", "open_state", "renew", "state_of"]
+__all__ = ["FORM", "State", "default_name", "open_state", "renew", "state_of"]
 
 _INFO = "facedata"
+FORM = 1
+"""Of what is told of a push, so that another version of facedata knows whether it can read it."""
 
 
 def default_name(root: Path) -> str:
@@ -28,9 +30,9 @@ def default_name(root: Path) -> str:
 class State:
     """A FiftyOne dataset that facedata pushed.
 
-    `root` is the absolute path of the dataset's folder on the machine that pushed, `base` the key of the rows
-    as they were pushed, `units` and `attributes` what of them is shown. Pictures inside shards lie as files in
-    `cache`; `layers` are the paths of the files of truth pictures.
+    `root` is the absolute path of the dataset's folder on the machine that pushed, `base` the key of the
+    rows as they were pushed, `units` and `attributes` what of them is shown. Pictures inside shards lie as
+    files in `cache`; `layers` are the paths of the files of truth pictures.
     """
 
     dataset: Any
@@ -58,6 +60,11 @@ def state_of(fo: Any, name: str) -> State | None:
     told = dataset.info.get(_INFO)
     if not isinstance(told, Mapping) or "version" not in told:
         return None
+    if told.get("form") != FORM:
+        raise UsageError(
+            f"{name} was pushed by facedata {told.get('facedata')}, in another form: pull its edits with that, "
+            "or push with --overwrite"
+        )
     return State(
         dataset=dataset,
         name=name,
