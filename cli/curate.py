@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from socket import gethostname
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,6 +35,13 @@ Uri = Annotated[
         show_default="FIFTYONE_DATABASE_URI, else FiftyOne's own",
     ),
 ]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder for pictures of the layout shards, which the App needs as files.",
+        show_default=".facedata/pictures",
+    ),
+]
 
 
 @app.command()
@@ -48,13 +56,7 @@ def push(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Push anew, whatever was edited there since the last push.")
     ] = False,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for pictures of the layout shards, which the App needs as files.",
-            show_default=".facedata/pictures",
-        ),
-    ] = None,
+    cache: Cache = None,
     json_wanted: o.Json = False,
 ) -> None:
     """Push a dataset into FiftyOne: fields in groups, masks, families, saved views, forms to annotate with.
@@ -81,11 +83,12 @@ def push(
                 "rows": result.rows,
                 "views": result.views,
                 "already": result.already,
+                "re_rooted": result.re_rooted,
                 "missing": result.missing,
             }
         )
     else:
-        _tell_push(result, dataset)
+        _tell_push(result, dataset, name)
     for number, reason in enumerate(result.missing.values()):
         if number == _SHOWN:
             typer.echo(
@@ -97,13 +100,58 @@ def push(
         raise typer.Exit(show.PARTLY)
 
 
-def _tell_push(result: Pushed, dataset: Path) -> None:
+def _tell_push(result: Pushed, dataset: Path, name: str | None) -> None:
     done = "pushed already" if result.already else "pushed"
     typer.echo(f"{done} {result.rows} samples as {result.name}")
     typer.echo(f"version  {result.version}")
+    if result.re_rooted:
+        typer.echo(f"paths    {result.re_rooted} samples look here for their pictures")
     if result.views:
         typer.echo(f"views    {', '.join(result.views)}")
-    typer.echo(f"next     facedata curate open {dataset}")
+    named = f" --name {name}" if name else ""
+    typer.echo(f"next     facedata curate open {dataset}{named}")
+
+
+@app.command("open")
+def open_(
+    dataset: Source,
+    name: Name = None,
+    uri: Uri = None,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="Only serve the App, for a browser on another machine.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the App.")] = 5151,
+    address: Annotated[str, typer.Option(help="Address to serve at; 0.0.0.0 is all of them.")] = "127.0.0.1",
+    re_root: Annotated[
+        bool,
+        typer.Option("--re-root", help="Look for the pictures here, where another place was pushed."),
+    ] = False,
+    cache: Cache = None,
+) -> None:
+    """Open FiftyOne's App on a dataset that was pushed, until it is closed or Ctrl-C."""
+    from facedata.curate.fiftyone.open import open_app
+
+    opened = open_app(
+        dataset,
+        name=name,
+        uri=uri,
+        remote=remote,
+        port=port,
+        address=address,
+        here=re_root,
+        cache=cache,
+    )
+    for note in opened.notes:
+        typer.echo(f"note     {note}", err=True)
+    if opened.re_rooted:
+        typer.echo(f"paths    {opened.re_rooted} samples look here for their pictures")
+    typer.echo(f"open     {opened.name} at http://{address}:{port}")
+    if remote:
+        typer.echo(f"from elsewhere: ssh -N -L {port}:127.0.0.1:{port} {gethostname()}")
+    try:
+        opened.session.wait(-1 if remote else 3)  # seconds after the last window was closed
+    except KeyboardInterrupt:
+        opened.session.close()
 
 
 @app.command()

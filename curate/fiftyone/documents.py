@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from facedata.curate.fiftyone.shown import BOX, CLASSES, NUMBERS, POINTS, TEXTS
 from facedata.datasets.canonical import identifier
 
-__all__ = ["Bases", "document", "embedded", "insert", "object_id", "re_root"]
+__all__ = ["Bases", "document", "embedded", "insert", "object_id", "re_root", "read", "sample_ids", "touched"]
 
 _EMBEDDED = "DynamicEmbeddedDocument"
 _MOST_BYTES = 8 << 20  # of a document; MongoDB takes 16 MiB
@@ -102,6 +102,42 @@ def insert(dataset: Any, documents: Iterable[dict[str, Any]], stamp: datetime) -
     if documents:
         dataset._sample_collection.insert_many(documents, ordered=False)
     return len(documents)
+
+
+def touched(dataset: Any, stamp: datetime) -> dict[str, datetime]:
+    """Return when each sample was written last that was written after the push at `stamp`, by facedata_id."""
+    shown = {"_id": 0, "facedata_id": 1, "last_modified_at": 1}
+    found = dataset._sample_collection.find({"last_modified_at": {"$ne": stamp}}, shown)
+    return {one["facedata_id"]: one["last_modified_at"] for one in found if one.get("facedata_id")}
+
+
+def sample_ids(dataset: Any) -> list[str | None]:
+    """Return the facedata_id of every sample; None of those that were not pushed."""
+    return [
+        one.get("facedata_id") for one in dataset._sample_collection.find({}, {"_id": 0, "facedata_id": 1})
+    ]
+
+
+def read(dataset: Any, ids: Sequence[str], paths: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the values at some paths of some samples, by facedata_id; None where there is none.
+
+    As FiftyOne's `values` has it: a path that leads through a list gives a list.
+    """
+    tops = dict.fromkeys(path.split(".")[0] for path in paths)
+    shown = {"_id": 0, "facedata_id": 1, **dict.fromkeys(tops, 1)}
+    found = dataset._sample_collection.find({"facedata_id": {"$in": list(ids)}}, shown)
+    steps = [(path, path.split(".")) for path in paths]
+    return {one["facedata_id"]: {path: _at(one, parts) for path, parts in steps} for one in found}
+
+
+def _at(place: Any, steps: Sequence[str]) -> Any:
+    for number, step in enumerate(steps):
+        if isinstance(place, list):
+            return [_at(one, steps[number:]) for one in place]
+        if not isinstance(place, Mapping):
+            return None
+        place = place.get(step)
+    return place
 
 
 def re_root(dataset: Any, old: str, new: str, layers: Iterable[str]) -> int:

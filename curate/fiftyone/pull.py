@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facedata.curate.fiftyone.changes import Change, changes, contradictions
+from facedata.curate.fiftyone.collector import no_collector
 from facedata.curate.fiftyone.connect import connect
 from facedata.curate.fiftyone.reading import BASE_COLUMNS, Reading
 from facedata.curate.fiftyone.shown import shown
@@ -116,7 +117,8 @@ def pending(state: State, dataset: Dataset, author: str | None = None) -> Pendin
     reading = Reading(state, dataset)
     if not reading.touched and len(reading.present) == state.rows:
         return Pending(strangers=reading.strangers)
-    gathered = _gather(reading)
+    with no_collector():
+        gathered = _gather(reading)
     _join_families(gathered, reading)
     _keep_edited(gathered, reading)
     found = Pending(strangers=reading.strangers)
@@ -134,7 +136,8 @@ def pending(state: State, dataset: Dataset, author: str | None = None) -> Pendin
             found.edits.append(Edit(where, sid, one.field, one.old, one.new, by, time, message))
             if one.follows:
                 found.derived.add(where)
-    _compare(dataset, found)
+    if not reading.same:  # of the very rows that were pushed it holds no edit and contradicts none
+        _compare(dataset, found)
     return found
 
 

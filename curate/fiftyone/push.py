@@ -17,6 +17,7 @@ from typing import Any
 
 from facedata import __version__
 from facedata.curate.fiftyone.audited import NO_AUDIT, Audited, read_audit
+from facedata.curate.fiftyone.collector import no_collector
 from facedata.curate.fiftyone.connect import connect, shown_uri
 from facedata.curate.fiftyone.documents import Bases, document, embedded, insert
 from facedata.curate.fiftyone.fields import (
@@ -32,27 +33,28 @@ from facedata.curate.fiftyone.fields import (
     schemas,
     skeleton,
 )
-from facedata.curate.fiftyone.pictures import Pictures
+from facedata.curate.fiftyone.moved import re_rooted
+from facedata.curate.fiftyone.pictures import PICTURES, Pictures
 from facedata.curate.fiftyone.pull import pending
 from facedata.curate.fiftyone.reading import BASE_COLUMNS
 from facedata.curate.fiftyone.shown import shown
-from facedata.curate.fiftyone.state import default_name, state_of
+from facedata.curate.fiftyone.state import FORM, State, default_name, state_of
 from facedata.curate.fiftyone.survey import Survey, parsed, survey
 from facedata.curate.fiftyone.views import save_views
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import ServiceError, UsageError
 
-__all__ = ["PICTURES", "Pushed", "push"]
-
-PICTURES = Path(".facedata/pictures")
-"""Where pictures of the layout `shards` are written for the App."""
+__all__ = ["Pushed", "agreement", "push"]
 
 _ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What a push came to; `missing` are pictures that the App cannot show, with the reason."""
+    """What a push came to; `missing` are pictures that the App cannot show, with the reason.
+
+    `already` says that all of it was there, and `re_rooted` of how many samples the pictures lay elsewhere.
+    """
 
     name: str
     version: str
@@ -60,6 +62,7 @@ class Pushed:
     views: list[str] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     already: bool = False
+    re_rooted: int = 0
 
 
 def push(
@@ -74,34 +77,43 @@ def push(
 ) -> Pushed:
     """Push the dataset at `source` into the FiftyOne dataset `name` (default: facedata-FOLDER).
 
-    `audit` is a folder that `facedata audit -o` wrote: its fields, tags and views go along. Where the same
-    was pushed before and nobody edited it, nothing is done. Raises UsageError where edits would be lost that
-    `source` does not hold, unless `overwrite`, and where `name` is a FiftyOne dataset of somebody else's;
-    ServiceError where the database fails.
+    `audit` is a folder that `facedata audit -o` wrote: its fields, tags and views go along. Pictures inside
+    shards are written to `cache`. Where the same was pushed before and nobody edited it, only the paths of
+    pictures are brought up to date.
+
+    Raises UsageError where edits would be lost that `source` does not hold, unless `overwrite`, and where
+    `name` is a FiftyOne dataset of somebody else's; ServiceError where the database fails.
     """
     dataset = Dataset.open(source)
     audited = read_audit(audit, dataset.version) if audit is not None else NO_AUDIT
     name = name or default_name(dataset.root)
+    cache = cache or PICTURES
     fo = connect(uri)
-    root = str(dataset.root.resolve())
-    before = state_of(fo, name) if fo.dataset_exists(name) else None
-    if before is not None and before.whole:
-        lost = pending(before, dataset).lost
-        same = (before.version, before.root, before.audit) == (dataset.version, root, audited.sha256)
-        if same and not lost and not overwrite:
-            return Pushed(name, dataset.version, before.rows, before.dataset.list_saved_views(), already=True)
-        if lost and not overwrite:
-            raise UsageError(
-                f"{name} holds {lost} edits that {dataset.root.name} does not: pull them first (facedata "
-                f"curate pull), or give them up with --overwrite"
-            )
-    elif fo.dataset_exists(name) and before is None and not overwrite:
+    with _readable_errors(fo):
+        if fo.dataset_exists(name) and not overwrite:
+            before = _checked(state_of(fo, name), name, dataset)
+            if before is not None and (before.version, before.audit) == (dataset.version, audited.sha256):
+                moved = re_rooted(before, dataset, cache)
+                views = before.dataset.list_saved_views()
+                return Pushed(name, dataset.version, before.rows, views, already=True, re_rooted=moved)
+        return _Push(fo, dataset, audited, name, cache, progress).run()
+
+
+def _checked(before: State | None, name: str, dataset: Dataset) -> State | None:
+    """Return what was pushed before, None where that did not end; raise where it must not be replaced."""
+    if before is None:
         raise UsageError(
             f"FiftyOne has a dataset {name!r} that facedata did not push; choose another --name, or replace "
             "it with --overwrite"
         )
-    with _readable_errors(fo):
-        return _Push(fo, dataset, audited, name, cache or PICTURES, progress).run(root)
+    if not before.whole:
+        return None
+    if lost := pending(before, dataset).lost:
+        raise UsageError(
+            f"{name} holds {lost} edits that {dataset.root.name} does not: pull them first (facedata curate "
+            "pull), or give them up with --overwrite"
+        )
+    return before
 
 
 @contextlib.contextmanager
@@ -126,7 +138,7 @@ class _Push:
     cache: Path
     progress: Callable[[int, int], None] | None
 
-    def run(self, root: str) -> Pushed:
+    def run(self) -> Pushed:
         seen = survey(self.dataset)
         wanted = fields(seen, self.audited.kinds)
         working = f"{self.name}.pushing"
@@ -138,14 +150,17 @@ class _Push:
         bases.index()
         made = self.fo.Dataset(working, persistent=True)
         key = secrets.token_hex(8)
+        pictures = Pictures(self.dataset, self.cache)
         about = {
+            "form": FORM,
             "base": key,
             "version": self.dataset.version,
-            "root": root,
+            "root": str(self.dataset.root.resolve()),
+            "cache": pictures.cache,
             "rows": seen.rows,
             "units": list(seen.units),
             "attributes": dict(seen.attributes),
-            "layers": [layer_field(layer)[0] for layer in seen.layers],
+            "layers": [_file_path(layer) for layer in seen.layers],
             "audit": self.audited.sha256,
             "facedata": __version__,
         }
@@ -157,8 +172,9 @@ class _Push:
         stamp = stamp.replace(
             microsecond=stamp.microsecond // 1000 * 1000, tzinfo=None
         )  # as MongoDB keeps it
-        pictures = Pictures(self.dataset, self.cache)
-        self._insert(made, seen, bases, key, pictures, stamp)
+        pictures.unpack()
+        with no_collector():
+            self._insert(made, seen, bases, key, pictures, stamp)
         made.reload()
         protect(made)
         self._dress(made, seen, wanted)
@@ -256,6 +272,12 @@ class _Push:
         made.name = self.name
         if old is not None:
             old.delete()
+
+
+def _file_path(layer: str) -> str:
+    """Return where a sample has the file of a layer."""
+    name, kind = layer_field(layer)
+    return f"{name}.{'mask_path' if kind == 'Segmentation' else 'map_path'}"
 
 
 def agreement(attributes: dict[str, Any]) -> float | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from facedata.curate.fiftyone.documents import Bases
+from facedata.curate.fiftyone.documents import Bases, read, sample_ids, touched
 from facedata.curate.fiftyone.shown import editable
 from facedata.curate.fiftyone.state import State
 from facedata.datasets.dataset import Dataset
@@ -40,16 +40,13 @@ class Reading:
     @cached_property
     def touched(self) -> dict[str, datetime]:
         """When each sample was touched last that was touched at all since the push."""
-        from fiftyone import ViewField
-
-        view = self.state.dataset.match(ViewField("last_modified_at") != self.state.pushed_at)
-        ids, times = view.values(["facedata_id", "last_modified_at"])
-        return {sid: time for sid, time in zip(ids, times, strict=True) if sid is not None}
+        if self.state.pushed_at is None:
+            raise UsageError(f"the push of {self.state.name} did not end; push it again")
+        return touched(self.state.dataset, self.state.pushed_at)
 
     @cached_property
     def _ids(self) -> list[str | None]:
-        found: list[str | None] = self.state.dataset.values("facedata_id")
-        return found
+        return sample_ids(self.state.dataset)
 
     @cached_property
     def present(self) -> set[str]:
@@ -109,12 +106,7 @@ class Reading:
 
         A field that somebody removed there is left out: its values are not edited.
         """
-        from fiftyone import ViewField
-
-        paths = self._paths
-        view = self.state.dataset.match(ViewField("facedata_id").is_in(list(ids)))
-        columns = view.values(["facedata_id", *paths])
-        return {sid: dict(zip(paths, values, strict=True)) for sid, *values in zip(*columns, strict=True)}
+        return read(self.state.dataset, ids, self._paths)
 
     @cached_property
     def _paths(self) -> list[str]:

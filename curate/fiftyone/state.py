@@ -10,9 +10,11 @@ from typing import Any
 
 from facedata.datasets.errors import UsageError
 
-__all__ = ["State", "default_name", "open_state", "state_of"]
+__all__ = ["FORM", "State", "default_name", "open_state", "renew", "state_of"]
 
 _INFO = "facedata"
+FORM = 1
+"""Of what is told of a push, so that another version of facedata knows whether it can read it."""
 
 
 def default_name(root: Path) -> str:
@@ -28,8 +30,9 @@ def default_name(root: Path) -> str:
 class State:
     """A FiftyOne dataset that facedata pushed.
 
-    `root` is the absolute path of the dataset's folder on the machine that pushed, `base` the key of the rows
-    as they were pushed, `units` and `attributes` what of them is shown.
+    `root` is the absolute path of the dataset's folder on the machine that pushed, `base` the key of the
+    rows as they were pushed, `units` and `attributes` what of them is shown. Pictures inside shards lie as
+    files in `cache`; `layers` are the paths of the files of truth pictures.
     """
 
     dataset: Any
@@ -40,6 +43,7 @@ class State:
     rows: int
     units: tuple[int, ...]
     attributes: Mapping[str, str]
+    cache: str
     layers: tuple[str, ...]
     audit: str | None
     pushed_at: datetime | None
@@ -56,6 +60,11 @@ def state_of(fo: Any, name: str) -> State | None:
     told = dataset.info.get(_INFO)
     if not isinstance(told, Mapping) or "version" not in told:
         return None
+    if told.get("form") != FORM:
+        raise UsageError(
+            f"{name} was pushed by facedata {told.get('facedata')}, in another form: pull its edits with that, "
+            "or push with --overwrite"
+        )
     return State(
         dataset=dataset,
         name=name,
@@ -65,6 +74,7 @@ def state_of(fo: Any, name: str) -> State | None:
         rows=told["rows"],
         units=tuple(told["units"]),
         attributes=dict(told["attributes"]),
+        cache=told["cache"],
         layers=tuple(told["layers"]),
         audit=told.get("audit"),
         pushed_at=told.get("pushed_at"),
@@ -88,3 +98,9 @@ def open_state(fo: Any, name: str) -> State:
     if not state.whole:
         raise UsageError(f"the push of {name} did not end; push it again (facedata curate push)")
     return state
+
+
+def renew(state: State, **changes: Any) -> None:
+    """Change what is told of a push; the samples stay as they are."""
+    state.dataset.info[_INFO] = {**state.dataset.info[_INFO], **changes}
+    state.dataset.save()
