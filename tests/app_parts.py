@@ -127,6 +127,15 @@ def drag(modal: Locator, field: str, share: float) -> None:
     page.locator('[data-cy="annotate-edit-back"]').click()
 
 
+def open_panel(page: Page, url: str, dataset: str, name: str) -> Locator:
+    """Open a dataset, and beside its pictures a panel."""
+    page.goto(f"{url}/datasets/{dataset}")
+    page.locator('[data-cy="looker"]').first.wait_for()
+    page.locator('[data-cy="new-panel-btn"]').first.click()
+    page.locator(f'[data-cy="new-panel-option-{name}"]').click()
+    return page.locator(f'[data-cy="panel-content-{name}"]')
+
+
 def _stored(response) -> bool:
     return response.request.method == "PATCH" and response.ok
 

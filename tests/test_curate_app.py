@@ -1,4 +1,4 @@
-"""A curator's clicks in the real App become edits, and no others do."""
+"""A curator's clicks in the real App become edits, and no others do; panel and operators work there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from app_parts import annotate, app_server, browser_page, choose, drag, surroundings
+from app_parts import annotate, app_server, browser_page, choose, drag, open_panel, surroundings
 from mongo_parts import mongod
 from test_cli import COMMAND
 
@@ -19,70 +19,76 @@ from facedata.datasets.sample import Sample
 
 pytestmark = pytest.mark.slow
 
+NAMES = ("clicks", "operators", "panel")
+"""One dataset in FiftyOne for each test that edits."""
+PUSH = f"""
+from pathlib import Path
+from facedata.curate.fiftyone.push import push
+for name in {NAMES}: push(Path("attacks"), name=name)
+"""
+HELPERS = """
+import json
+import fiftyone as fo, fiftyone.operators as foo
+def run(name, ids=(), **params):
+    chosen = [one.id for one in ds if one.facedata_id in ids]
+    ctx = {"dataset": ds, "selected": chosen}
+    return foo.execute_operator("@facedata/curation/" + name, ctx=ctx, params=params).result
+"""
+
 
 @dataclass(frozen=True)
 class Curation:
-    """A dataset that was pushed, and the App that shows it."""
+    """The dataset `attacks`, which was pushed under several names, and the App that shows it."""
 
     root: Path
     environment: dict[str, str]
-    url: str
-    name: str = "facedata-attacks"
 
     def facedata(self, *arguments, code=0) -> str:
-        return facedata(*arguments, cwd=self.root, environment=self.environment, code=code)
+        return self.run([*COMMAND, *arguments], code)
 
-    def python(self, code: str) -> str:
-        """Run Python that has the pushed dataset as `ds`, in a process of its own."""
-        head = f"import json, fiftyone as fo\nds = fo.load_dataset({self.name!r})\n"
-        return run([sys.executable, "-c", head + code], self.root, self.environment)
+    def python(self, code: str, dataset: str = "") -> str:
+        """Run Python beside FiftyOne, with one of its datasets as `ds`."""
+        load = f"ds = fo.load_dataset({dataset!r})\n" if dataset else ""
+        return self.run([sys.executable, "-c", HELPERS + load + code])
 
-    def document(self, sample_id: str) -> str:
-        """The id that the database knows a sample by."""
-        code = f"print(ds.match(fo.ViewField('facedata_id') == {sample_id!r}).first().id)"
-        return self.python(code).split()[-1]
+    def run(self, command, code=0) -> str:
+        done = subprocess.run(
+            [str(part) for part in command],
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
 
-    def sample(self, condition) -> Sample:
-        return next(filter(condition, Dataset.open(self.root / "attacks")))
-
-
-def run(command, folder, environment, code=0) -> str:
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
-def facedata(*arguments, cwd, environment, code=0) -> str:
-    return run([*COMMAND, *arguments], cwd, environment, code)
+    @property
+    def samples(self) -> list[Sample]:
+        return list(Dataset.open(self.root / "attacks"))
 
 
 @pytest.fixture(scope="module")
 def curation(tmp_path_factory):
-    """Four rendered faces, one of them a print, pushed to a MongoDB of their own and shown by the App."""
+    """Four rendered faces, one of them a print, in a MongoDB of their own."""
     root = tmp_path_factory.mktemp("curation")
     with mongod(root / "mongo") as uri:
-        environment = surroundings(uri, root)
-        for line in (
-            "ingest demo -o faces --identities 2 --pictures 2 --size 96",
-            "edit faces edits.csv -o attacks",
-            "curate push attacks",
-            "curate install-plugin",
-        ):
-            if line.startswith("edit"):
-                sid = next(iter(Dataset.open(root / "faces"))).sample_id
-                lines = ["sid,field,old,new", f"{sid},label,live,spoof", f"{sid},attack,,print/paper"]
-                (root / "edits.csv").write_text("\n".join(lines) + "\n")
-            facedata(*line.split(), cwd=root, environment=environment)
-        with app_server(environment, root) as url:
-            yield Curation(root, environment, url)
+        made = Curation(root, surroundings(uri, root))
+        made.facedata("ingest", "demo", "-o", "faces", "--identities", 2, "--pictures", 2, "--size", 96)
+        sid = next(iter(Dataset.open(root / "faces"))).sample_id
+        lines = ["sid,field,old,new", f"{sid},label,live,spoof", f"{sid},attack,,print/paper"]
+        (root / "edits.csv").write_text("\n".join(lines) + "\n")
+        made.facedata("edit", "faces", "edits.csv", "-o", "attacks")
+        made.facedata("curate", "install-plugin")
+        made.python(PUSH)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def app(curation):
+    with app_server(curation.environment, curation.root) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -92,22 +98,24 @@ def page():
 
 
 def edits(path) -> list[dict[str, str]]:
+    """What a version's edits say, without the two that made `attacks`."""
     with (path / "curation" / "edits.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+        return list(csv.DictReader(file))[2:]
 
 
-def test_two_clicks_are_two_edits(curation, page):
-    spoof = curation.sample(lambda sample: sample.label == "spoof")
-    smile = curation.sample(lambda sample: (sample.au or {}).get(12, 0) > 4)
-    before = smile.au[12]
+def test_two_clicks_are_two_edits(curation, app, page):
+    (spoof,) = [sample for sample in curation.samples if sample.label == "spoof"]
+    smile = next(sample for sample in curation.samples if (sample.au or {}).get(12, 0) > 4)
+    listed = curation.python("print(json.dumps(dict(zip(*ds.values(['facedata_id', 'id'])))))", "clicks")
+    documents = json.loads(listed)
 
-    modal = annotate(page, curation.url, curation.name, curation.document(spoof.sample_id))
+    modal = annotate(page, app, "clicks", documents[spoof.sample_id])
     choose(modal, "spoof", "live")
-    modal = annotate(page, curation.url, curation.name, curation.document(smile.sample_id))
+    modal = annotate(page, app, "clicks", documents[smile.sample_id])
     drag(modal, "au.AU12", 0.3)
 
-    curation.facedata("curate", "pull", "attacks", "-o", "curated", "--author", "ada")
-    made = {(one["sid"], one["field"]): one for one in edits(curation.root / "curated")[2:]}  # two were there
+    curation.facedata("curate", "pull", "attacks", "--name", "clicks", "-o", "curated", "--author", "ada")
+    made = {(one["sid"], one["field"]): one for one in edits(curation.root / "curated")}
     assert set(made) == {
         (spoof.sample_id, "label"),
         (spoof.sample_id, "attack"),  # follows from the label: no attack on a live face
@@ -117,8 +125,104 @@ def test_two_clicks_are_two_edits(curation, page):
     assert (label["old"], label["new"], label["author"]) == ("spoof", "live", "ada")
     assert (attack["old"], attack["new"]) == ("print/paper", "")
     dragged = made[smile.sample_id, "au.12"]
-    assert float(dragged["old"]) == before
+    assert float(dragged["old"]) == smile.au[12]
     assert float(dragged["new"]) == pytest.approx(1.5, abs=0.1)  # 0.3 of the range 0-5, to a pixel or two
 
     diff = json.loads(curation.facedata("diff", "attacks", "curated", "--json", code=4))
-    assert diff["unchanged"] == 2
+    assert (diff["unchanged"], diff["relabelled"]["samples"]) == (2, 2)
+
+
+def test_the_operators_run_in_a_process_without_a_browser(curation):
+    first, second, third, fourth = (sample.sample_id for sample in curation.samples)
+    code = f"""
+before = run("save_curation", output="not-made")
+one = ds.match(fo.ViewField("facedata_id") == {third!r}).first()
+one["expression"].label = "contempt"
+one.save()
+ds.delete_samples(ds.match(fo.ViewField("facedata_id") == {fourth!r}))
+print(json.dumps({{
+    "before": before,
+    "saved": run("save_curation", author="ada", show=True),
+    "augmented": run("augment_selected", [{first!r}, {second!r}], policy="print-photo", variants=3, seed=5),
+    "annotated": run("reannotate_selected", [{second!r}], output="notes"),
+    "occupied": run("reannotate_selected", [{second!r}], output="notes"),
+    "unselected": run("augment_selected"),
+    "shown": sorted(fo.list_datasets()),
+}}))
+fo.Dataset("stranger")
+ds = fo.load_dataset("stranger")
+print(json.dumps(run("save_curation")))
+"""
+    *_, told, stranger = curation.python(code, "operators").splitlines()
+    told = json.loads(told)
+
+    assert told["before"] == {"said": "Nothing was edited since the push.", "edits": 0}
+    assert not (curation.root / "not-made").exists()
+
+    saved = Dataset.open(told["saved"]["path"])
+    assert saved.root == curation.root / "attacks-curated-1"
+    assert saved.version == told["saved"]["version"]
+    assert {(one["sid"], one["field"], one["new"], one["author"]) for one in edits(saved.root)} == {
+        (third, "expression", "contempt", "ada"),
+        (fourth, "deleted", "true", "ada"),
+    }
+    assert [sample.sample_id for sample in saved] == [first, second, third]
+    assert "facedata-attacks-curated-1" in told["shown"]
+
+    augmented = Dataset.open(told["augmented"]["path"])
+    chosen = Dataset.open(told["augmented"]["selected"])
+    assert [parent.version for parent in augmented.record.parents] == [chosen.version]
+    assert augmented.record.seed == 5
+    made = [sample for sample in augmented if sample.operator]
+    assert len(made) == 6
+    assert {sample.parent_id for sample in made} == {first, second}
+    assert {sample.attack.partition("/")[0] for sample in made if sample.attack} == {"print"}
+
+    annotated = Dataset.open(told["annotated"]["path"])
+    assert [sample.sample_id for sample in annotated] == [second]
+    assert annotated.record.counts.instructions == {"spoof-reason": {"accept": 1}}
+    assert "notes" in told["occupied"]["error"]
+    assert "no sample is selected" in told["unselected"]["error"]
+    assert "facedata did not push" in json.loads(stranger)["error"]
+
+
+def test_the_panel_counts_lists_and_saves(curation, app, page):
+    happy = next(sample for sample in curation.samples if sample.expression == "happiness")
+    code = f"""
+one = ds.match(fo.ViewField("facedata_id") == {happy.sample_id!r}).first()
+one["confidence"] = 0.25
+one.save()
+"""
+    curation.python(code, "panel")
+
+    panel = open_panel(page, app, "panel", "facedata")
+    panel.get_by_text("4 samples, 1 touched since the push").wait_for()
+    rows = [row.inner_text().split() for row in panel.get_by_role("row").all()]
+    assert rows == [
+        ["samples", "share"],
+        ["label", "live", "3", "75%"],
+        ["spoof", "1", "25%"],
+        ["attack", "(none)", "3", "75%"],
+        ["print/paper", "1", "25%"],
+        ["split", "(none)", "4", "100%"],
+        ["asks", "for", "a", "look", "samples"],
+        ["low", "confidence", "1"],
+    ]
+    panel.get_by_text("Action units coded").wait_for()
+
+    panel.get_by_role("button", name="List edits").click()
+    row = panel.get_by_role("row").filter(has_text=happy.sample_id[:12])
+    row.wait_for()
+    assert row.inner_text().split()[1:] == ["confidence", "0.25", "in", "FiftyOne"]
+
+    panel.get_by_role("button", name="Save curation").click()
+    form = page.get_by_role("dialog")
+    form.get_by_role("textbox").first.fill("grace")
+    form.get_by_role("textbox").last.fill(str(curation.root / "from-the-panel"))
+    page.get_by_role("button", name="Execute").click()
+    form.get_by_text("Saved 1 edits.").wait_for()
+    (edit,) = edits(curation.root / "from-the-panel")
+    assert (edit["sid"], edit["field"], edit["new"], edit["author"]) == (
+        *(happy.sample_id, "confidence"),
+        *("0.25", "grace"),
+    )

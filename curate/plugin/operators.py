@@ -53,7 +53,7 @@ class _Verb(foo.Operator):
             root = Path(open_state(fo, ctx.dataset.name).root)
         except FacedataError as error:
             form.view("error", types.Error(label=str(error)))
-            return types.Property(form, view=types.View(label=self.label), invalid=True)
+            return types.Property(form, view=types.View(label=self.label))
         self.arguments(ctx, form)
         form.str(
             "output",
@@ -121,7 +121,7 @@ class SaveCuration(_Verb):
         if done.made is None:
             return {"said": "Nothing was edited since the push.", "edits": 0}
         number, derived = len(done.pending.edits), len(done.pending.derived)
-        follows = f", {derived} of them by what others imply" if derived else ""
+        follows = f", {derived} of which follow from others" if derived else ""
         return {
             "said": f"Saved {number} edits{follows}.",
             "path": str(done.made.root),
