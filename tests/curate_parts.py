@@ -23,6 +23,10 @@ from facedata.datasets.storage import open_writer
 from facedata.datasets.versions.derive import write_rows
 
 
+def _begin(environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+
+
 class Fifty:
     """Runs functions in a process that is connected to the database at `uri`."""
 
@@ -34,9 +38,7 @@ class Fifty:
             "FIFTYONE_DO_NOT_TRACK": "1",
         }
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(
-            1, context, initializer=os.environ.update, initargs=(self.environment,)
-        )
+        self._pool = ProcessPoolExecutor(1, context, initializer=_begin, initargs=(self.environment,))
 
     def __call__(self, function, *arguments, **named):
         return self._pool.submit(function, *arguments, **named).result(timeout=60)
