@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import pytest
 from conftest import ROOT
 from mongo_parts import free_port
 from playwright.sync_api import Locator, Page, Route, sync_playwright
+from test_cli import COMMAND
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Without the second line the canvas stays black where there is no GPU.
@@ -43,18 +43,16 @@ def surroundings(uri: str, folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def app_server(environment: Mapping[str, str], folder: Path) -> Iterator[str]:
-    """Run the App's server; yield its address."""
+def opened_app(environment: Mapping[str, str], dataset: Path, name: str) -> Iterator[str]:
+    """Run `facedata curate open` for a dataset that was pushed; yield the App's address."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "fiftyone.server.main", "--address", "127.0.0.1", "--port", str(port)]
-    log = folder / "app.log"
+    command = [*COMMAND, "curate", "open", dataset, "--name", name, "--remote", "--port", str(port)]
+    log = dataset.with_name("app.log")
     with log.open("wb") as file:
-        process = subprocess.Popen(
-            command, env=dict(environment), cwd=folder, stdout=file, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(command, env=dict(environment), stdout=file, stderr=subprocess.STDOUT)
     try:
-        wait_for(lambda: _answers(port) or process.poll() is not None, "the App's server")
+        wait_for(lambda: _answers(port) or process.poll() is not None, "the App")
         assert process.poll() is None, log.read_text()
         yield url
     finally:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from app_parts import annotate, app_server, browser_page, choose, drag, open_panel, surroundings
+from app_parts import annotate, browser_page, choose, drag, open_panel, opened_app, surroundings
 from mongo_parts import mongod
 from test_cli import COMMAND
 
@@ -87,7 +87,7 @@ def curation(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def app(curation):
-    with app_server(curation.environment, curation.root) as url:
+    with opened_app(curation.environment, curation.root / "attacks", "clicks") as url:
         yield url
 
 
