@@ -199,14 +199,14 @@ one.save()
     panel.get_by_text("4 samples, 1 touched since the push").wait_for()
     rows = [row.inner_text().split() for row in panel.get_by_role("row").all()]
     assert rows == [
+        ["asks", "for", "a", "look", "samples"],
+        ["low", "confidence", "1"],
         ["samples", "share"],
         ["label", "live", "3", "75%"],
         ["spoof", "1", "25%"],
         ["attack", "(none)", "3", "75%"],
         ["print/paper", "1", "25%"],
         ["split", "(none)", "4", "100%"],
-        ["asks", "for", "a", "look", "samples"],
-        ["low", "confidence", "1"],
     ]
     panel.get_by_text("Action units coded").wait_for()
 

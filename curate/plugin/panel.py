@@ -88,7 +88,6 @@ class CurationPanel(Panel):
         row.btn("save", label="Save curation", on_click=_SAVE, prompt=True, variant="contained")
         if edits := ctx.panel.get_state("edits"):
             panel.md(edits, name="edits_text")
-        panel.md(ctx.panel.get_state("counts", ""), name="counts_text")
         if attention := ctx.panel.get_state("attention"):
             panel.md(attention, name="attention_text")
         if ctx.panel.get_state("has_units"):
@@ -103,6 +102,7 @@ class CurationPanel(Panel):
                 "margin": {"t": 50, "b": 30, "l": 60, "r": 10},
             }
             panel.plot("units", layout=layout, config={"displayModeBar": False})
+        panel.md(ctx.panel.get_state("counts", ""), name="counts_text")
         return types.Property(panel, view=types.GridView(orientation="vertical", gap=2))
 
 
