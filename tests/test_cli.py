@@ -53,6 +53,9 @@ VERBS = [
     "export",
     "init",
     "join",
+    "curate push",
+    "curate open",
+    "curate pull",
 ]
 
 

@@ -9,20 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from curate_parts import Fifty, make, rows_of
-from mongo_parts import mongod
+from curate_parts import make, rows_of
 
 from facedata.curate.fiftyone.pull import pull
 from facedata.curate.fiftyone.push import push
 from facedata.datasets.errors import SourceError, UsageError
-
-
-@pytest.fixture(scope="module")
-def fifty(tmp_path_factory):
-    with mongod(tmp_path_factory.mktemp("mongo")) as uri:
-        process = Fifty(uri)
-        yield process
-        process.close()
 
 
 @pytest.fixture

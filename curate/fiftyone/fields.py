@@ -22,7 +22,6 @@ __all__ = [
     "groups",
     "layer_field",
     "mask_targets",
-    "protect",
     "schemas",
     "skeleton",
 ]
@@ -33,7 +32,8 @@ FIRST_SEEN = ("label", "attack", "expression", "split", "tags")
 _LABELS, _UNITS, _CHECKS, _LAYERS = "LABELS", "ACTION UNITS", "CHECKS", "LAYERS"
 _PROVENANCE = "PROVENANCE"
 _CLASSIFICATION, _FLOAT, _STRING, _INT = "classification", "float", "str", "int"
-_READ_ONLY = ("facedata_id", "parent_id", "family_id", "generation")
+_FIXED = ("facedata_id", "parent_id", "family_id", "generation")
+"""What samples are told apart by: nobody is to change it by mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,21 @@ def layer_field(name: str) -> tuple[str, str]:
 
 
 def declare(fo: Any, dataset: Any, wanted: Sequence[Field]) -> None:
-    """Declare the fields, and indexes on what is looked up and sorted by."""
+    """Declare the fields, and indexes on what is looked up and sorted by.
+
+    All of one depth at once: FiftyOne writes its whole schema anew for each that is declared alone.
+    """
+    depths: dict[int, dict[str, Any]] = {}
+    for field in wanted:
+        depths.setdefault(field.path.count("."), {})[field.path] = _made(fo, field)
+    for _, schema in sorted(depths.items()):
+        dataset.add_dynamic_sample_fields(schema)
+    for path in ("facedata_id", "family_id", "label.label", "attack.label", "split"):
+        dataset.create_index(path)
+
+
+def _made(fo: Any, field: Field) -> Any:
+    """Return FiftyOne's field of a kind."""
     documents = {
         _CLASSIFICATION: fo.Classification,
         "detections": fo.Detections,
@@ -109,26 +123,11 @@ def declare(fo: Any, dataset: Any, wanted: Sequence[Field]) -> None:
         _INT: fo.IntField,
         "bool": fo.BooleanField,
     }
-    for field in wanted:
-        if field.kind in documents:
-            dataset.add_sample_field(
-                field.path, fo.EmbeddedDocumentField, embedded_doc_type=documents[field.kind]
-            )
-        elif field.kind.startswith("list<"):
-            dataset.add_sample_field(field.path, fo.ListField, subfield=scalars[field.kind[5:-1]])
-        else:
-            dataset.add_sample_field(field.path, scalars[field.kind])
-    dataset.create_index("facedata_id")
-    for path in ("family_id", "label.label", "attack.label", "split"):
-        dataset.create_index(path)
-
-
-def protect(dataset: Any) -> None:
-    """Let nobody change by mistake what samples are told apart by."""
-    for path in _READ_ONLY:
-        field = dataset.get_field(path)
-        field.read_only = True
-        field.save()
+    if field.kind in documents:
+        return fo.EmbeddedDocumentField(documents[field.kind])
+    if field.kind.startswith("list<"):
+        return fo.ListField(scalars[field.kind[5:-1]]())
+    return scalars[field.kind](read_only=field.path in _FIXED)
 
 
 def groups(wanted: Iterable[Field]) -> list[tuple[str, list[str], bool]]:

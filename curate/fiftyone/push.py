@@ -29,7 +29,6 @@ from facedata.curate.fiftyone.fields import (
     groups,
     layer_field,
     mask_targets,
-    protect,
     schemas,
     skeleton,
 )
@@ -176,7 +175,6 @@ class _Push:
         with no_collector():
             self._insert(made, seen, bases, key, pictures, stamp)
         made.reload()
-        protect(made)
         self._dress(made, seen, wanted)
         views = save_views(self.fo, made, seen, self.audited)
         made.info["facedata"] = {**about, "pushed_at": stamp}
@@ -248,20 +246,16 @@ class _Push:
             self.fo.SidebarGroupDocument(name=group, paths=paths, expanded=open_)
             for group, paths, open_ in groups(wanted)
         ]
-        if hasattr(
-            config, "active_fields"
-        ):  # FiftyOne 1.8 and later; masks over every picture hide the pictures
+        if hasattr(config, "active_fields"):  # not in the oldest; masks over all pictures would hide them
             config.active_fields = self.fo.core.odm.dataset.ActiveFields(paths=list(FIRST_SEEN))
         config.color_scheme = self.fo.ColorScheme(color_by="value", fields=colours(seen))
         made.mask_targets = mask_targets(seen)
         if edges := skeleton(seen.points):
             made.skeletons = {"landmarks": self.fo.KeypointSkeleton(edges=edges)}
         made.save()
-        if hasattr(made, "update_label_schema"):  # FiftyOne 1.13 and later
-            found = schemas(seen, wanted)
-            for path, schema in found.items():
-                made.update_label_schema(path, schema)
-            made.activate_label_schemas(list(found))
+        found = schemas(seen, wanted)
+        made.set_label_schemas(found)
+        made.activate_label_schemas(list(found))
 
     def _publish(self, made: Any) -> None:
         """Give the dataset its name; what had the name goes once it stands."""
