@@ -68,6 +68,17 @@ def test_an_old_server_and_one_that_refuses_are_told(no_fiftyone, fifty, tmp_pat
         connect(uri)
 
 
+def test_a_fiftyone_that_does_not_start_is_told(no_fiftyone, tmp_path, monkeypatch):
+    (tmp_path / "fiftyone").mkdir()
+    (tmp_path / "fiftyone" / "__init__.py").write_text("raise RuntimeError('no mongod\\nis here')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ServiceError, match="does not start: no mongod is here; facedata doctor says"):
+        connect()
+    (tmp_path / "fiftyone" / "__init__.py").write_text("import absent_since_ever")
+    with pytest.raises(UsageError, match=r"pip install 'facedata\[curate\]' \(No module named 'absent"):
+        connect()
+
+
 KILLED = """
 import sys
 sys.path.insert(0, {tests!r})
@@ -141,7 +152,7 @@ def test_the_command_line_pushes_opens_and_pulls(fifty, tmp_path):
     serving = start("curate", "open", root, "--remote", "--port", port, cwd=tmp_path, env=env)
     try:
         assert serving.stdout.readline() == f"open     facedata-walk at http://127.0.0.1:{port}\n"
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=30) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=30) as answer:
             assert b"<title>FiftyOne</title>" in answer.read()
     finally:
         serving.send_signal(signal.SIGINT)

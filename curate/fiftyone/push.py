@@ -7,9 +7,8 @@ All documents bear that one time; so whatever bears another was edited, whicheve
 
 from __future__ import annotations
 
-import contextlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 from facedata import __version__
 from facedata.curate.fiftyone.audited import NO_AUDIT, Audited, read_audit
 from facedata.curate.fiftyone.collector import no_collector
-from facedata.curate.fiftyone.connect import connect, shown_uri
+from facedata.curate.fiftyone.connect import connect, readable_errors
 from facedata.curate.fiftyone.documents import Bases, document, embedded, insert
 from facedata.curate.fiftyone.fields import (
     FIRST_SEEN,
@@ -41,7 +40,7 @@ from facedata.curate.fiftyone.state import FORM, State, default_name, state_of
 from facedata.curate.fiftyone.survey import Survey, parsed, survey
 from facedata.curate.fiftyone.views import save_views
 from facedata.datasets.dataset import Dataset
-from facedata.datasets.errors import ServiceError, UsageError
+from facedata.datasets.errors import UsageError
 
 __all__ = ["Pushed", "agreement", "push"]
 
@@ -88,7 +87,7 @@ def push(
     name = name or default_name(dataset.root)
     cache = cache or PICTURES
     fo = connect(uri)
-    with _readable_errors(fo):
+    with readable_errors(uri):
         if fo.dataset_exists(name) and not overwrite:
             before = _checked(state_of(fo, name), name, dataset)
             if before is not None and (before.version, before.audit) == (dataset.version, audited.sha256):
@@ -113,19 +112,6 @@ def _checked(before: State | None, name: str, dataset: Dataset) -> State | None:
             "pull), or give them up with --overwrite"
         )
     return before
-
-
-@contextlib.contextmanager
-def _readable_errors(fo: Any) -> Iterator[None]:
-    from pymongo.errors import PyMongoError
-
-    try:
-        yield
-    except PyMongoError as error:
-        where = fo.config.database_uri or "FiftyOne's own"
-        raise ServiceError(
-            f"the database ({shown_uri(where)}) failed: {str(error)[:200]}; push again"
-        ) from None
 
 
 @dataclass(slots=True)
