@@ -75,11 +75,13 @@ def test_everything_that_a_row_says_is_there(fifty, root):
 def test_it_is_dressed_for_the_app(fifty, root):
     fifty(push, root, name="dressed")
     found = fifty(told, "dressed")
-    assert list(found["groups"]) == ["LABELS", "ACTION UNITS", "CHECKS", "LAYERS", "PROVENANCE"]
+    assert list(found["groups"]) == [
+        *("tags", "LABELS", "ACTION UNITS", "CHECKS", "LAYERS", "PROVENANCE", "metadata"),
+    ]
     assert found["groups"]["ACTION UNITS"] == [
         *("au.AU4", "au.AU6", "au.AU12", "au.AU25", "au_domain", "au_ungraded"),
     ]
-    assert {"label", "tags", "attributes.age", "box", "landmarks"} <= set(found["groups"]["LABELS"])
+    assert {"label", "attack", "attributes.age", "box", "landmarks"} <= set(found["groups"]["LABELS"])
     assert found["groups"]["LAYERS"] == ["mask", "regions"]
     assert found["views"] == {
         "families": 2,

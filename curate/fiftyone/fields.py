@@ -15,6 +15,7 @@ from facedata.datasets.sample import LABELS
 
 __all__ = [
     "FIRST_SEEN",
+    "POOL",
     "Field",
     "colours",
     "declare",
@@ -132,13 +133,17 @@ def _made(fo: Any, field: Field) -> Any:
 
 def groups(wanted: Iterable[Field]) -> list[tuple[str, list[str], bool]]:
     """Return the groups of the sidebar: name, paths, and whether it is open."""
-    found: dict[str, list[str]] = {_LABELS: ["tags"], _UNITS: [], _CHECKS: [], _LAYERS: [], _PROVENANCE: []}
+    # The App adds the groups of its own where they are missing: first tags, and metadata before all others.
+    found: dict[str, list[str]] = {"tags": ["tags", "_label_tags"]}
+    found |= {name: [] for name in (_LABELS, _UNITS, _CHECKS, _LAYERS, _PROVENANCE)}
     for field in wanted:
         if field.kind != "embedded":
             found[field.group].append(field.path)
-    found[_PROVENANCE] += ["filepath", "id", "metadata.width", "metadata.height"]
-    found[_PROVENANCE] += ["created_at", "last_modified_at"]
-    return [(name, paths, name not in (_LAYERS, _PROVENANCE)) for name, paths in found.items() if paths]
+    found[_PROVENANCE] += ["filepath", "id", "created_at", "last_modified_at"]
+    sizes = ("width", "height", "size_bytes", "mime_type", "num_channels")
+    found["metadata"] = [f"metadata.{name}" for name in sizes]
+    closed = (_LAYERS, _PROVENANCE, "metadata")
+    return [(name, paths, name not in closed) for name, paths in found.items() if paths]
 
 
 def schemas(survey: Survey, wanted: Iterable[Field]) -> dict[str, dict[str, Any]]:
@@ -163,10 +168,13 @@ def schemas(survey: Survey, wanted: Iterable[Field]) -> dict[str, dict[str, Any]
     return {path: schema for path, schema in found.items() if path in there}
 
 
-# Okabe and Ito's palette (2008), which people with any colour vision can tell apart.
+# Okabe and Ito's palette (2008), which people with any colour vision can tell apart; its yellow is left out,
+# because the App writes white on it.
 _GREEN, _VERMILION, _ORANGE, _SKY = "#009e73", "#d55e00", "#e69f00", "#56b4e9"
-_PURPLE, _BLUE, _YELLOW, _GREY = "#cc79a7", "#0072b2", "#f0e442", "#999999"
-_MEDIA = {"print": _ORANGE, "paper": _YELLOW, "replay": _SKY, "mask": _PURPLE, "digital": _BLUE}
+_PURPLE, _BLUE, _BROWN, _GREY = "#cc79a7", "#0072b2", "#a6761d", "#999999"
+_MEDIA = {"print": _ORANGE, "paper": _BROWN, "replay": _SKY, "mask": _PURPLE, "digital": _BLUE}
+POOL = (_SKY, _ORANGE, _PURPLE, _BLUE, _BROWN, _GREEN, _VERMILION, _GREY)
+"""Colours of values that have none of their own."""
 
 
 def colours(survey: Survey) -> list[dict[str, Any]]:

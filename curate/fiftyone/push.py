@@ -21,6 +21,7 @@ from facedata.curate.fiftyone.connect import connect, readable_errors
 from facedata.curate.fiftyone.documents import Bases, document, embedded, insert
 from facedata.curate.fiftyone.fields import (
     FIRST_SEEN,
+    POOL,
     Field,
     colours,
     declare,
@@ -234,7 +235,9 @@ class _Push:
         ]
         if hasattr(config, "active_fields"):  # not in the oldest; masks over all pictures would hide them
             config.active_fields = self.fo.core.odm.dataset.ActiveFields(paths=list(FIRST_SEEN))
-        config.color_scheme = self.fo.ColorScheme(color_by="value", fields=colours(seen))
+        config.color_scheme = self.fo.ColorScheme(
+            color_by="value", color_pool=list(POOL), fields=colours(seen)
+        )
         made.mask_targets = mask_targets(seen)
         if edges := skeleton(seen.points):
             made.skeletons = {"landmarks": self.fo.KeypointSkeleton(edges=edges)}
