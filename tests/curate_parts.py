@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import multiprocessing
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -105,17 +106,18 @@ def samples(people: int = 2) -> list[tuple[Sample, bytes, dict[str, bytes]]]:
     return found
 
 
-def make(root: Path, people: int = 2, layout: str = "files") -> Path:
-    """Write them as a dataset."""
+def make(root: Path, layout: str = "files", *, change: Callable[[Sample], Sample] | None = None) -> Path:
+    """Write them as a dataset, each row changed by `change`."""
     root.mkdir(parents=True)
     writer = open_writer(layout, root)
-    made = samples(people)
+    made = samples()
     for sample, data, layers in made:
         writer.put(data, sample.image)
         for layer in sample.layers:
             writer.put(layers[layer.name], layer.ref)
     final = writer.close()
     rows = sorted((one for one, _, _ in made), key=lambda one: one.sample_id)
+    rows = [change(one) if change else one for one in rows]
     rows = [
         one.replace(
             image=final.get(one.image, one.image),

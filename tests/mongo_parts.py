@@ -33,7 +33,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def mongod(folder: Path) -> Iterator[str]:
+def mongod(folder: Path, *options: str) -> Iterator[str]:
     """Run a server that keeps its files in `folder`; yield its address."""
     (folder / "db").mkdir(parents=True)
     port, number = free_port(), folder / "pid"
@@ -42,6 +42,7 @@ def mongod(folder: Path) -> Iterator[str]:
             mongod_path(),
             *("--dbpath", folder / "db", "--port", str(port), "--bind_ip", "127.0.0.1", "--nounixsocket"),
             *("--logpath", folder / "log", "--fork", "--pidfilepath", number),
+            *options,
         ],
         check=True,
         capture_output=True,

@@ -54,6 +54,9 @@ VERBS = [
     "init",
     "doctor",
     "join",
+    "curate push",
+    "curate open",
+    "curate pull",
 ]
 
 

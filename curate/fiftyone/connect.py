@@ -6,17 +6,19 @@ that the user names is asked first, for two seconds.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from facedata.datasets.errors import ServiceError, UsageError
 
-__all__ = ["OLDEST_SERVER", "connect", "database_uri", "shown_uri"]
+__all__ = ["OLDEST_SERVER", "connect", "database_uri", "readable_errors"]
 
 OLDEST_SERVER = (6, 0)
 """The oldest MongoDB that FiftyOne supports; it warns of others, and fails later."""
@@ -50,6 +52,18 @@ def connect(uri: str | None = None) -> Any:
         _ask(wanted)
         os.environ["FIFTYONE_DATABASE_URI"] = _patient(wanted)
     return _imported()
+
+
+@contextlib.contextmanager
+def readable_errors(uri: str | None) -> Iterator[None]:
+    """Say in one line where the database fails once it was reached."""
+    from pymongo.errors import PyMongoError
+
+    try:
+        yield
+    except PyMongoError as error:
+        place = shown_uri(uri or database_uri() or "of FiftyOne's own")
+        raise ServiceError(f"the database {place} failed: {str(error)[:200]}; run it again") from None
 
 
 def database_uri() -> str | None:

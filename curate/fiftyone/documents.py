@@ -27,10 +27,11 @@ _MOST_BYTES = 8 << 20  # of a document; MongoDB takes 16 MiB
 def object_id(sample_id: str) -> Any:
     """Return the id of a sample in the database: of its own id, so that it is the same after each push."""
     from bson import ObjectId
+    from bson.errors import InvalidId
 
     try:
         return ObjectId(sample_id[:24])
-    except (ValueError, TypeError, ArithmeticError):
+    except InvalidId:  # ids that are no hash
         return ObjectId(identifier("fiftyone", sample_id)[:24])
 
 

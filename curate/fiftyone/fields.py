@@ -15,6 +15,7 @@ from facedata.datasets.sample import LABELS
 
 __all__ = [
     "FIRST_SEEN",
+    "POOL",
     "Field",
     "colours",
     "declare",
@@ -22,7 +23,6 @@ __all__ = [
     "groups",
     "layer_field",
     "mask_targets",
-    "protect",
     "schemas",
     "skeleton",
 ]
@@ -33,7 +33,8 @@ FIRST_SEEN = ("label", "attack", "expression", "split", "tags")
 _LABELS, _UNITS, _CHECKS, _LAYERS = "LABELS", "ACTION UNITS", "CHECKS", "LAYERS"
 _PROVENANCE = "PROVENANCE"
 _CLASSIFICATION, _FLOAT, _STRING, _INT = "classification", "float", "str", "int"
-_READ_ONLY = ("facedata_id", "parent_id", "family_id", "generation")
+_FIXED = ("facedata_id", "parent_id", "family_id", "generation")
+"""What samples are told apart by: nobody is to change it by mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,21 @@ def layer_field(name: str) -> tuple[str, str]:
 
 
 def declare(fo: Any, dataset: Any, wanted: Sequence[Field]) -> None:
-    """Declare the fields, and indexes on what is looked up and sorted by."""
+    """Declare the fields, and indexes on what is looked up and sorted by.
+
+    All of one depth at once: FiftyOne writes its whole schema anew for each that is declared alone.
+    """
+    depths: dict[int, dict[str, Any]] = {}
+    for field in wanted:
+        depths.setdefault(field.path.count("."), {})[field.path] = _made(fo, field)
+    for _, schema in sorted(depths.items()):
+        dataset.add_dynamic_sample_fields(schema)
+    for path in ("facedata_id", "family_id", "label.label", "attack.label", "split"):
+        dataset.create_index(path)
+
+
+def _made(fo: Any, field: Field) -> Any:
+    """Return FiftyOne's field of a kind."""
     documents = {
         _CLASSIFICATION: fo.Classification,
         "detections": fo.Detections,
@@ -109,37 +124,26 @@ def declare(fo: Any, dataset: Any, wanted: Sequence[Field]) -> None:
         _INT: fo.IntField,
         "bool": fo.BooleanField,
     }
-    for field in wanted:
-        if field.kind in documents:
-            dataset.add_sample_field(
-                field.path, fo.EmbeddedDocumentField, embedded_doc_type=documents[field.kind]
-            )
-        elif field.kind.startswith("list<"):
-            dataset.add_sample_field(field.path, fo.ListField, subfield=scalars[field.kind[5:-1]])
-        else:
-            dataset.add_sample_field(field.path, scalars[field.kind])
-    dataset.create_index("facedata_id")
-    for path in ("family_id", "label.label", "attack.label", "split"):
-        dataset.create_index(path)
-
-
-def protect(dataset: Any) -> None:
-    """Let nobody change by mistake what samples are told apart by."""
-    for path in _READ_ONLY:
-        field = dataset.get_field(path)
-        field.read_only = True
-        field.save()
+    if field.kind in documents:
+        return fo.EmbeddedDocumentField(documents[field.kind])
+    if field.kind.startswith("list<"):
+        return fo.ListField(scalars[field.kind[5:-1]]())
+    return scalars[field.kind](read_only=field.path in _FIXED)
 
 
 def groups(wanted: Iterable[Field]) -> list[tuple[str, list[str], bool]]:
     """Return the groups of the sidebar: name, paths, and whether it is open."""
-    found: dict[str, list[str]] = {_LABELS: ["tags"], _UNITS: [], _CHECKS: [], _LAYERS: [], _PROVENANCE: []}
+    # The App adds the groups of its own where they are missing: first tags, and metadata before all others.
+    found: dict[str, list[str]] = {"tags": ["tags", "_label_tags"]}
+    found |= {name: [] for name in (_LABELS, _UNITS, _CHECKS, _LAYERS, _PROVENANCE)}
     for field in wanted:
         if field.kind != "embedded":
             found[field.group].append(field.path)
-    found[_PROVENANCE] += ["filepath", "id", "metadata.width", "metadata.height"]
-    found[_PROVENANCE] += ["created_at", "last_modified_at"]
-    return [(name, paths, name not in (_LAYERS, _PROVENANCE)) for name, paths in found.items() if paths]
+    found[_PROVENANCE] += ["filepath", "id", "created_at", "last_modified_at"]
+    sizes = ("width", "height", "size_bytes", "mime_type", "num_channels")
+    found["metadata"] = [f"metadata.{name}" for name in sizes]
+    closed = (_LAYERS, _PROVENANCE, "metadata")
+    return [(name, paths, name not in closed) for name, paths in found.items() if paths]
 
 
 def schemas(survey: Survey, wanted: Iterable[Field]) -> dict[str, dict[str, Any]]:
@@ -164,10 +168,13 @@ def schemas(survey: Survey, wanted: Iterable[Field]) -> dict[str, dict[str, Any]
     return {path: schema for path, schema in found.items() if path in there}
 
 
-# Okabe and Ito's palette (2008), which people with any colour vision can tell apart.
+# Okabe and Ito's palette (2008), which people with any colour vision can tell apart; its yellow is left out,
+# because the App writes white on it.
 _GREEN, _VERMILION, _ORANGE, _SKY = "#009e73", "#d55e00", "#e69f00", "#56b4e9"
-_PURPLE, _BLUE, _YELLOW, _GREY = "#cc79a7", "#0072b2", "#f0e442", "#999999"
-_MEDIA = {"print": _ORANGE, "paper": _YELLOW, "replay": _SKY, "mask": _PURPLE, "digital": _BLUE}
+_PURPLE, _BLUE, _BROWN, _GREY = "#cc79a7", "#0072b2", "#a6761d", "#999999"
+_MEDIA = {"print": _ORANGE, "paper": _BROWN, "replay": _SKY, "mask": _PURPLE, "digital": _BLUE}
+POOL = (_SKY, _ORANGE, _PURPLE, _BLUE, _BROWN, _GREEN, _VERMILION, _GREY)
+"""Colours of values that have none of their own."""
 
 
 def colours(survey: Survey) -> list[dict[str, Any]]:

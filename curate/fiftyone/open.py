@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from facedata.curate.fiftyone.connect import connect
+from facedata.curate.fiftyone.connect import connect, readable_errors
 from facedata.curate.fiftyone.moved import re_rooted
 from facedata.curate.fiftyone.pictures import PICTURES
 from facedata.curate.fiftyone.state import State, default_name, open_state
@@ -53,9 +53,10 @@ def open_app(
     dataset = Dataset.open(source)
     _refuse_busy(address, port)
     fo = connect(uri)
-    state = open_state(fo, name or default_name(dataset.root))
-    changed = re_rooted(state, dataset, cache or PICTURES) if here else 0
-    notes = [*_other_version(state, dataset), *_gone(state, dataset)]
+    with readable_errors(uri):
+        state = open_state(fo, name or default_name(dataset.root))
+        changed = re_rooted(state, dataset, cache or PICTURES) if here else 0
+        notes = [*_other_version(state, dataset), *_gone(state, dataset)]
     session = fo.launch_app(state.dataset, remote=remote, port=port, address=address, auto=False)
     return Opened(session, state.name, notes, changed)
 

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from facedata.curate.fiftyone.changes import Change, changes, contradictions
 from facedata.curate.fiftyone.collector import no_collector
-from facedata.curate.fiftyone.connect import connect
+from facedata.curate.fiftyone.connect import connect, readable_errors
 from facedata.curate.fiftyone.reading import BASE_COLUMNS, Reading
 from facedata.curate.fiftyone.shown import shown
 from facedata.curate.fiftyone.state import State, default_name, open_state
@@ -89,8 +89,9 @@ def pull(
     if target is None and not dry_run:
         raise UsageError("say where the new version goes: -o FOLDER")
     fo = connect(uri)
-    state = open_state(fo, name or default_name(dataset.root))
-    found = pending(state, dataset, author)
+    with readable_errors(uri):
+        state = open_state(fo, name or default_name(dataset.root))
+        found = pending(state, dataset, author)
     if target is None or dry_run or not (found.edits or found.refused):
         return Pulled(state.name, found)
     if found.refused and not skip_conflicts:

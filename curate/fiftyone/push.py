@@ -7,9 +7,8 @@ All documents bear that one time; so whatever bears another was edited, whicheve
 
 from __future__ import annotations
 
-import contextlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +17,11 @@ from typing import Any
 from facedata import __version__
 from facedata.curate.fiftyone.audited import NO_AUDIT, Audited, read_audit
 from facedata.curate.fiftyone.collector import no_collector
-from facedata.curate.fiftyone.connect import connect, shown_uri
+from facedata.curate.fiftyone.connect import connect, readable_errors
 from facedata.curate.fiftyone.documents import Bases, document, embedded, insert
 from facedata.curate.fiftyone.fields import (
     FIRST_SEEN,
+    POOL,
     Field,
     colours,
     declare,
@@ -29,7 +29,6 @@ from facedata.curate.fiftyone.fields import (
     groups,
     layer_field,
     mask_targets,
-    protect,
     schemas,
     skeleton,
 )
@@ -42,7 +41,7 @@ from facedata.curate.fiftyone.state import FORM, State, default_name, state_of
 from facedata.curate.fiftyone.survey import Survey, parsed, survey
 from facedata.curate.fiftyone.views import save_views
 from facedata.datasets.dataset import Dataset
-from facedata.datasets.errors import ServiceError, UsageError
+from facedata.datasets.errors import UsageError
 
 __all__ = ["Pushed", "agreement", "push"]
 
@@ -89,7 +88,7 @@ def push(
     name = name or default_name(dataset.root)
     cache = cache or PICTURES
     fo = connect(uri)
-    with _readable_errors(fo):
+    with readable_errors(uri):
         if fo.dataset_exists(name) and not overwrite:
             before = _checked(state_of(fo, name), name, dataset)
             if before is not None and (before.version, before.audit) == (dataset.version, audited.sha256):
@@ -114,19 +113,6 @@ def _checked(before: State | None, name: str, dataset: Dataset) -> State | None:
             "pull), or give them up with --overwrite"
         )
     return before
-
-
-@contextlib.contextmanager
-def _readable_errors(fo: Any) -> Iterator[None]:
-    from pymongo.errors import PyMongoError
-
-    try:
-        yield
-    except PyMongoError as error:
-        where = fo.config.database_uri or "FiftyOne's own"
-        raise ServiceError(
-            f"the database ({shown_uri(where)}) failed: {str(error)[:200]}; push again"
-        ) from None
 
 
 @dataclass(slots=True)
@@ -176,7 +162,6 @@ class _Push:
         with no_collector():
             self._insert(made, seen, bases, key, pictures, stamp)
         made.reload()
-        protect(made)
         self._dress(made, seen, wanted)
         views = save_views(self.fo, made, seen, self.audited)
         made.info["facedata"] = {**about, "pushed_at": stamp}
@@ -248,20 +233,18 @@ class _Push:
             self.fo.SidebarGroupDocument(name=group, paths=paths, expanded=open_)
             for group, paths, open_ in groups(wanted)
         ]
-        if hasattr(
-            config, "active_fields"
-        ):  # FiftyOne 1.8 and later; masks over every picture hide the pictures
+        if hasattr(config, "active_fields"):  # not in the oldest; masks over all pictures would hide them
             config.active_fields = self.fo.core.odm.dataset.ActiveFields(paths=list(FIRST_SEEN))
-        config.color_scheme = self.fo.ColorScheme(color_by="value", fields=colours(seen))
+        config.color_scheme = self.fo.ColorScheme(
+            color_by="value", color_pool=list(POOL), fields=colours(seen)
+        )
         made.mask_targets = mask_targets(seen)
         if edges := skeleton(seen.points):
             made.skeletons = {"landmarks": self.fo.KeypointSkeleton(edges=edges)}
         made.save()
-        if hasattr(made, "update_label_schema"):  # FiftyOne 1.13 and later
-            found = schemas(seen, wanted)
-            for path, schema in found.items():
-                made.update_label_schema(path, schema)
-            made.activate_label_schemas(list(found))
+        found = schemas(seen, wanted)
+        made.set_label_schemas(found)
+        made.activate_label_schemas(list(found))
 
     def _publish(self, made: Any) -> None:
         """Give the dataset its name; what had the name goes once it stands."""

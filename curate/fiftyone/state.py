@@ -62,8 +62,8 @@ def state_of(fo: Any, name: str) -> State | None:
         return None
     if told.get("form") != FORM:
         raise UsageError(
-            f"{name} was pushed by facedata {told.get('facedata')}, in another form: pull its edits with that, "
-            "or push with --overwrite"
+            f"{name} was pushed by facedata {told.get('facedata')}, in another form: pull its edits with "
+            "that, or push with --overwrite"
         )
     return State(
         dataset=dataset,
