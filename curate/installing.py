@@ -6,6 +6,7 @@ facedata; a copy would grow old.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Literal
@@ -25,8 +26,10 @@ _NAME = re.compile(r"^name:\s*[\"']?([^\"'\s]+)", re.MULTILINE)
 def plugins_folder() -> Path:
     """Return the folder that FiftyOne scans for plugins: FIFTYONE_PLUGINS_DIR, or what its settings say.
 
-    Raises UsageError where FiftyOne is not installed.
+    Raises UsageError where the settings have to be asked and FiftyOne is not installed.
     """
+    if place := os.environ.get("FIFTYONE_PLUGINS_DIR"):
+        return Path(place).expanduser()
     try:
         import fiftyone
     except ImportError as error:

@@ -43,11 +43,11 @@ def surroundings(uri: str, folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def opened_app(environment: Mapping[str, str], dataset: Path, name: str) -> Iterator[str]:
+def opened_app(environment: Mapping[str, str], dataset: Path) -> Iterator[str]:
     """Run `facedata curate open` for a dataset that was pushed; yield the App's address."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [*COMMAND, "curate", "open", dataset, "--name", name, "--remote", "--port", str(port)]
+    command = [*COMMAND, "curate", "open", dataset, "--remote", "--port", str(port)]
     log = dataset.with_name("app.log")
     with log.open("wb") as file:
         process = subprocess.Popen(command, env=dict(environment), stdout=file, stderr=subprocess.STDOUT)

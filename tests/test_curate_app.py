@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from app_parts import annotate, browser_page, choose, drag, open_panel, opened_app, surroundings
+from conftest import ROOT
 from mongo_parts import mongod
 from test_cli import COMMAND
 
@@ -19,13 +22,23 @@ from facedata.datasets.sample import Sample
 
 pytestmark = pytest.mark.slow
 
-NAMES = ("clicks", "operators", "panel")
-"""One dataset in FiftyOne for each test that edits."""
+WALKED = "facedata-attacks"
+NAMES = ("operators", "panel")
+"""One more dataset in FiftyOne for each test that edits."""
 PUSH = f"""
 from pathlib import Path
 from facedata.curate.fiftyone.push import push
 for name in {NAMES}: push(Path("attacks"), name=name)
 """
+
+
+def walk() -> list[list[str]]:
+    """The commands of the docs' walk, without `facedata`."""
+    text = (ROOT / "docs" / "curate.md").read_text("utf-8")
+    section = text[text.index("## The walk") : text.index("## The panel")]
+    return [shlex.split(line, comments=True)[1:] for line in re.findall(r"^\$ (.+)$", section, re.MULTILINE)]
+
+
 HELPERS = """
 import json
 import fiftyone as fo, fiftyone.operators as foo
@@ -80,14 +93,17 @@ def curation(tmp_path_factory):
         lines = ["sid,field,old,new", f"{sid},label,live,spoof", f"{sid},attack,,print/paper"]
         (root / "edits.csv").write_text("\n".join(lines) + "\n")
         made.facedata("edit", "faces", "edits.csv", "-o", "attacks")
-        made.facedata("curate", "install-plugin")
+        install, push, opened, *_ = walk()
+        assert opened == ["curate", "open", "attacks"]  # which the fixture `app` does
+        made.facedata(*install)
+        made.facedata(*push)
         made.python(PUSH)
         yield made
 
 
 @pytest.fixture(scope="module")
 def app(curation):
-    with opened_app(curation.environment, curation.root / "attacks", "clicks") as url:
+    with opened_app(curation.environment, curation.root / "attacks") as url:
         yield url
 
 
@@ -106,15 +122,16 @@ def edits(path) -> list[dict[str, str]]:
 def test_two_clicks_are_two_edits(curation, app, page):
     (spoof,) = [sample for sample in curation.samples if sample.label == "spoof"]
     smile = next(sample for sample in curation.samples if (sample.au or {}).get(12, 0) > 4)
-    listed = curation.python("print(json.dumps(dict(zip(*ds.values(['facedata_id', 'id'])))))", "clicks")
+    listed = curation.python("print(json.dumps(dict(zip(*ds.values(['facedata_id', 'id'])))))", WALKED)
     documents = json.loads(listed)
 
-    modal = annotate(page, app, "clicks", documents[spoof.sample_id])
+    modal = annotate(page, app, WALKED, documents[spoof.sample_id])
     choose(modal, "spoof", "live")
-    modal = annotate(page, app, "clicks", documents[smile.sample_id])
+    modal = annotate(page, app, WALKED, documents[smile.sample_id])
     drag(modal, "au.AU12", 0.3)
 
-    curation.facedata("curate", "pull", "attacks", "--name", "clicks", "-o", "curated", "--author", "ada")
+    *_, pull, diff = walk()
+    curation.facedata(*pull)
     made = {(one["sid"], one["field"]): one for one in edits(curation.root / "curated")}
     assert set(made) == {
         (spoof.sample_id, "label"),
@@ -122,14 +139,14 @@ def test_two_clicks_are_two_edits(curation, app, page):
         (smile.sample_id, "au.12"),
     }
     label, attack = (made[spoof.sample_id, field] for field in ("label", "attack"))
-    assert (label["old"], label["new"], label["author"]) == ("spoof", "live", "ada")
+    assert (label["old"], label["new"]) == ("spoof", "live")
     assert (attack["old"], attack["new"]) == ("print/paper", "")
     dragged = made[smile.sample_id, "au.12"]
     assert float(dragged["old"]) == smile.au[12]
     assert float(dragged["new"]) == pytest.approx(1.5, abs=0.1)  # 0.3 of the range 0-5, to a pixel or two
 
-    diff = json.loads(curation.facedata("diff", "attacks", "curated", "--json", code=4))
-    assert (diff["unchanged"], diff["relabelled"]["samples"]) == (2, 2)
+    told = json.loads(curation.facedata(*diff, "--json", code=4))
+    assert (told["unchanged"], told["relabelled"]["samples"]) == (2, 2)
 
 
 def test_the_operators_run_in_a_process_without_a_browser(curation):
