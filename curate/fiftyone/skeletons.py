@@ -27,14 +27,16 @@ def skeleton(points: int | None) -> Skeleton | None:
     parts = _PARTS.get(points or 0)
     if parts is None:
         return None
-    names, lines, first = [], [], 0
+    named: list[str] = []
+    lines: list[tuple[int, ...]] = []
+    first = 0
     for name, count, closed in parts:
-        names += [f"{name} {number}" for number in range(1, count + 1)]
+        named += [f"{name} {number}" for number in range(1, count + 1)]
         line = tuple(range(first, first + count))
         if name:
             lines.append((*line, first) if closed else line)
         first += count
-    return Skeleton(tuple(name.strip() for name in names), tuple(lines))
+    return Skeleton(tuple(name.strip() for name in named), tuple(lines))
 
 
 _PARTS = {
