@@ -173,6 +173,7 @@ def pull(
         typer.Option("--skip-conflicts", help="Leave out edits that do not fit, name them, and exit with 3."),
     ] = False,
     layout: o.KeptLayout = None,
+    resume: o.Resume = False,
     overwrite: o.Overwrite = False,
     json_wanted: o.Json = False,
 ) -> None:
@@ -191,7 +192,7 @@ def pull(
         author=author,
         dry_run=dry_run,
         skip_conflicts=skip_conflicts,
-        writing=o.writing(layout, False, overwrite),
+        writing=o.writing(layout, resume, overwrite),
     )
     if (strangers := result.pending.strangers) and not json_wanted:
         typer.echo(

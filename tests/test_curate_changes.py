@@ -9,6 +9,7 @@ from curate_parts import samples
 from facedata.curate.fiftyone.changes import changes, contradictions
 from facedata.curate.fiftyone.push import agreement
 from facedata.curate.fiftyone.shown import BOX, POINTS, shown
+from facedata.curate.fiftyone.skeletons import skeleton
 from facedata.curate.fiftyone.survey import families, parsed
 from facedata.datasets.errors import UsageError
 
@@ -143,6 +144,14 @@ def test_families_go_up_to_the_first_ancestor_that_is_known():
     found = families(pa.table({"sample_id": pa.array(ids), "parent_id": pa.array(parents, pa.string())}))
     assert found.ids.to_pylist() == ["a", "a", "a", "gone", "gone", "gone"]
     assert found.generations.to_pylist() == [0, 1, 2, 1, 1, 2]
+
+
+@pytest.mark.parametrize("points", [5, 68, 106])
+def test_a_skeleton_names_every_point_and_draws_no_other(points):
+    found = skeleton(points)
+    assert len(found.names) == len(set(found.names)) == points
+    assert {point for line in found.lines for point in line} <= set(range(points))
+    assert skeleton(7) is None
 
 
 @pytest.mark.parametrize(

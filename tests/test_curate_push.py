@@ -39,7 +39,7 @@ def told(name: str) -> dict:
         "tags": dataset.values("tags"),
         "groups": {group.name: group.paths for group in dataset.app_config.sidebar_groups},
         "views": {name: len(dataset.load_saved_view(name)) for name in dataset.list_saved_views()},
-        "skeleton": dataset.skeletons["landmarks"].edges,
+        "skeleton": (dataset.skeletons["landmarks"].edges, dataset.skeletons["landmarks"].labels),
         "targets": dataset.mask_targets["regions"][1],
         "colours": [one["path"] for one in dataset.app_config.color_scheme.fields],
         "schemas": dataset.label_schemas,
@@ -92,7 +92,8 @@ def test_it_is_dressed_for_the_app(fifty, root):
         "split train": 6,
         "low confidence": 2,
     }
-    assert found["skeleton"][0] == [0, 1]
+    edges, names = found["skeleton"]
+    assert (edges[0], names[0], len(names)) == ([0, 1], "right eye", 5)
     assert found["targets"] == "skin"
     assert found["colours"] == ["label", "attack"]
     assert found["schemas"]["label"] == {

@@ -24,7 +24,6 @@ __all__ = [
     "layer_field",
     "mask_targets",
     "schemas",
-    "skeleton",
 ]
 
 FIRST_SEEN = ("label", "attack", "expression", "split", "tags")
@@ -198,25 +197,3 @@ def colours(survey: Survey) -> list[dict[str, Any]]:
 def mask_targets(survey: Survey) -> dict[str, dict[int, str]]:
     """Return the names of the values of region masks."""
     return {"regions": dict(enumerate(REGIONS))} if "regions" in survey.layers else {}
-
-
-def _chain(*ends: int) -> list[list[int]]:
-    """Return runs of points: from the first to the last of each pair."""
-    return [list(range(first, last + 1)) for first, last in zip(ends[::2], ends[1::2], strict=True)]
-
-
-_SKELETONS = {
-    5: [[0, 1], [0, 2], [1, 2], [2, 3], [2, 4], [3, 4]],  # eyes, nose tip, mouth corners
-    # iBUG's 300-W: jaw, brows, bridge and base of the nose, eyes, outer and inner lips
-    68: [
-        *_chain(0, 16, 17, 21, 22, 26, 27, 30, 31, 35),
-        *([*points, points[0]] for points in _chain(36, 41, 42, 47, 48, 59, 60, 67)),
-    ],
-    # the jaw of the layout of 106 points (JD-landmark); its other parts are numbered in several ways
-    106: _chain(0, 32),
-}
-
-
-def skeleton(points: int | None) -> list[list[int]] | None:
-    """Return the lines between landmarks, where their number says what they are."""
-    return _SKELETONS.get(points or 0)

@@ -30,13 +30,13 @@ from facedata.curate.fiftyone.fields import (
     layer_field,
     mask_targets,
     schemas,
-    skeleton,
 )
 from facedata.curate.fiftyone.moved import re_rooted
 from facedata.curate.fiftyone.pictures import PICTURES, Pictures
 from facedata.curate.fiftyone.pull import pending
 from facedata.curate.fiftyone.reading import BASE_COLUMNS
 from facedata.curate.fiftyone.shown import shown
+from facedata.curate.fiftyone.skeletons import skeleton
 from facedata.curate.fiftyone.state import FORM, State, default_name, state_of
 from facedata.curate.fiftyone.survey import Survey, parsed, survey
 from facedata.curate.fiftyone.views import save_views
@@ -239,8 +239,11 @@ class _Push:
             color_by="value", color_pool=list(POOL), fields=colours(seen)
         )
         made.mask_targets = mask_targets(seen)
-        if edges := skeleton(seen.points):
-            made.skeletons = {"landmarks": self.fo.KeypointSkeleton(edges=edges)}
+        if lines := skeleton(seen.points):
+            known = self.fo.KeypointSkeleton(
+                labels=list(lines.names), edges=[list(one) for one in lines.lines]
+            )
+            made.skeletons = {"landmarks": known}
         made.save()
         found = schemas(seen, wanted)
         made.set_label_schemas(found)
