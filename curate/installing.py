@@ -13,7 +13,7 @@ from typing import Literal
 
 from facedata.datasets.errors import TargetError, UsageError
 
-__all__ = ["PLUGIN", "install", "plugins_folder", "uninstall"]
+__all__ = ["PLUGIN", "install", "installed", "plugins_folder", "uninstall"]
 
 PLUGIN = "@facedata/curation"
 """The plugin's name, as its fiftyone.yml says it."""
@@ -37,6 +37,11 @@ def plugins_folder() -> Path:
     return Path(fiftyone.config.plugins_dir).expanduser()
 
 
+def installed(folder: Path) -> bool:
+    """Whether FiftyOne finds this facedata's plugin in `folder`."""
+    return _leads_home(folder / _LINK)
+
+
 def install(folder: Path) -> tuple[Path, Literal["linked", "there already"]]:
     """Link the plugin into `folder`; return the link and what was done.
 
@@ -44,7 +49,7 @@ def install(folder: Path) -> tuple[Path, Literal["linked", "there already"]]:
     TargetError where anything else stands in its place, or nothing can be written.
     """
     link = folder / _LINK
-    if _leads_home(link):
+    if installed(folder):
         return link, "there already"
     _refuse_stranger(link)
     try:

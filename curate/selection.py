@@ -76,17 +76,20 @@ def _made(root: Path, ids: Sequence[str], target: Path, verb: Sequence[str]) -> 
     chosen = free_folder(root, "selected")
     condition = f"sample_id in [{', '.join(json.dumps(sid) for sid in sorted(ids))}]"
     filter_rows(root, condition, chosen)
-    told = _run([*verb, str(chosen), "-o", str(target), "--json"])
+    told = _run([*verb, str(chosen), "-o", str(target.resolve()), "--json"], chosen.parent)
     return {**told, "selected": str(chosen)}
 
 
-def _run(arguments: Sequence[str]) -> dict[str, Any]:
+def _run(arguments: Sequence[str], folder: Path) -> dict[str, Any]:
     """Run a verb in a process of its own, so that a picture that takes a process down does not take the App.
 
+    `folder` is where it works: its cache of pictures and answers lies there, beside the dataset.
     Raises ServiceError with the verb's own line where it fails.
     """
     command = [sys.executable, "-c", _RUN, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
     if done.returncode not in (0, _PARTLY):
         lines = done.stderr.strip().splitlines()
         told = lines[-1].removeprefix("facedata: ") if lines else f"exit code {done.returncode}"

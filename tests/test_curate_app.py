@@ -40,7 +40,7 @@ def walk() -> list[list[str]]:
 
 
 HELPERS = """
-import json
+import json, os
 import fiftyone as fo, fiftyone.operators as foo
 def run(name, ids=(), **params):
     chosen = [one.id for one in ds if one.facedata_id in ids]
@@ -152,6 +152,8 @@ def test_two_clicks_are_two_edits(curation, app, page):
 def test_the_operators_run_in_a_process_without_a_browser(curation):
     first, second, third, fourth = (sample.sample_id for sample in curation.samples)
     code = f"""
+os.mkdir("elsewhere")
+os.chdir("elsewhere")  # as the App's server stands somewhere in FiftyOne
 before = run("save_curation", output="not-made")
 one = ds.match(fo.ViewField("facedata_id") == {third!r}).first()
 one["expression"].label = "contempt"
@@ -176,6 +178,7 @@ print(json.dumps(run("save_curation")))
     assert told["before"] == {"said": "Nothing was edited since the push.", "edits": 0}
     assert not (curation.root / "not-made").exists()
 
+    assert list((curation.root / "elsewhere").iterdir()) == []
     saved = Dataset.open(told["saved"]["path"])
     assert saved.root == curation.root / "attacks-curated-1"
     assert saved.version == told["saved"]["version"]

@@ -134,9 +134,9 @@ def test_as_many_samples_as_may_be_selected_fit_into_a_condition():
 
 def test_a_verb_that_fails_is_quoted(tmp_path):
     with pytest.raises(ServiceError, match=r"^facedata info: .*nowhere is no folder"):
-        selection._run(["info", str(tmp_path / "nowhere"), "--json"])
+        selection._run(["info", "nowhere", "--json"], tmp_path)
 
 
-def test_a_verb_that_says_nothing_is_an_error():
+def test_a_verb_that_says_nothing_is_an_error(tmp_path):
     with pytest.raises(FacedataError, match="did not say what it made"):
-        selection._run(["--version"])
+        selection._run(["--version"], tmp_path)

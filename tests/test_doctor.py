@@ -302,9 +302,11 @@ def test_the_verb_finds_nothing_wrong_where_nothing_is(mongo):
     assert {"python", "fiftyone", "database", "app port", "disk"} <= {one["name"] for one in found["checks"]}
 
 
-def test_the_verb_names_the_fault_and_the_mend():
-    done = doctor(FIFTYONE_DATABASE_URI=f"mongodb://127.0.0.1:{free_port()}/")
+def test_the_verb_names_the_fault_and_the_mend(tmp_path):
+    nowhere = f"mongodb://127.0.0.1:{free_port()}/"
+    done = doctor(FIFTYONE_DATABASE_URI=nowhere, FIFTYONE_PLUGINS_DIR=str(tmp_path))
     assert done.returncode == 1
+    assert "mend     facedata curate install-plugin" in done.stdout
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("database")]
     assert "broken" in line
     assert "mend     start the MongoDB there" in done.stdout

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from facedata.curate.doctor import database, machine
 from facedata.curate.doctor.base import Check
+from facedata.curate.installing import installed
 
 __all__ = ["examine"]
 
@@ -40,4 +41,11 @@ def _fiftyone() -> list[Check]:
         found.append(database.installed(Path(settings.programs)))
         if found[-1].state == "ok":
             found.append(database.runs(Path(settings.programs) / "mongod"))
-    return [*found, database.app_port(settings.address, settings.port)]
+    return [*found, database.app_port(settings.address, settings.port), _plugin(Path(settings.plugins))]
+
+
+def _plugin(folder: Path) -> Check:
+    if installed(folder):
+        return Check("plugin", "ok", f"linked in {folder}")
+    mend = "facedata curate install-plugin"
+    return Check("plugin", "missing", f"the App has no panel of facedata's ({folder})", mend, needed=False)

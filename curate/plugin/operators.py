@@ -9,6 +9,7 @@ import fiftyone as fo
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
+from facedata.curate.fiftyone.pictures import PICTURES
 from facedata.curate.fiftyone.pull import pull
 from facedata.curate.fiftyone.push import push
 from facedata.curate.fiftyone.state import State, open_state
@@ -67,11 +68,12 @@ class _Verb(foo.Operator):
     def execute(self, ctx: Any) -> dict[str, Any]:
         try:
             state = open_state(fo, ctx.dataset.name)
-            wanted = ctx.params.get("output")
-            target = Path(wanted) if wanted else free_folder(Path(state.root), self.word)
+            root = Path(state.root)
+            # The App's server stands in a folder of FiftyOne's own: whatever is relative goes by the dataset.
+            target = root.parent / (ctx.params.get("output") or free_folder(root, self.word))
             told = self.make(ctx, state, target)
             if ctx.params.get("show") and told.get("path"):
-                told["name"] = push(Path(told["path"])).name
+                told["name"] = push(Path(told["path"]), cache=root.parent / PICTURES).name
                 ctx.ops.open_dataset(told["name"])
         except FacedataError as error:
             ctx.ops.notify(str(error), variant="error")
