@@ -212,8 +212,16 @@ def test_the_panel_counts_lists_and_saves(curation, app, page):
 one = ds.match(fo.ViewField("facedata_id") == {happy.sample_id!r}).first()
 one["confidence"] = 0.25
 one.save()
+from facedata.curate.fiftyone.overview import overview
+from facedata.curate.fiftyone.state import open_state
+found = overview(fo, open_state(fo, "panel"), ds.match(fo.ViewField("label.label") == "live"))
+print(json.dumps([[one.unit, one.coded, one.shows] for one in found.units]))
 """
-    curation.python(code, "panel")
+    told = curation.python(code, "panel").splitlines()[-1]
+    lives = [sample for sample in curation.samples if sample.label == "live"]
+    assert json.loads(told) == [
+        [unit, 3, sum((sample.au or {}).get(unit, 0) > 0 for sample in lives)] for unit in lives[0].au_domain
+    ]
 
     panel = open_panel(page, app, "panel", "facedata")
     panel.get_by_text("4 samples, 1 touched since the push").wait_for()

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from facedata.cli.main import app
 from facedata.curate import installing, selection
+from facedata.curate.fiftyone.overview import Coverage, _coverage
 from facedata.curate.installing import PLUGIN, install, uninstall
 from facedata.datasets.errors import FacedataError, ServiceError, TargetError, UsageError
 
@@ -105,6 +106,12 @@ def test_the_manifest_names_what_the_code_registers():
     }
     assert set(manifest["operators"]) == named
     assert manifest["panels"] == ["facedata"]
+
+
+def test_coverage_tells_at_rest_from_not_coded():
+    patterns = {"1-": 2, "0-": 1, "01": 4}  # of two units: shows, rests, not coded
+    assert list(_coverage((6, 12), patterns)) == [Coverage(6, 7, 2), Coverage(12, 4, 4)]
+    assert list(_coverage((), {})) == []
 
 
 # new datasets of what is selected

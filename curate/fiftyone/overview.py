@@ -1,8 +1,9 @@
-"""What a view of a pushed dataset holds, in numbers: one query, whatever the size."""
+"""What a view of a pushed dataset holds, in numbers, counted by the database."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ COUNTED = {"label": "label.label", "attack": "attack.label", "split": "split"}
 """What is counted, and where it stands in FiftyOne."""
 
 _NONE = "(none)"
+_SHOWS, _RESTS, _UNCODED = "1", "0", "-"
 _REVIEW = ("review", "reject", "blocked")
 
 
@@ -48,22 +50,38 @@ class Overview:
 def overview(fo: Any, state: State, view: Any) -> Overview:
     """Count what `view`, of the dataset that `state` describes, holds."""
     wanted: dict[str, Any] = {name: fo.CountValues(path) for name, path in COUNTED.items()}
-    field = fo.ViewField
-    for unit in state.units:
-        wanted[f"coded {unit}"] = fo.Count(unit_path(unit))
-        wanted[f"shows {unit}"] = _number(fo, field(unit_path(unit)) > 0)
     asked = _attention(fo, state)
     wanted |= {name: _number(fo, condition) for name, condition in asked.items()}
     wanted |= {"samples": fo.Count(), "tags": fo.CountValues("tags")}
+    if state.units:
+        wanted["units"] = fo.CountValues(_pattern(fo, state.units))
     found = dict(zip(wanted, view.aggregate(list(wanted.values())), strict=True))
     tags = {name: number for name, number in sorted(found["tags"].items()) if name.startswith("audit:")}
     return Overview(
         samples=found["samples"],
         counts={name: _ordered(found[name]) for name in COUNTED},
-        units=tuple(Coverage(unit, found[f"coded {unit}"], found[f"shows {unit}"]) for unit in state.units),
+        units=tuple(_coverage(state.units, found.get("units", {}))),
         attention={name: found[name] for name in asked if found[name]} | tags,
         touched=_touched(fo, state),
     )
+
+
+def _pattern(fo: Any, units: Sequence[int]) -> Any:
+    """Return an expression with a letter a unit: one pass over the samples, where a sum each takes thirty."""
+    values = [fo.ViewField(unit_path(unit)) for unit in units]
+    first, *rest = [
+        (value == None).if_else(_UNCODED, (value > 0).if_else(_SHOWS, _RESTS))  # noqa: E711 - an expression
+        for value in values
+    ]
+    return first.concat(*rest) if rest else first
+
+
+def _coverage(units: Sequence[int], patterns: Mapping[str, int]) -> Iterator[Coverage]:
+    for place, unit in enumerate(units):
+        letters: Counter[str] = Counter()
+        for pattern, number in patterns.items():
+            letters[pattern[place]] += number
+        yield Coverage(unit, letters[_SHOWS] + letters[_RESTS], letters[_SHOWS])
 
 
 def _attention(fo: Any, state: State) -> dict[str, Any]:
