@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml constraints.txt
 
-# The tests' own MongoDB, beside the environment: the one that fiftyone brings is not there on every system.
+# The tests' own MongoDB, for fiftyone brings none to some systems; FACEDATA_MONGOD=FILE takes its place.
 MONGOD  := .ci/mongod/fiftyone/db/bin/mongod
 
 .PHONY: demo test lint clean

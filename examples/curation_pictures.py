@@ -62,6 +62,7 @@ def main(folder: Path, url: str = URL) -> None:
         page.goto(f"{url}/datasets/{DATASET}")
         page.locator('[data-cy="new-panel-btn"]').first.click()
         page.locator('[data-cy="new-panel-option-facedata"]').click()
+        page.locator('[data-cy="looker"]').nth(20).wait_for()
         page.get_by_role("button", name="List edits").click()
         page.get_by_text("follows from label").wait_for()
         _save(taken(_PANEL), folder / "curate-panel.jpg")

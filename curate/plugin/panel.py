@@ -39,13 +39,12 @@ class CurationPanel(Panel):
 
     def on_load(self, ctx: Any) -> None:
         """Count the view that is shown."""
-        ctx.panel.set_state("view", _name_of(ctx.view))
+        ctx.panel.set_state("view", _shown(ctx))
         try:
             found = overview(fo, open_state(fo, ctx.dataset.name), ctx.view)
         except FacedataError as error:
-            ctx.panel.set_state("error", str(error))
+            ctx.panel.set_state("head", f"**{error}**")
             return
-        ctx.panel.set_state("error", None)
         ctx.panel.set_state("head", _head(found))
         ctx.panel.set_state("counts", _counts(found))
         ctx.panel.set_state("attention", _attention(found))
@@ -56,7 +55,7 @@ class CurationPanel(Panel):
 
     def on_change_view(self, ctx: Any) -> None:
         """Count the view, if it is another one: the App tells of changes that are none too."""
-        if ctx.panel.get_state("view") != _name_of(ctx.view):
+        if ctx.panel.get_state("view") != _shown(ctx):
             self.on_load(ctx)
 
     def list_edits(self, ctx: Any) -> None:
@@ -77,19 +76,16 @@ class CurationPanel(Panel):
         self.on_load(ctx)
 
     def render(self, ctx: Any) -> Any:
+        # Texts are bound by name to the panel's state: the App asks for several renders at once, and one of
+        # an older state that came last would else hide what a newer one shows.
         panel = types.Object()
-        if error := ctx.panel.get_state("error"):
-            panel.md(f"**{error}**", name="error_text")
-            return types.Property(panel)
-        panel.md(ctx.panel.get_state("head", ""), name="head_text")
+        panel.str("head", view=types.MarkdownView())
         row = panel.h_stack("actions", gap=2)
         row.btn("refresh", label="Count again", on_click=self.refresh)
         row.btn("list", label="List edits", on_click=self.list_edits)
         row.btn("save", label="Save curation", on_click=_SAVE, prompt=True, variant="contained")
-        if edits := ctx.panel.get_state("edits"):
-            panel.md(edits, name="edits_text")
-        if attention := ctx.panel.get_state("attention"):
-            panel.md(attention, name="attention_text")
+        panel.str("edits", view=types.MarkdownView())
+        panel.str("attention", view=types.MarkdownView())
         if ctx.panel.get_state("has_units"):
             layout = {
                 "title": {"text": "Action units coded", "font": {"size": 14}},
@@ -102,13 +98,16 @@ class CurationPanel(Panel):
                 "margin": {"t": 50, "b": 30, "l": 60, "r": 10},
             }
             panel.plot("units", layout=layout, config={"displayModeBar": False})
-        panel.md(ctx.panel.get_state("counts", ""), name="counts_text")
+        panel.str("counts", view=types.MarkdownView())
         return types.Property(panel, view=types.GridView(orientation="vertical", gap=2))
 
 
-def _name_of(view: Any) -> str:
-    """Return a text that tells views of a dataset apart: those of another dataset, and other stages."""
-    return json.dumps([view.dataset_name, view._serialize()], default=str)
+def _shown(ctx: Any) -> str:
+    """Return a text that tells views apart: of other datasets, of other stages, of other filters."""
+    told = ctx.request_params
+    return json.dumps(
+        [ctx.dataset.name, *(told.get(name) for name in ("view", "view_name", "filters", "extended"))]
+    )
 
 
 def _head(found: Overview) -> str:
