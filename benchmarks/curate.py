@@ -188,7 +188,7 @@ def pushed_again(base: Path) -> object:
     """Push what was pushed."""
     from facedata.curate.fiftyone.push import push
 
-    return {"already": push(base / "a", name=_NAME).already}
+    return {"already": push(base / "a", name=_NAME, cache=base / "pictures").already}
 
 
 def edit(base: Path) -> object:
