@@ -104,10 +104,8 @@ class CurationPanel(Panel):
 
 def _shown(ctx: Any) -> str:
     """Return a text that tells views apart: of other datasets, of other stages, of other filters."""
-    told = ctx.request_params
-    return json.dumps(
-        [ctx.dataset.name, *(told.get(name) for name in ("view", "view_name", "filters", "extended"))]
-    )
+    told, names = ctx.request_params, ("view", "view_name", "filters", "extended")
+    return json.dumps([ctx.dataset.name, *map(told.get, names)])
 
 
 def _head(found: Overview) -> str:
