@@ -13,7 +13,9 @@ from facedata import __version__
 from facedata.cli import (
     annotate,
     augment,
+    curate,
     diff,
+    doctor,
     edit,
     export,
     info,
@@ -60,6 +62,7 @@ app.command("ingest")(ingest.ingest)
 app.command("join")(join.join)
 app.command("augment")(augment.augment)
 app.add_typer(annotate.app, name="annotate")
+app.add_typer(curate.app, name="curate")
 app.command("info")(info.info)
 app.command("validate")(validate.validate)
 app.command("report")(report.report)
@@ -73,6 +76,7 @@ app.command("log")(log.log)
 app.command("rebuild")(rebuild.rebuild)
 app.command("export")(export.export)
 app.command("init")(init.init)
+app.command("doctor")(doctor.doctor)
 
 
 def _version(wanted: bool) -> None:
