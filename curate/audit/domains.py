@@ -17,7 +17,7 @@ from pydantic import Field
 
 from facedata.annotate.score.bootstrap import Draws, Estimate, estimate
 from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds
-from facedata.curate.audit.clusters import Codes, Floats, clusters_of, codes_of, deal, spread, told
+from facedata.curate.audit.clusters import Codes, Floats, clusters_of, spread, told
 from facedata.curate.audit.probe import compact, embeddings_of, finite
 
 __all__ = ["DOMAINS", "DomainThresholds", "domains", "shift_ratio"]
@@ -45,9 +45,8 @@ class _Means:
 def domains(rows: Rows, limits: DomainThresholds) -> Outcome:
     """Return how far domains shift embeddings within a class, before and after each domain is centred.
 
-    Numbers: `ratio` (shift over class distance, with a 95 % interval) and `ratio after centring`, measured on
-    clusters that the centres were not taken from; accuracy of the nearest class mean in a domain that the
-    means never saw, raw and centred. Field `shift`: the row's domain and class's shift, in class distances.
+    Numbers: `ratio` (shift over class distance, with a 95 % interval) and `ratio after centring`;
+    accuracy of the nearest class mean in a domain that the means never saw, raw and centred. Field `shift`: the row's domain and class's shift, in class distances.
     """
     frame = rows.frame
     classes, names, labels = _pairs(frame, finite(embeddings_of(rows)), limits.least)
@@ -61,10 +60,9 @@ def domains(rows: Rows, limits: DomainThresholds) -> Outcome:
     embeddings = compact(embeddings_of(rows), limits.seed)[used].astype(np.float64)
     classes, names, clusters = classes[used], names[used], clusters_of(frame)[used]
     draws = Draws(count=limits.draws, seed=limits.seed)
-    ratio, shifts = shift_ratio(embeddings, classes, names, clusters, draws)
+    ratio, after, shifts = shift_ratio(embeddings, classes, names, clusters, draws)
     if ratio.value is None:
         return Outcome("skipped", "The classes do not differ in these embeddings: there is no distance to use.")
-    after = _after_centring(embeddings, classes, names, clusters, limits.seed)
     right = _elsewhere(embeddings, classes, names)
     low = ratio.low if ratio.low is not None else ratio.value
     verdict = "fail" if low > limits.fail_ratio else "warn" if low > limits.warn_ratio else "pass"
@@ -74,10 +72,10 @@ def domains(rows: Rows, limits: DomainThresholds) -> Outcome:
     return Outcome(
         verdict,
         f"Domains move embeddings {told(ratio)} times as far as labels do; centring each domain leaves "
-        f"{after:.2f}.",
+        f"{told(after)}.",
         numbers={
             "ratio": spread(ratio, int(used.sum())),
-            "ratio after centring": after,
+            "ratio after centring": spread(after, int(used.sum())),
             "accuracy in an unseen domain": right[0],
             "accuracy in an unseen domain after centring": right[1],
             "domains": int(names.max() + 1),
@@ -90,20 +88,22 @@ def domains(rows: Rows, limits: DomainThresholds) -> Outcome:
 
 def shift_ratio(
     embeddings: Floats, classes: Codes, names: Codes, clusters: Codes, draws: Draws
-) -> tuple[Estimate, Floats]:
-    """Return the root mean squared shift over the class distance, and each pair's own ratio (classes, domains).
+) -> tuple[Estimate, Estimate, Floats]:
+    """Return root mean squared shift over class distance: as they are, with domains centred, and of each pair.
 
-    `embeddings` is (n, d); every class must have rows of every domain. A ratio is 0 where the shift is less
-    than the uncertainty of the means.
+    `embeddings` is (n, d); every class must have rows of every domain; pairs are (classes, domains). A ratio
+    is 0 where the shift is less than the uncertainty of the means, and None where the class distance is.
     """
     found = _means(embeddings, classes, names, clusters, draws)
-    top, distances = _squared(found)
+    raw, distances = _squared(found, centred=False)
     if not distances[0] > 0:
-        return Estimate(None), np.zeros(found.variances.shape)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.maximum(top.mean((1, 2)), 0) / np.where(distances > 0, distances, np.nan)
-    each = np.sqrt(np.maximum(top[0], 0) / distances[0])
-    return estimate(np.sqrt(mean), draws), each
+        return Estimate(None), Estimate(None), np.zeros(found.variances.shape)
+    distances = np.where(distances > 0, distances, np.nan)
+    ratios = [
+        estimate(np.sqrt(np.maximum(squares.mean((1, 2)), 0) / distances), draws)
+        for squares in (raw, _squared(found, centred=True)[0])
+    ]
+    return ratios[0], ratios[1], np.sqrt(np.maximum(raw[0], 0) / distances[0])
 
 
 def _pairs(
@@ -164,39 +164,29 @@ def _sums(values: Floats, codes: Codes, count: int) -> Floats:
     return np.asarray(np.add.reduceat(values[order], starts, axis=0), dtype=np.float64)
 
 
-def _squared(found: _Means) -> tuple[Floats, Floats]:
+def _squared(found: _Means, centred: bool) -> tuple[Floats, Floats]:
     """Return squared shifts (draws, classes, domains) and mean squared class distances (draws), unbiased.
 
-    A draw's means vary once more around those of the rows, so their squares are too large twice.
+    With `centred`, every domain's shift is taken off first: the mean of its classes' shifts, each class
+    weighing the same. Variances go through the same sums as the means do, with squared weights. A draw's
+    means vary once more around those of the rows, so what is subtracted from it is subtracted twice.
     """
     means, variances = found.means, np.nan_to_num(found.variances)
     count, places = variances.shape
     centres = means.mean(2, keepdims=True)
-    shifts = ((means - centres) ** 2).sum(-1)
-    own = variances * (1 - 2 / places) + variances.sum(1, keepdims=True) / places**2
+    shifts = means - centres
+    across, within = (np.eye(places) - 1 / places) ** 2, np.eye(count)
+    if centred:
+        shifts = shifts - shifts.mean(1, keepdims=True)
+        within = (within - 1 / count) ** 2
     centre = centres[:, :, 0]
-    spare = (centre - centre.mean(1, keepdims=True)) ** 2
     # The mean squared distance of two classes is twice their variance (of count - 1 degrees of freedom).
-    distances = 2 * spare.sum((1, 2)) / (count - 1)
+    distances = 2 * ((centre - centre.mean(1, keepdims=True)) ** 2).sum((1, 2)) / (count - 1)
     noise = 2 * (variances.sum(1) / places**2).mean()
     times = np.full(len(means), 2.0)
     times[0] = 1.0
-    return shifts - times[:, None, None] * own, distances - times * noise
-
-
-def _after_centring(embeddings: Floats, classes: Codes, names: Codes, clusters: Codes, seed: int) -> float:
-    """Return the ratio of one half of the clusters, each domain centred by the other half's class means."""
-    half = deal(clusters, classes * (names.max() + 1) + names, 2, seed)
-    found = []
-    for side in (0, 1):
-        taken, asked = half != side, half == side
-        if not all(len(np.unique(classes[asked] * (names.max() + 1) + names[asked])) == size
-                   for size in (len(np.unique(classes * (names.max() + 1) + names)),)):
-            return float("nan")
-        moved = embeddings[asked] - _centres(embeddings[taken], classes[taken], names[taken])[names[asked]]
-        value = shift_ratio(moved, classes[asked], names[asked], clusters[asked], Draws(count=0))[0].value
-        found.append(np.nan if value is None else value)
-    return float(np.mean(found))
+    squares = (shifts**2).sum(-1) - times[:, None, None] * (within @ variances @ across)
+    return squares, distances - times * noise
 
 
 def _centres(embeddings: Floats, classes: Codes, names: Codes) -> Floats:
