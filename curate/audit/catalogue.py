@@ -1,0 +1,25 @@
+"""The audits that there are, in the order in which they are run and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from facedata.curate.audit.base import Audit
+from facedata.curate.audit.duplicates import EXACT_DUPLICATES
+from facedata.datasets.errors import UsageError
+
+__all__ = ["AUDITS", "find_audits"]
+
+AUDITS: tuple[Audit[Any], ...] = (EXACT_DUPLICATES,)
+
+
+def find_audits(names: Sequence[str] = ()) -> tuple[Audit[Any], ...]:
+    """Return the audits of these names in the catalogue's order, all where there are none.
+
+    Raises UsageError that names the unknown ones and what there is.
+    """
+    known = [audit.name for audit in AUDITS]
+    if unknown := sorted(set(names) - set(known)):
+        raise UsageError(f"no audit is called {', '.join(unknown)}; there are {', '.join(known)}")
+    return tuple(audit for audit in AUDITS if not names or audit.name in names)

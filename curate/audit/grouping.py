@@ -1,0 +1,66 @@
+"""Rows that belong together, and verdicts by share: what several audits do alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facedata.curate.audit.base import Verdict
+
+__all__ = ["components", "graded", "linked", "members", "named", "numbered", "percent"]
+
+
+def numbered(column: pd.Series) -> NDArray[np.int64]:
+    """Return a column as numbers that are equal where its values are, -1 for none."""
+    return np.asarray(pd.factorize(column)[0], np.int64)
+
+
+def linked(column: pd.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the links of each row to the first one of equal value: (row, first row), less the first."""
+    codes = numbered(column)
+    known = np.flatnonzero(codes >= 0)
+    _, first, back = np.unique(codes[known], return_index=True, return_inverse=True)
+    start = known[first][back]
+    other = known != start
+    return known[other], start[other]
+
+
+def components(count: int, links: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> NDArray[np.int64]:
+    """Return, for each of `count` rows, the least row that links connect it to."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    ones = [np.concatenate(side) for side in zip(*links, strict=True)] if links else [np.empty(0, int)] * 2
+    graph = coo_array((np.ones(len(ones[0]), bool), (ones[0], ones[1])), shape=(count, count))
+    _, labels = connected_components(graph, directed=False)
+    _, first, back = np.unique(labels, return_index=True, return_inverse=True)
+    return np.asarray(first[back], np.int64)
+
+
+def members(group: NDArray[np.int64], least: int = 2) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of each group of `least` or more, the largest group first; -1 is no group."""
+    order = np.argsort(group, kind="stable")
+    order = order[group[order] >= 0]
+    _, starts = np.unique(group[order], return_index=True)
+    parts = [part for part in np.split(order, starts[1:]) if len(part) >= least]
+    yield from sorted(parts, key=len, reverse=True)
+
+
+def named(values: pd.Series, none: str = "none") -> str:
+    """Return the values that a column holds, sorted, for a sentence."""
+    return ", ".join(sorted({none if value is None else str(value) for value in values}))
+
+
+def graded(value: float, warn: float, fail: float) -> Verdict:
+    """Return the verdict of a number that is bad when it is large."""
+    return "fail" if value > fail else "warn" if value > warn else "pass"
+
+
+def percent(share: float) -> str:
+    """Return `3.2 %`; what is small and not nothing does not read as nothing."""
+    if 0 < share < 0.0005:
+        return "under 0.05 %"
+    return f"{100 * share:.1f} %"
