@@ -61,7 +61,7 @@ class Rows:
     `embeddings` is float32, n x d, not normalised; a row of a picture that could not be read is all NaN.
     `neighbours` are pairs that are near in them.
     `quality` has one row of numbers a picture (datasets/quality.py), NaN where it could not be read.
-    `spectra` is float32, n x bands: the mean log power of radial frequency bands. `trials` has one row a
+    `spectra` is float32, n x bands: log power by radial frequency (datasets/spectra.py). `trials` has one row a
     judgement of one sample by one annotator: sample_id, annotator, question, answer, confidence.
     """
 
