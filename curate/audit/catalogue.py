@@ -7,11 +7,19 @@ from typing import Any
 
 from facedata.curate.audit.base import Audit
 from facedata.curate.audit.duplicates import EXACT_DUPLICATES
+from facedata.curate.audit.leakage import SOURCE_LEAKAGE, SUBJECT_LEAKAGE
+from facedata.curate.audit.near import NEAR_DUPLICATES, NEAR_LEAKAGE
 from facedata.datasets.errors import UsageError
 
 __all__ = ["AUDITS", "find_audits"]
 
-AUDITS: tuple[Audit[Any], ...] = (EXACT_DUPLICATES,)
+AUDITS: tuple[Audit[Any], ...] = (
+    EXACT_DUPLICATES,
+    NEAR_DUPLICATES,
+    SUBJECT_LEAKAGE,
+    SOURCE_LEAKAGE,
+    NEAR_LEAKAGE,
+)
 
 
 def find_audits(names: Sequence[str] = ()) -> tuple[Audit[Any], ...]:
