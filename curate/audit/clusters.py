@@ -1,0 +1,162 @@
+"""Rows that hang together, and what is known of a number that they give.
+
+Pictures of one person, and variants of one picture, are not independent. They are kept in one fold where a
+model is fitted, and drawn together where an interval is made (the cluster bootstrap; Davison and Hinkley 1997,
+section 3.8); an AUC has a formula instead (Obuchowski 1997, Biometrics 53: 567-578).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from facedata.annotate.score.bootstrap import Draws, Estimate
+
+__all__ = ["auc", "clusters_of", "codes_of", "deal", "drawn_sums", "present", "spread", "told"]
+
+Codes = NDArray[np.intp]
+Floats = NDArray[np.float64]
+
+
+def codes_of(*columns: pd.Series | NDArray[Any]) -> Codes:
+    """Return a number for each combination of values, 0 up by first sight; -1 where the last one is absent."""
+    last = pd.Series(np.asarray(columns[-1], dtype=object))
+    if len(columns) == 1:
+        return np.asarray(pd.factorize(last)[0], dtype=np.intp)
+    index = pd.MultiIndex.from_arrays([pd.factorize(pd.Series(np.asarray(c, object)))[0] for c in columns])
+    codes = np.asarray(pd.factorize(index)[0], dtype=np.intp)
+    codes[last.isna().to_numpy()] = -1
+    return codes
+
+
+def clusters_of(frame: pd.DataFrame) -> Codes:
+    """Return the number of each row's cluster: rows linked by a family or by a subject of one domain.
+
+    Two datasets may both have a subject "1": they are two people. A row with neither is a cluster of its own.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    rows = np.arange(len(frame))
+    families = codes_of(frame["family"])
+    subjects = codes_of(frame["domain"], frame["subject"])
+    first, people = len(frame), len(frame) + families.max(initial=-1) + 1
+    size = people + subjects.max(initial=-1) + 1
+    ends = np.concatenate([first + families[families >= 0], people + subjects[subjects >= 0]])
+    starts = np.concatenate([rows[families >= 0], rows[subjects >= 0]])
+    links = coo_matrix((np.ones(len(starts), np.int8), (starts, ends)), shape=(size, size))
+    labels = connected_components(links, directed=False)[1][: len(frame)]
+    return np.asarray(pd.factorize(labels)[0], dtype=np.intp)
+
+
+def deal(clusters: Codes, classes: Codes, folds: int, seed: int) -> Codes:
+    """Return a fold, 0 to `folds` - 1, for each row: whole clusters, dealt so that folds are alike.
+
+    Clusters of one make-up (which classes they hold) are dealt in turn, larger ones first, to and fro; equal
+    ones are shuffled by `seed`. It is what scikit-learn's StratifiedGroupKFold does, in one pass instead of
+    one for every cluster and fold.
+    """
+    held = pd.DataFrame({"cluster": clusters, "class": classes}).groupby("cluster")["class"]
+    table = held.agg(size="size", low="min", high="max", kinds="nunique")
+    table["shuffle"] = np.random.default_rng(seed).permutation(len(table))
+    table = table.sort_values(["kinds", "low", "high", "size", "shuffle"], ascending=[1, 1, 1, 0, 1])  # type: ignore[list-item]
+    turn = np.arange(len(table)) % (2 * folds)
+    table["fold"] = np.minimum(turn, 2 * folds - 1 - turn)
+    return np.asarray(table["fold"].reindex(clusters).to_numpy(), dtype=np.intp)
+
+
+def drawn_sums(values: ArrayLike, clusters: Codes, draws: Draws) -> Floats:
+    """Return the sums of columns, (1 + draws, k): of all rows, then of each draw of whole clusters.
+
+    `values` is (n, k), and any n cluster numbers will do. With fewer than two clusters there are no draws.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    numbers, places = np.unique(clusters, return_inverse=True)
+    sums = np.stack([np.bincount(places, column, len(numbers)) for column in values.T], axis=1)
+    total = sums.sum(0, keepdims=True)
+    if len(numbers) < 2:
+        return total
+    return np.concatenate([total, *(block @ sums for block in draws.weights(len(numbers)))])
+
+
+def spread(estimate: Estimate, count: int) -> Mapping[str, Any]:
+    """Return an estimate of `count` rows as an outcome's numbers hold it."""
+    return {**estimate.to_json(), "n": int(count)}
+
+
+def told(estimate: Estimate, digits: int = 2) -> str:
+    """Return an estimate in words: `0.93 (0.91 to 0.95)`.
+
+    >>> told(Estimate(0.93, 0.91, 0.95))
+    '0.93 (0.91 to 0.95)'
+    """
+    if estimate.value is None:
+        return "not defined"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.{digits}f} (one cluster: no interval)"
+    return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
+
+
+def present(column: pd.Series) -> NDArray[np.bool_]:
+    """Return where a column has a value."""
+    return np.asarray(column.notna().to_numpy(), dtype=bool)
+
+
+def auc(scores: Floats, positive: NDArray[np.bool_], clusters: Codes, folds: Codes | None = None) -> Estimate:
+    """Return the area under the ROC curve with its 95 % interval, rows of one cluster being dependent.
+
+    Scores of one fold are compared with each other only: those of two models share no scale. The interval is
+    Obuchowski's, symmetric on the logit scale. Where every pair is in its right order that formula knows no
+    spread; then k pairs of different clusters are k trials that all went well, and the area is at least
+    0.025^(1/k) (Clopper and Pearson 1934). The area is NaN-free: None without both kinds in a fold.
+    """
+    from scipy.stats import norm
+
+    folds = np.zeros(len(scores), np.intp) if folds is None else folds
+    parts = [_area(scores[folds == f], positive[folds == f], clusters[folds == f]) for f in np.unique(folds)]
+    parts = [part for part in parts if part is not None]
+    if not parts:
+        return Estimate(None)
+    areas, variances, pairs, trials = (np.array(column) for column in zip(*parts, strict=True))
+    share = pairs / pairs.sum()
+    area, variance = float(share @ areas), float(share**2 @ np.nan_to_num(variances))
+    if area in (0.0, 1.0):
+        limit = 0.025 ** (1 / trials.sum())
+        return Estimate(area, limit, 1.0) if area == 1.0 else Estimate(area, 0.0, 1 - limit)
+    if not np.isfinite(variances).any():
+        return Estimate(area)
+    logit, error = np.log(area / (1 - area)), np.sqrt(variance) / (area * (1 - area))
+    ends = logit + norm.ppf([0.025, 0.975]) * error
+    low, high = 1 / (1 + np.exp(-ends))
+    return Estimate(area, float(low), float(high))
+
+
+def _area(
+    scores: Floats, positive: NDArray[np.bool_], clusters: Codes
+) -> tuple[float, float, float, int] | None:
+    """Return area, variance, number of pairs, and of pairs of clusters that share none."""
+    high, low = np.sort(scores[positive]), np.sort(scores[~positive])
+    if not len(high) or not len(low):
+        return None
+    numbers, places = np.unique(clusters, return_inverse=True)
+    # A row's component is the share of the other kind that it is on the right side of; ties count half.
+    above = (np.searchsorted(low, scores[positive]) + np.searchsorted(low, scores[positive], "right")) / 2
+    below = (np.searchsorted(high, scores[~positive]) + np.searchsorted(high, scores[~positive], "right")) / 2
+    over, under = above / len(low), 1 - below / len(high)
+    area = float(over.mean())
+    size = len(numbers)
+    count_p, count_n = (np.bincount(places[which], minlength=size) for which in (positive, ~positive))
+    sum_p = np.bincount(places[positive], over - area, size)
+    sum_n = np.bincount(places[~positive], under - area, size)
+    with_p, with_n = int((count_p > 0).sum()), int((count_n > 0).sum())
+    trials = min(with_p, with_n, size // 2) or 1
+    if with_p < 2 or with_n < 2:
+        return area, np.nan, float(len(high) * len(low)), trials
+    variance = with_p / (with_p - 1) * float(sum_p @ sum_p) / len(high) ** 2
+    variance += with_n / (with_n - 1) * float(sum_n @ sum_n) / len(low) ** 2
+    variance += 2 * size / (size - 1) * float(sum_p @ sum_n) / (len(high) * len(low))
+    return area, max(variance, 0.0), float(len(high) * len(low)), trials
