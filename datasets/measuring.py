@@ -71,7 +71,7 @@ class Measuring:
 
 @dataclass(slots=True)
 class Measured:
-    """The numbers by the key of the measure, rows in the order of the pictures; why rows could not be read."""
+    """The numbers by the measure's key, rows in the order of the pictures; why some could not be read."""
 
     values: dict[str, NDArray[Any]] = field(default_factory=dict)
     unreadable: dict[int, str] = field(default_factory=dict)
@@ -137,7 +137,7 @@ class _Work:
             done = len(self.hashes) - len(rows)
             for chunk, numbers in self._results(rows, measures):
                 for key, array in numbers.numbers.items():
-                    self.found.values[key][numbers.rows] = array
+                    self.found.values[key][list(numbers.rows)] = array
                     kept[key].add([self.hashes[row] for row in numbers.rows], array)
                 self.found.unreadable |= numbers.unreadable
                 done += len(chunk.rows)

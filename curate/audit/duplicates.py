@@ -74,4 +74,5 @@ EXACT_DUPLICATES = Audit(
     "in training and, across splits, are scored on what was learnt by heart.",
     run=exact_duplicates,
     thresholds=ExactThresholds,
+    wants=("pixels",),
 )

@@ -134,8 +134,8 @@ def _finding(kind: str, thing: str, part: pd.DataFrame, ids: NDArray[np.object_]
 SUBJECT_LEAKAGE = Audit(
     name="subject-leakage",
     title="Subjects across splits",
-    about="Persons who are in two splits. A detector that knows the face need not know the attack, and scores "
-    "on it say nothing about strangers.",
+    about="Persons who are in two splits. A detector that knows the face need not know the attack, and "
+    "scores on it say nothing about strangers.",
     run=subject_leakage,
     thresholds=LeakageThresholds,
     source="subject-disjoint protocols: ISO/IEC 30107-3; Kapoor and Narayanan, Leakage, Patterns 4, 2023",
@@ -147,6 +147,7 @@ SOURCE_LEAKAGE = Audit(
     about="A parent and what was made of it, frames of one video, or one picture, in two splits.",
     run=source_leakage,
     thresholds=LeakageThresholds,
+    wants=("pixels",),
     source="Kapoor and Narayanan, Leakage and the reproducibility crisis in machine-learning-based science, "
     "Patterns 4, 2023",
 )

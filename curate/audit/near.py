@@ -180,8 +180,8 @@ def _groups(
 NEAR_DUPLICATES = Audit(
     name="near-duplicates",
     title="Near duplicates",
-    about="Pictures that are almost one (by the cosine of their embeddings) though neither is declared to come "
-    "from the other. They weigh double, and make a random split easier than the world.",
+    about="Pictures that are almost one (by the cosine of their embeddings) though neither is declared to "
+    "come from the other. They weigh double, and make a random split easier than the world.",
     run=near_duplicates,
     thresholds=NearDuplicateThresholds,
     needs=("neighbours",),

@@ -40,7 +40,7 @@ class Plain:
     width = _WAVES * _WAVES - 1 + _CELLS * _CELLS * (_DIRECTIONS + 2)
     dtype: np.dtype[Any] = np.dtype(np.float32)
     in_workers = True
-    near = 0.97
+    near = 0.95
 
     def of(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
         """Return float32, pictures x 256."""

@@ -17,8 +17,9 @@ __all__ = ["Transformers"]
 
 
 class Transformers:
-    """A vision model; its vector of a picture is
+    """A vision model, by its folder or its name; several kinds have their vectors at several places.
 
+    The vector of a picture is
     - what `get_image_features` gives where the model has that (CLIP, SigLIP), else
     - the first token of the last layer where the model has a class token (ViT, DINOv2), else
     - the mean over all places of the last layer (ConvNeXt, ResNet, Swin).
