@@ -20,6 +20,8 @@ __all__ = [
     "label_balance",
 ]
 
+_NO_SPLIT = "no split"
+
 
 class BalanceThresholds(Thresholds):
     """How rare a class may be."""
@@ -57,7 +59,7 @@ def label_balance(rows: Rows, thresholds: BalanceThresholds) -> Outcome:
         numbers["rarer_share"] = {str(name): float(one) for name, one in minority.items()}
         verdicts.append("fail" if share < thresholds.fail else "warn" if share < thresholds.warn else "pass")
         rarer = table.loc[rarest, ["live", "spoof"]].astype(float).idxmin()
-        said.append(f"{percent(share)} of {rarest} are {rarer}")
+        said.append(f"{percent(share)} of {'all' if rarest == _NO_SPLIT else rarest} are {rarer}")
         numbers["unlabelled_share"] = float(frame["label"].isna().mean())
         if numbers["unlabelled_share"] > thresholds.unlabelled_warn:
             verdicts.append("warn")
@@ -140,7 +142,7 @@ def _one_sided(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def _by_split(frame: pd.DataFrame, column: str, values: tuple[str, ...] = ()) -> pd.DataFrame:
-    split = frame["split"].where(frame["split"].notna(), "no split")
+    split = frame["split"].where(frame["split"].notna(), _NO_SPLIT)
     table = pd.crosstab(split, frame[column])
     table.index.name = "split"
     return table.reindex(

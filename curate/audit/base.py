@@ -63,8 +63,8 @@ class Rows:
     `neighbours` are pairs that are near in them.
     `quality` has one row of numbers a picture (Look of datasets/quality.py, and datasets/pose.py), NaN where
     there is none.
-    `spectra` is float32, n x bands: the mean log power of radial frequency bands. `trials` has one row a
-    judgement of one sample by one annotator: sample_id, annotator, question, answer, confidence.
+    `spectra` is float32, n x bands: log power by radial frequency (datasets/spectra.py). `trials` has one row
+    a judgement of one sample by one annotator: sample_id, annotator, question, answer, confidence.
     """
 
     frame: pd.DataFrame

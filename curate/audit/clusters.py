@@ -15,42 +15,19 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from facedata.annotate.score.bootstrap import Draws, Estimate
+from facedata.curate.audit.grouping import components, linked
 
-__all__ = ["auc", "clusters_of", "codes_of", "deal", "drawn_sums", "present", "spread", "told"]
+__all__ = ["Codes", "Floats", "Mask", "auc", "clusters_of", "deal", "drawn_sums", "present", "spread", "told"]
 
-Codes = NDArray[np.intp]
+Codes = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-
-def codes_of(*columns: pd.Series | NDArray[Any]) -> Codes:
-    """Return a number for each combination of values, 0 up by first sight; -1 where the last one is absent."""
-    last = pd.Series(np.asarray(columns[-1], dtype=object))
-    if len(columns) == 1:
-        return np.asarray(pd.factorize(last)[0], dtype=np.intp)
-    index = pd.MultiIndex.from_arrays([pd.factorize(pd.Series(np.asarray(c, object)))[0] for c in columns])
-    codes = np.asarray(pd.factorize(index)[0], dtype=np.intp)
-    codes[last.isna().to_numpy()] = -1
-    return codes
+Mask = NDArray[np.bool_]
 
 
 def clusters_of(frame: pd.DataFrame) -> Codes:
-    """Return the number of each row's cluster: rows linked by a family or by a subject of one domain.
-
-    Two datasets may both have a subject "1": they are two people. A row with neither is a cluster of its own.
-    """
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    rows = np.arange(len(frame))
-    families = codes_of(frame["family"])
-    subjects = codes_of(frame["domain"], frame["subject"])
-    first, people = len(frame), len(frame) + families.max(initial=-1) + 1
-    size = people + subjects.max(initial=-1) + 1
-    ends = np.concatenate([first + families[families >= 0], people + subjects[subjects >= 0]])
-    starts = np.concatenate([rows[families >= 0], rows[subjects >= 0]])
-    links = coo_matrix((np.ones(len(starts), np.int8), (starts, ends)), shape=(size, size))
-    labels = connected_components(links, directed=False)[1][: len(frame)]
-    return np.asarray(pd.factorize(labels)[0], dtype=np.intp)
+    """Return the number of each row's cluster: rows that a family or a person links. A lone row is its own."""
+    links = [linked(frame[name]) for name in ("family", "person")]
+    return np.unique(components(len(frame), links), return_inverse=True)[1].astype(np.int64)
 
 
 def deal(clusters: Codes, classes: Codes, folds: int, seed: int) -> Codes:
@@ -66,7 +43,7 @@ def deal(clusters: Codes, classes: Codes, folds: int, seed: int) -> Codes:
     table = table.sort_values(["kinds", "low", "high", "size", "shuffle"], ascending=[1, 1, 1, 0, 1])  # type: ignore[list-item]
     turn = np.arange(len(table)) % (2 * folds)
     table["fold"] = np.minimum(turn, 2 * folds - 1 - turn)
-    return np.asarray(table["fold"].reindex(clusters).to_numpy(), dtype=np.intp)
+    return np.asarray(table["fold"].reindex(clusters).to_numpy(), dtype=np.int64)
 
 
 def drawn_sums(values: ArrayLike, clusters: Codes, draws: Draws) -> Floats:
@@ -101,12 +78,12 @@ def told(estimate: Estimate, digits: int = 2) -> str:
     return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
 
 
-def present(column: pd.Series) -> NDArray[np.bool_]:
+def present(column: pd.Series) -> Mask:
     """Return where a column has a value."""
     return np.asarray(column.notna().to_numpy(), dtype=bool)
 
 
-def auc(scores: Floats, positive: NDArray[np.bool_], clusters: Codes, folds: Codes | None = None) -> Estimate:
+def auc(scores: Floats, positive: Mask, clusters: Codes, folds: Codes | None = None) -> Estimate:
     """Return the area under the ROC curve with its 95 % interval, rows of one cluster being dependent.
 
     Scores of one fold are compared with each other only: those of two models share no scale. The interval is
@@ -116,7 +93,7 @@ def auc(scores: Floats, positive: NDArray[np.bool_], clusters: Codes, folds: Cod
     """
     from scipy.stats import norm
 
-    folds = np.zeros(len(scores), np.intp) if folds is None else folds
+    folds = np.zeros(len(scores), np.int64) if folds is None else folds
     parts = [_area(scores[folds == f], positive[folds == f], clusters[folds == f]) for f in np.unique(folds)]
     parts = [part for part in parts if part is not None]
     if not parts:
@@ -135,9 +112,7 @@ def auc(scores: Floats, positive: NDArray[np.bool_], clusters: Codes, folds: Cod
     return Estimate(area, float(low), float(high))
 
 
-def _area(
-    scores: Floats, positive: NDArray[np.bool_], clusters: Codes
-) -> tuple[float, float, float, int] | None:
+def _area(scores: Floats, positive: Mask, clusters: Codes) -> tuple[float, float, float, int] | None:
     """Return area, variance, number of pairs, and of pairs of clusters that share none."""
     high, low = np.sort(scores[positive]), np.sort(scores[~positive])
     if not len(high) or not len(low):

@@ -17,7 +17,8 @@ from pydantic import Field
 
 from facedata.annotate.score.bootstrap import Draws, Estimate, estimate
 from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds
-from facedata.curate.audit.clusters import Codes, Floats, clusters_of, spread, told
+from facedata.curate.audit.clusters import Codes, Floats, Mask, clusters_of, spread, told
+from facedata.curate.audit.grouping import graded
 from facedata.curate.audit.probe import compact, embeddings_of, finite
 
 __all__ = ["DOMAINS", "DomainThresholds", "domains", "shift_ratio"]
@@ -26,7 +27,9 @@ __all__ = ["DOMAINS", "DomainThresholds", "domains", "shift_ratio"]
 class DomainThresholds(Thresholds):
     """How far a domain may move embeddings, in distances of the classes."""
 
-    warn_ratio: float = Field(0.5, description="warn where the lower end of shift / class distance exceeds it")
+    warn_ratio: float = Field(
+        0.5, description="warn where the lower end of shift / class distance exceeds it"
+    )
     fail_ratio: float = Field(1.0, description="fail where it exceeds this: the domain outweighs the label")
     least: int = Field(20, description="rows of a class in a domain under which the pair is left out", ge=2)
     draws: int = Field(200, description="draws of clusters for intervals", ge=0)
@@ -62,10 +65,12 @@ def domains(rows: Rows, limits: DomainThresholds) -> Outcome:
     draws = Draws(count=limits.draws, seed=limits.seed)
     ratio, after, shifts = shift_ratio(embeddings, classes, names, clusters, draws)
     if ratio.value is None:
-        return Outcome("skipped", "The classes do not differ in these embeddings: there is no distance to use.")
+        return Outcome(
+            "skipped", "The classes do not differ in these embeddings: there is no distance to use."
+        )
     right = _elsewhere(embeddings, classes, names)
     low = ratio.low if ratio.low is not None else ratio.value
-    verdict = "fail" if low > limits.fail_ratio else "warn" if low > limits.warn_ratio else "pass"
+    verdict = graded(low, limits.warn_ratio, limits.fail_ratio)
     field = np.full(len(frame), np.nan)
     field[used] = shifts[classes, names]
     table = _table(shifts, labels, classes, names)
@@ -106,9 +111,7 @@ def shift_ratio(
     return ratios[0], ratios[1], np.sqrt(np.maximum(raw[0], 0) / distances[0])
 
 
-def _pairs(
-    frame: pd.DataFrame, usable: NDArray[np.bool_], least: int
-) -> tuple[Codes, Codes, dict[str, list[str]]]:
+def _pairs(frame: pd.DataFrame, usable: Mask, least: int) -> tuple[Codes, Codes, dict[str, list[str]]]:
     """Return codes of class and domain, -1 where left out: every class kept has rows in every domain kept."""
     column = "label" if frame["label"].notna().any() else "expression"
     table = pd.crosstab(frame.loc[usable, column], frame.loc[usable, "domain"])
@@ -124,7 +127,7 @@ def _pairs(
     _, kinds, places = best
     classes = pd.Categorical(frame[column].where(usable), categories=kinds).codes
     names = pd.Categorical(frame["domain"].where(usable), categories=places).codes
-    return np.asarray(classes, np.intp), np.asarray(names, np.intp), {"classes": kinds, "domains": places}
+    return np.asarray(classes, np.int64), np.asarray(names, np.int64), {"classes": kinds, "domains": places}
 
 
 def _means(embeddings: Floats, classes: Codes, names: Codes, clusters: Codes, draws: Draws) -> _Means:

@@ -15,7 +15,9 @@ from facedata.datasets.errors import UsageError
 
 __all__ = ["Answers", "Prepare", "compact", "embeddings_of", "finite", "out_of_fold"]
 
-Prepare = Callable[[NDArray[np.float32], NDArray[np.intp]], Callable[[NDArray[np.float32]], NDArray[np.float32]]]
+Prepare = Callable[
+    [NDArray[np.float32], NDArray[np.int64]], Callable[[NDArray[np.float32]], NDArray[np.float32]]
+]
 """From the embeddings and the places of the rows that are fitted on to a map for all rows."""
 
 _WIDE = 512
@@ -31,7 +33,7 @@ class Answers:
     @property
     def said(self) -> Codes:
         """The likeliest class of each row."""
-        return np.asarray(self.chances.argmax(1), dtype=np.intp)
+        return np.asarray(self.chances.argmax(1), dtype=np.int64)
 
 
 def embeddings_of(rows: Rows) -> NDArray[np.float32]:
@@ -41,7 +43,7 @@ def embeddings_of(rows: Rows) -> NDArray[np.float32]:
     return rows.embeddings
 
 
-def finite(embeddings: NDArray[np.float32]) -> NDArray[np.bool_]:
+def finite(embeddings: NDArray[np.float32]) -> Mask:
     """Return which rows have an embedding; that of a picture that could not be read is NaN."""
     return np.asarray(np.isfinite(embeddings).all(1), dtype=bool)
 

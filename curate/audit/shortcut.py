@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from facedata.annotate.score.bootstrap import Estimate
-from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds, Verdict
-from facedata.curate.audit.clusters import Codes, auc, clusters_of, present, spread, told
+from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds
+from facedata.curate.audit.clusters import Codes, Floats, Mask, auc, clusters_of, present, spread, told
+from facedata.curate.audit.grouping import graded
 from facedata.curate.audit.probe import compact, embeddings_of, finite, out_of_fold
 
 __all__ = ["SHORTCUT", "ShortcutThresholds", "shortcut"]
-
-Mask = NDArray[np.bool_]
 
 _AGAINST = {
     "domain and attack": ("label", "family of attacks", "domain"),
@@ -51,7 +50,7 @@ class _Contrast:
     real: Mask
 
     @property
-    def rows(self) -> NDArray[np.intp]:
+    def rows(self) -> NDArray[np.int64]:
         return np.flatnonzero(self.made | self.real)
 
 
@@ -83,7 +82,7 @@ def shortcut(rows: Rows, limits: ShortcutThresholds) -> Outcome:
         field = np.where(times > 0, total / times, np.nan)
     worst = int(np.argmax([area.low or 0.0 for area in areas]))
     return Outcome(
-        _verdict(areas[worst], limits),
+        graded(areas[worst].low or 0.0, limits.warn_auc, limits.fail_auc),
         f"Among {contrasts[worst].label} rows a linear model tells {contrasts[worst].operator} from the rest "
         f"with an AUC of {told(areas[worst])}, the worst of {len(contrasts)}.",
         numbers={
@@ -119,11 +118,11 @@ def _contrasts(frame: pd.DataFrame, usable: Mask, least: int) -> Iterator[_Contr
 
 def _measure(
     one: _Contrast, embeddings: NDArray[np.float32], clusters: Codes, limits: ShortcutThresholds
-) -> tuple[Estimate, NDArray[np.float64]]:
+) -> tuple[Estimate, Floats]:
     which = one.rows
     answers = out_of_fold(
         embeddings[which],
-        one.made[which].astype(np.intp),
+        one.made[which].astype(np.int64),
         clusters[which],
         folds=limits.folds,
         rows=limits.rows,
@@ -134,15 +133,10 @@ def _measure(
     return auc(scores, one.made[which], clusters[which], answers.folds), scores
 
 
-def _verdict(worst: Estimate, limits: ShortcutThresholds) -> Verdict:
-    low = worst.low or 0.0
-    return "fail" if low > limits.fail_auc else "warn" if low > limits.warn_auc else "pass"
-
-
 def _finding(
     one: _Contrast,
     area: Estimate,
-    scores: NDArray[np.float64],
+    scores: Floats,
     frame: pd.DataFrame,
     limits: ShortcutThresholds,
 ) -> Finding:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds
-from facedata.curate.audit.clusters import Codes, Floats, clusters_of, codes_of, deal
+from facedata.curate.audit.clusters import Codes, Floats, Mask, clusters_of, deal
+from facedata.curate.audit.grouping import numbered
 from facedata.curate.audit.probe import compact, embeddings_of, finite
 
 __all__ = ["UNKNOWN", "UnknownThresholds", "cube_root_tail", "mahalanobis", "unknown"]
@@ -97,7 +98,7 @@ def unknown(rows: Rows, limits: UnknownThresholds) -> Outcome:
     embeddings = compact(embeddings_of(rows), limits.seed)
     usable = finite(embeddings)
     names, reference = _classes(frame), _reference(frame)
-    classes = codes_of(names)
+    classes = numbered(names)
     classes[~usable] = -1
     counts = np.bincount(classes[(classes >= 0) & reference], minlength=classes.max(initial=-1) + 1)
     known = np.flatnonzero(counts >= limits.least)
@@ -143,7 +144,7 @@ def _classes(frame: pd.DataFrame) -> pd.Series:
     return found if found.notna().any() else frame["expression"]
 
 
-def _reference(frame: pd.DataFrame) -> NDArray[np.bool_]:
+def _reference(frame: pd.DataFrame) -> Mask:
     train = (frame["split"] == "train").to_numpy()
     return train if train.any() else np.ones(len(frame), dtype=bool)
 
@@ -151,9 +152,9 @@ def _reference(frame: pd.DataFrame) -> NDArray[np.bool_]:
 def _tails(
     embeddings: Embeddings,
     classes: Codes,
-    reference: NDArray[np.bool_],
+    reference: Mask,
     clusters: Codes,
-    known: NDArray[np.intp],
+    known: NDArray[np.int64],
     limits: UnknownThresholds,
 ) -> tuple[Floats, list[float]]:
     """Return tail probabilities (n, classes), and how far the distances spread over what chi-squared says."""
@@ -179,7 +180,7 @@ def _tails(
     return tails, ratios
 
 
-def _by_class(names: pd.Series, usable: NDArray[np.bool_], flagged: NDArray[np.bool_]) -> pd.DataFrame:
+def _by_class(names: pd.Series, usable: Mask, flagged: Mask) -> pd.DataFrame:
     table = pd.DataFrame({"class": names.fillna("no label"), "rows": usable, "unknown": flagged})
     table = table.groupby("class", as_index=False).sum()
     table["share"] = table["unknown"] / table["rows"].clip(lower=1)
@@ -188,9 +189,9 @@ def _by_class(names: pd.Series, usable: NDArray[np.bool_], flagged: NDArray[np.b
 
 def _findings(
     frame: pd.DataFrame,
-    flagged: NDArray[np.bool_],
+    flagged: Mask,
     confidence: Floats,
-    best: NDArray[np.intp],
+    best: NDArray[np.int64],
     labels: NDArray[np.object_],
     shown: int,
 ) -> list[Finding]:
