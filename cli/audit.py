@@ -43,6 +43,12 @@ def audit(
         str,
         typer.Option(help="plain (no weights), transformers:FOLDER-OR-NAME, or none."),
     ] = "plain",
+    trials: Annotated[
+        Path | None,
+        typer.Option(
+            help="What annotators answered: a CSV of sample_id, annotator, question, answer, confidence."
+        ),
+    ] = None,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -79,6 +85,7 @@ def audit(
         settings=read_settings(thresholds or ()),
         embeddings=embeddings,
         embedder=embedder,
+        trials=trials,
         pictures=not no_pictures,
         measuring=o.measuring(workers, cache, no_cache),
         progress=show.progress,

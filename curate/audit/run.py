@@ -12,20 +12,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from facedata.annotate.votes import gather
 from facedata.curate.audit.base import Audit, Need, Rows
 from facedata.curate.audit.catalogue import find_audits
 from facedata.curate.audit.engine import Answer, Settings, run_audits, thresholds_of
 from facedata.curate.audit.neighbours import find_neighbours
 from facedata.curate.audit.rows import read_rows
+from facedata.curate.audit.trials import read_trials, trials_of
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.embed.base import Embedder
 from facedata.datasets.embed.catalogue import open_embedder
 from facedata.datasets.embed.given import read_embeddings
 from facedata.datasets.errors import UsageError
+from facedata.datasets.instructions import read_records
 from facedata.datasets.measuring import Measure, Measuring, measure_pictures
 from facedata.datasets.pixel_hash import PixelHash
 from facedata.datasets.pose import POSE_NAMES, pose_of
 from facedata.datasets.quality import LookMeasure
+from facedata.datasets.spectra import SpectrumMeasure
 
 __all__ = ["NO_EMBEDDER", "Audited", "Auditing", "audit_dataset"]
 
@@ -46,14 +50,16 @@ class Auditing:
     """What is asked for.
 
     `only` names the audits, all where there are none; `settings` gives thresholds by audit. Embeddings come
-    from the file `embeddings`, or from the embedder of that name (`none` for none). Without `pictures` none
-    is opened, and what needs them is skipped. `progress` opens the progress of a stage.
+    from the file `embeddings`, or from the embedder of that name (`none` for none). `trials` is a file of
+    what annotators answered; without one, what labels, detectors and models say in the dataset is taken.
+    Without `pictures` none is opened, and what needs them is skipped. `progress` opens a stage's progress.
     """
 
     only: Sequence[str] = ()
     settings: Settings = field(default_factory=dict)
     embeddings: Path | None = None
     embedder: str = "plain"
+    trials: Path | None = None
     pictures: bool = True
     measuring: Measuring = field(default_factory=Measuring)
     progress: Callable[[str], AbstractContextManager[Tell]] = _silent
@@ -83,6 +89,7 @@ def audit_dataset(path: str | Path, auditing: Auditing) -> Audited:
         thresholds_of(audit, auditing.settings)
     dataset = Dataset.open(path)
     prepared = _Preparation(dataset, read_rows(dataset), audits, auditing)
+    prepared.ask()
     prepared.measure()
     prepared.search()
     with auditing.progress("audits") as tell:
@@ -102,9 +109,25 @@ class _Preparation:
         self.needs = {need for audit in audits for need in audit.needs} if len(rows) else set()
         self.wants = {want for audit in audits for want in audit.wants} if len(rows) else set()
         self.settings: dict[str, Mapping[str, Any]] = dict(auditing.settings)
-        self.absent: dict[Need, str] = {"trials": "no sample was judged by several annotators"}
+        self.absent: dict[Need, str] = {}
         self.about: dict[str, Any] = {}
         self.embedder: Embedder | None = None
+
+    def ask(self) -> None:
+        """Find out who answered what of the samples."""
+        if "trials" not in self.needs:
+            return
+        if self.auditing.trials is not None:
+            self.rows = replace(self.rows, trials=read_trials(self.auditing.trials))
+            return
+        several = self.dataset.record.counts.instructions or any(
+            one is not None and "detected" in one for one in self.rows.frame["attributes"]
+        )
+        if not several:
+            self.absent["trials"] = "nobody but the labels says anything of the samples; give --trials"
+            return
+        answers = gather(read_records(self.dataset.root))
+        self.rows = replace(self.rows, trials=trials_of(self.dataset, answers))
 
     def measure(self) -> None:
         """Take what is needed of the pictures, in one pass, and read embeddings that are given."""
@@ -116,6 +139,8 @@ class _Preparation:
             return
         if "quality" in self.needs:
             measures.append(LookMeasure())
+        if "spectra" in self.needs:
+            measures.append(SpectrumMeasure())
         if "pixels" in self.wants:
             measures.append(PixelHash())
         if measures:
@@ -192,6 +217,8 @@ class _Preparation:
                 looks = pd.DataFrame(values, columns=list(measure.names))
                 pose = pd.DataFrame(landmarks, columns=list(POSE_NAMES))
                 self.rows = replace(self.rows, quality=pd.concat([looks, pose], axis=1))
+            elif isinstance(measure, SpectrumMeasure):
+                self.rows = replace(self.rows, spectra=values)
             else:
                 self._embedded(values, self.auditing.embedder)
         self.rows = replace(self.rows, frame=frame)
