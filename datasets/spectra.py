@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BANDS", "band_centres", "radial_log_power"]
+from facedata.datasets.pictures import Picture
+
+__all__ = ["BANDS", "SpectrumMeasure", "band_centres", "radial_log_power"]
 
 BANDS = 32
 _LEAST = 1e-3  # luma squared; rounding to 8 bits alone leaves 1/12, so only flat pictures come down to it
@@ -41,6 +45,19 @@ def radial_log_power(pixels: NDArray[np.uint8], bands: int = BANDS) -> NDArray[n
         return np.full(bands, np.nan, dtype=np.float32)
     logs = np.log(np.maximum(sums[known] / counts[known], _LEAST))
     return np.interp(np.arange(bands), known, logs).astype(np.float32)
+
+
+class SpectrumMeasure:
+    """`radial_log_power` as a measure of datasets (measuring.py)."""
+
+    key = "spectrum-1"
+    width = BANDS
+    dtype: np.dtype[Any] = np.dtype(np.float32)
+    in_workers = True
+
+    def of(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+        """Return float32, pictures x bands."""
+        return np.stack([radial_log_power(one.pixels) for one in pictures])
 
 
 @lru_cache(maxsize=32)

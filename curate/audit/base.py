@@ -54,15 +54,17 @@ class Rows:
     - `source_dataset`, `source_file`, `source_frame`: where the first ancestor came from, and `source_key`,
       equal where two rows came from one file (by its hash, or its name within its dataset);
     - `person`: the subject together with its source dataset, within which the subject's name holds;
-    - `pixel_hash`: a hash of the decoded pixels and their size, None where they were not looked at.
+    - `pixel_hash`: a hash of the decoded pixels and their size, None where they were not looked at;
+    - `unreadable`: why the picture could not be read, None where it could, or was not looked at.
     Text columns hold str or None; variant, source_frame, valence, arousal and confidence are float64, NaN for
     none.
 
     `embeddings` is float32, n x d, not normalised; a row of a picture that could not be read is all NaN.
     `neighbours` are pairs that are near in them.
-    `quality` has one row of numbers a picture (datasets/quality.py), NaN where it could not be read.
-    `spectra` is float32, n x bands: log power by radial frequency (datasets/spectra.py). `trials` has one row a
-    judgement of one sample by one annotator: sample_id, annotator, question, answer, confidence.
+    `quality` has one row of numbers a picture (Look of datasets/quality.py, and datasets/pose.py), NaN where
+    there is none.
+    `spectra` is float32, n x bands: log power by radial frequency (datasets/spectra.py). `trials` has one row
+    a judgement of one sample by one annotator: sample_id, annotator, question, answer, confidence.
     """
 
     frame: pd.DataFrame
@@ -121,6 +123,7 @@ class Audit(Generic[T]):
 
     `about` says in one or two sentences what it looks for and why that matters, and `source` which
     publication it is after. Where something of `needs` is absent it is not run: its verdict is "skipped".
+    `wants` is what it uses where it is there; `pixels` stands for the frame's `pixel_hash`.
     """
 
     name: str
@@ -129,4 +132,5 @@ class Audit(Generic[T]):
     run: Callable[[Rows, T], Outcome]
     thresholds: type[T]
     needs: tuple[Need, ...] = ()
+    wants: tuple[Literal["pixels"], ...] = ()
     source: str = ""

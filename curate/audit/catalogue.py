@@ -5,13 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from facedata.curate.audit.balance import COVERAGE, LABEL_BALANCE
 from facedata.curate.audit.base import Audit
+from facedata.curate.audit.confounding import CONFOUNDING, GROUP_BALANCE
 from facedata.curate.audit.duplicates import EXACT_DUPLICATES
+from facedata.curate.audit.leakage import SOURCE_LEAKAGE, SUBJECT_LEAKAGE
+from facedata.curate.audit.looks import PICTURE_QUALITY, QUALITY_BY_LABEL
+from facedata.curate.audit.near import NEAR_DUPLICATES, NEAR_LEAKAGE
+from facedata.curate.audit.units import UNIT_BALANCE
 from facedata.datasets.errors import UsageError
 
 __all__ = ["AUDITS", "find_audits"]
 
-AUDITS: tuple[Audit[Any], ...] = (EXACT_DUPLICATES,)
+AUDITS: tuple[Audit[Any], ...] = (
+    EXACT_DUPLICATES,
+    NEAR_DUPLICATES,
+    SUBJECT_LEAKAGE,
+    SOURCE_LEAKAGE,
+    NEAR_LEAKAGE,
+    LABEL_BALANCE,
+    COVERAGE,
+    CONFOUNDING,
+    UNIT_BALANCE,
+    GROUP_BALANCE,
+    PICTURE_QUALITY,
+    QUALITY_BY_LABEL,
+)
 
 
 def find_audits(names: Sequence[str] = ()) -> tuple[Audit[Any], ...]:

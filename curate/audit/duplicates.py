@@ -38,8 +38,8 @@ def exact_duplicates(rows: Rows, thresholds: ExactThresholds) -> Outcome:
         detail = f"{len(found)} rows are one picture; keep one"
         if conflict:
             detail = (
-                f"{len(found)} rows are one picture, and it is labelled {named(part['label'])} "
-                f"({named(part['attack'])}); find out which is true"
+                f"{len(found)} rows are one picture, and it is labelled "
+                f"{named(pd.concat([part['label'], part['attack']]).dropna())}; find out which is true"
             )
         findings.append(Finding(tuple(ids[found]), detail, float(len(found) + count * conflict)))
     share = float(copy.mean()) if count else 0.0
@@ -74,4 +74,5 @@ EXACT_DUPLICATES = Audit(
     "in training and, across splits, are scored on what was learnt by heart.",
     run=exact_duplicates,
     thresholds=ExactThresholds,
+    wants=("pixels",),
 )

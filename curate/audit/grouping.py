@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facedata.curate.audit.base import Verdict
 
-__all__ = ["components", "graded", "linked", "members", "named", "numbered", "percent"]
+__all__ = ["components", "graded", "linked", "members", "named", "numbered", "percent", "worst"]
 
 
 def numbered(column: pd.Series) -> NDArray[np.int64]:
@@ -57,6 +57,11 @@ def named(values: pd.Series, none: str = "none") -> str:
 def graded(value: float, warn: float, fail: float) -> Verdict:
     """Return the verdict of a number that is bad when it is large."""
     return "fail" if value > fail else "warn" if value > warn else "pass"
+
+
+def worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return the worst of verdicts; what was skipped is no verdict beside others."""
+    return max(verdicts, key=("skipped", "pass", "warn", "fail").index, default="skipped")
 
 
 def percent(share: float) -> str:

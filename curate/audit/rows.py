@@ -54,7 +54,8 @@ def frame_of(table: pa.Table) -> pd.DataFrame:
     columns["source_frame"] = _floats(pc.struct_field(source, "frame"))
     columns["source_key"] = _objects(source_key(table))
     columns["person"] = _objects(pc.binary_join_element_wise(dataset, table["subject"], "\0"))
-    columns["pixel_hash"] = np.full(table.num_rows, None, object)
+    for name in ("pixel_hash", "unreadable"):
+        columns[name] = np.full(table.num_rows, None, object)
     # A Series of objects: a frame made of bare arrays would turn text with gaps into pandas' own type.
     return pd.DataFrame(
         {
