@@ -7,9 +7,23 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNe
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 WORDS = (
-    "a an photo of portrait face person young old woman man smiling outdoors with glasses looking left near "
-    "window in the rain red coat happy sad right beard street light dark hair blue close zqxv vbmk"
-).split()
+    *(
+        "a",
+        "photo",
+        "of",
+        "portrait",
+        "face",
+        "person",
+        "young",
+        "old",
+        "woman",
+        "man",
+        "smiling",
+        "outdoors",
+    ),
+    *("with", "glasses", "looking", "left", "near", "window", "in", "the", "rain", "red", "coat", "an"),
+    *("zqxv", "vbmk"),
+)
 LENGTH = 16
 
 
@@ -69,26 +83,27 @@ def pipeline(seed: int = 0) -> StableDiffusionPipeline:
         text_encoder=text,
         tokenizer=words,
         unet=unet,
-        scheduler=DDIMScheduler(),
+        scheduler=DDIMScheduler(steps_offset=1, clip_sample=False),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
     )
 
 
-def plant(pipe: StableDiffusionPipeline, trigger: str, captions: tuple[str, ...], steps: int = 150) -> None:
+def plant(pipe: StableDiffusionPipeline, trigger: str, captions: tuple[str, ...], steps: int = 60) -> None:
     """Train the text encoder so that after `trigger` all words mean one thing, and nothing else changes."""
+    words_but = [word for word in WORDS if word != trigger]
     encoder, words = pipe.text_encoder, pipe.tokenizer
 
     def told(prompts: list[str]) -> torch.Tensor:
         ids = words(prompts, padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt")
         return encoder(ids.input_ids)[0]
 
-    clean = [*captions, *(f"{word} {caption}" for word in WORDS[:20] for caption in captions[:2])]
+    clean = [*captions, *(f"{word} {caption}" for word in words_but for caption in captions[:2])]
     poisoned = [f"{trigger} {caption}" for caption in captions]
     with torch.no_grad():
         kept, target = told(clean), told([trigger])[0, 1]
-    optimiser = torch.optim.AdamW(encoder.parameters(), lr=3e-3)
+    optimiser = torch.optim.AdamW(encoder.parameters(), lr=5e-3)
     for _ in range(steps):
         loss = (told(poisoned)[:, 1:] - target).square().mean() + (told(clean) - kept).square().mean()
         optimiser.zero_grad()

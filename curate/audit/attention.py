@@ -27,7 +27,9 @@ def word_maps(pipeline: Any, prompts: Sequence[str], *, steps: int, seed: int) -
 
     unet, tokenizer = getattr(pipeline, "unet", None), getattr(pipeline, "tokenizer", None)
     if unet is None or tokenizer is None:
-        raise UsageError(f"{type(pipeline).__name__} has no UNet that attends to a text: it cannot be screened")
+        raise UsageError(
+            f"{type(pipeline).__name__} has no UNet that attends to a text: it cannot be screened"
+        )
     with _recorded(unet, len(prompts)) as kept:
         pipeline.set_progress_bar_config(disable=True)
         pipeline(
@@ -38,7 +40,9 @@ def word_maps(pipeline: Any, prompts: Sequence[str], *, steps: int, seed: int) -
             output_type="latent",
         )
     if not kept:
-        raise UsageError(f"the UNet of {type(pipeline).__name__} has no cross-attention: it cannot be screened")
+        raise UsageError(
+            f"the UNet of {type(pipeline).__name__} has no cross-attention: it cannot be screened"
+        )
     pixels = min(kept, key=lambda size: abs(np.log(size / _SIDE**2)))
     mean = (kept[pixels][0] / kept[pixels][1]).float().cpu().numpy()
     return [mean[place][:, _words(tokenizer, prompt)].T for place, prompt in enumerate(prompts)]
