@@ -23,7 +23,7 @@ EMOTIONS = np.array(["anger", "disgust", "fear", "happiness", "neutral", "sadnes
 
 
 def embedded(generator: Generator, frame: pd.DataFrame, apart: float = 4.0) -> NDArray[np.float32]:
-    """Return embeddings of rows: the label moves them by `apart`, the kind of attack and the person a little."""
+    """Return embeddings of rows: the label moves them by `apart`, kind of attack and person a little."""
     vectors = generator.standard_normal((len(frame), WIDTH))
     vectors[:, 0] += apart * (frame["label"] == "spoof")
     kinds, persons = pd.factorize(frame["attack"])[0], pd.factorize(frame["person"])[0]

@@ -17,13 +17,27 @@ from pydantic import Field
 
 from facedata.annotate.score.bootstrap import Draws, Estimate, estimate
 from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds
-from facedata.curate.audit.clusters import Codes, Floats, Mask, clusters_of, deal, drawn_sums, spread, told
+from facedata.curate.audit.clusters import (
+    Codes,
+    Floats,
+    Mask,
+    clusters_of,
+    coded,
+    deal,
+    drawn_sums,
+    spread,
+    told,
+)
 from facedata.curate.audit.grouping import graded
-from facedata.curate.audit.probe import compact, embeddings_of, finite
+from facedata.curate.audit.probe import compact, embeddings_of, finite, unthreaded
 
 __all__ = ["ANCHORS", "AnchorThresholds", "agreed", "anchors", "sharpness", "softened"]
 
 Embeddings = NDArray[np.float32]
+
+_SHARPEST = (
+    20.0  # where classes lie far apart no scale is too sharp; a face between two keeps both below this
+)
 
 
 class AnchorThresholds(Thresholds):
@@ -39,7 +53,7 @@ class AnchorThresholds(Thresholds):
     )
     other: float = Field(0.5, description="chance that the likeliest other label must have", gt=0, lt=1)
     warn_share: float = Field(
-        0.02, description="warn where the lower end of the share that is contradicted exceeds"
+        0.05, description="warn where the lower end of the share that is contradicted exceeds"
     )
     fail_share: float = Field(0.15, description="fail where it exceeds this")
     least: int = Field(20, description="agreed rows under which an expression has no anchor", ge=2)
@@ -49,6 +63,7 @@ class AnchorThresholds(Thresholds):
     shown: int = Field(100, description="findings at most")
 
 
+@unthreaded
 def anchors(rows: Rows, limits: AnchorThresholds) -> Outcome:
     """Return soft labels of expressions, and the rows whose label they contradict.
 
@@ -65,7 +80,7 @@ def anchors(rows: Rows, limits: AnchorThresholds) -> Outcome:
         return Outcome(
             "skipped", f"Fewer than two expressions have {limits.least} agreed rows with embeddings."
         )
-    codes = np.asarray(pd.Categorical(frame["expression"], categories=names).codes, np.int64)
+    codes = coded(frame["expression"], names)
     clusters = clusters_of(frame)
     cosines = _cosines(embeddings, codes, clusters, usable, sure, limits)
     held = usable & sure & (codes >= 0)
@@ -151,7 +166,7 @@ def softened(cosines: Floats, scale: float) -> Floats:
 
 
 def sharpness(cosines: Floats, codes: Codes) -> float:
-    """Return the scale, 0.1 to 1000, of the labels' largest likelihood, classes weighing the same."""
+    """Return the scale, 0.1 to 20, of the labels' largest likelihood, classes weighing the same."""
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
 
@@ -161,7 +176,7 @@ def sharpness(cosines: Floats, codes: Codes) -> float:
         logs = log_softmax(np.exp(log_scale) * cosines, axis=1)[np.arange(len(codes)), codes]
         return -float(np.mean([logs[codes == one].mean() for one in kinds]))
 
-    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.1), np.log(1000)), method="bounded").x))
+    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.1), np.log(_SHARPEST)), method="bounded").x))
 
 
 def _share(wrong: Mask, clusters: Codes, limits: AnchorThresholds) -> Estimate:

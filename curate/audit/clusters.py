@@ -7,7 +7,7 @@ model is fitted, and drawn together where an interval is made (the cluster boots
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,19 @@ from numpy.typing import ArrayLike, NDArray
 from facedata.annotate.score.bootstrap import Draws, Estimate
 from facedata.curate.audit.grouping import components, linked
 
-__all__ = ["Codes", "Floats", "Mask", "auc", "clusters_of", "deal", "drawn_sums", "present", "spread", "told"]
+__all__ = [
+    "Codes",
+    "Floats",
+    "Mask",
+    "auc",
+    "clusters_of",
+    "coded",
+    "deal",
+    "drawn_sums",
+    "present",
+    "spread",
+    "told",
+]
 
 Codes = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -28,6 +40,11 @@ def clusters_of(frame: pd.DataFrame) -> Codes:
     """Return the number of each row's cluster: rows that a family or a person links, else its own."""
     links = [linked(frame[name]) for name in ("family", "person")]
     return np.unique(components(len(frame), links), return_inverse=True)[1].astype(np.int64)
+
+
+def coded(column: pd.Series, names: Sequence[str]) -> Codes:
+    """Return the place of each value in `names`, -1 for none and for what is not among them."""
+    return np.asarray(pd.Index(names, dtype=object).get_indexer(pd.Index(column, dtype=object)), np.int64)
 
 
 def deal(clusters: Codes, classes: Codes, folds: int, seed: int) -> Codes:

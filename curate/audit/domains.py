@@ -16,9 +16,9 @@ from pydantic import Field
 
 from facedata.annotate.score.bootstrap import Draws, Estimate, estimate
 from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds
-from facedata.curate.audit.clusters import Codes, Floats, Mask, clusters_of, spread, told
+from facedata.curate.audit.clusters import Codes, Floats, Mask, clusters_of, coded, spread, told
 from facedata.curate.audit.grouping import graded
-from facedata.curate.audit.probe import compact, embeddings_of, finite
+from facedata.curate.audit.probe import compact, embeddings_of, finite, unthreaded
 
 __all__ = ["DOMAINS", "DomainThresholds", "domains", "shift_ratio"]
 
@@ -44,6 +44,7 @@ class _Means:
     variances: Floats
 
 
+@unthreaded
 def domains(rows: Rows, limits: DomainThresholds) -> Outcome:
     """Return how far domains shift embeddings within a class, before and after each domain is centred.
 
@@ -125,9 +126,9 @@ def _pairs(frame: pd.DataFrame, usable: Mask, least: int) -> tuple[Codes, Codes,
         size = int(table.loc[rows, columns].to_numpy().sum()) if len(columns) > 1 else 0
         best = max(best, (size, rows, columns))
     _, kinds, places = best
-    classes = pd.Categorical(frame[column].where(usable), categories=kinds).codes
-    names = pd.Categorical(frame["domain"].where(usable), categories=places).codes
-    return np.asarray(classes, np.int64), np.asarray(names, np.int64), {"classes": kinds, "domains": places}
+    classes, names = coded(frame[column], kinds), coded(frame["domain"], places)
+    classes[~usable] = names[~usable] = -1
+    return classes, names, {"classes": kinds, "domains": places}
 
 
 def _means(embeddings: Floats, classes: Codes, names: Codes, clusters: Codes, draws: Draws) -> _Means:
@@ -255,8 +256,7 @@ DOMAINS = Audit(
     title="Domain bias",
     about=(
         "How far the domain moves the embeddings of one class, beside how far the classes lie apart, and what "
-        "is left when every domain is centred: the larger, the less does a detector "
-        "carry over to a new domain."
+        "is left when every domain is centred: the larger, the less a detector carries over."
     ),
     run=domains,
     thresholds=DomainThresholds,

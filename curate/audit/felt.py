@@ -16,7 +16,7 @@ from pydantic import Field
 from facedata.annotate.score.agreement import kappa
 from facedata.annotate.score.bootstrap import Draws, Estimate, estimate
 from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds, Verdict
-from facedata.curate.audit.clusters import Codes, Floats, Mask, clusters_of, drawn_sums, spread, told
+from facedata.curate.audit.clusters import Codes, Floats, Mask, clusters_of, coded, drawn_sums, spread, told
 from facedata.curate.audit.grouping import graded
 
 __all__ = ["FELT", "FeltThresholds", "felt"]
@@ -99,7 +99,7 @@ def _emotions(shown: pd.Series, inner: pd.Series, clusters: Codes, draws: Draws)
     names = sorted({*shown, *inner})
     size = len(names)
     cells = np.zeros((len(shown), size * size))
-    places = pd.Categorical(shown, names).codes.astype(int) * size + pd.Categorical(inner, names).codes
+    places = coded(shown, names) * size + coded(inner, names)
     cells[np.arange(len(shown)), places] = 1
     sums = drawn_sums(cells, clusters, draws).reshape(-1, size, size)
     same = np.trace(sums, axis1=1, axis2=2) / sums.sum((1, 2))

@@ -18,9 +18,9 @@ from pydantic import Field
 
 from facedata.annotate.score.bootstrap import Draws, Estimate, estimate
 from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds
-from facedata.curate.audit.clusters import Codes, Floats, Mask, clusters_of, drawn_sums, spread, told
+from facedata.curate.audit.clusters import Codes, Floats, Mask, clusters_of, coded, drawn_sums, spread, told
 from facedata.curate.audit.grouping import graded, numbered
-from facedata.curate.audit.probe import Answers, compact, embeddings_of, finite, out_of_fold
+from facedata.curate.audit.probe import Answers, compact, embeddings_of, finite, out_of_fold, unthreaded
 
 __all__ = ["GROUPS", "GroupThresholds", "group_directions", "groups", "worst_gap"]
 
@@ -55,6 +55,7 @@ class _Gap:
     drawn: Floats
 
 
+@unthreaded
 def groups(rows: Rows, limits: GroupThresholds) -> Outcome:
     """Return the error of a probe of the label (else of the expression) by group, and the worst gap.
 
@@ -230,7 +231,7 @@ def _named(
         table = pd.crosstab(values, pd.Series(classes)).reindex(columns=kinds, fill_value=0)
         labels = sorted(table.index[(table >= limits.least).all(axis=1)])
         if len(labels) > 1:
-            yield name, np.asarray(pd.Categorical(values, labels).codes, np.int64), labels
+            yield name, coded(values, labels), labels
 
 
 def _group(name: str, value: Any) -> str | None:

@@ -16,9 +16,9 @@ from pydantic import Field
 
 from facedata.annotate.score.bootstrap import Draws, Estimate, estimate
 from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds
-from facedata.curate.audit.clusters import Codes, Floats, Mask, clusters_of, drawn_sums, spread, told
+from facedata.curate.audit.clusters import Codes, Floats, Mask, clusters_of, coded, drawn_sums, spread, told
 from facedata.curate.audit.grouping import graded
-from facedata.curate.audit.probe import compact, embeddings_of, finite, out_of_fold
+from facedata.curate.audit.probe import compact, embeddings_of, finite, out_of_fold, unthreaded
 
 __all__ = ["LABEL_NOISE", "NoiseThresholds", "label_noise", "suspects"]
 
@@ -26,7 +26,7 @@ __all__ = ["LABEL_NOISE", "NoiseThresholds", "label_noise", "suspects"]
 class NoiseThresholds(Thresholds):
     """How many labels may be in doubt."""
 
-    warn_share: float = Field(0.01, description="warn where the lower end of the share in doubt exceeds it")
+    warn_share: float = Field(0.02, description="warn where the lower end of the share in doubt exceeds it")
     fail_share: float = Field(0.1, description="fail where it exceeds this")
     least: int = Field(20, description="rows under which a class is left out", ge=5)
     folds: int = Field(5, description="folds, whole clusters each", ge=2)
@@ -66,6 +66,7 @@ def suspects(chances: Floats, given: Codes) -> tuple[Codes, Codes]:
     return said, suspected
 
 
+@unthreaded
 def label_noise(rows: Rows, limits: NoiseThresholds) -> Outcome:
     """Return rows whose label (live or spoof) or expression a probe contradicts with confidence.
 
@@ -83,7 +84,7 @@ def label_noise(rows: Rows, limits: NoiseThresholds) -> Outcome:
     for column in ("label", "expression"):
         counts = frame.loc[usable, column].value_counts()
         names = sorted(counts[counts >= limits.least].index)
-        codes = np.asarray(pd.Categorical(frame[column].where(usable), categories=names).codes, np.int64)
+        codes = coded(frame[column].where(usable), names)
         which = codes >= 0
         if len(names) < 2 or len(np.unique(clusters[which])) < limits.folds:
             continue

@@ -14,7 +14,7 @@ from facedata.annotate.score.bootstrap import Estimate
 from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds
 from facedata.curate.audit.clusters import Codes, Floats, Mask, auc, clusters_of, present, spread, told
 from facedata.curate.audit.grouping import graded
-from facedata.curate.audit.probe import compact, embeddings_of, finite, out_of_fold
+from facedata.curate.audit.probe import compact, embeddings_of, finite, out_of_fold, unthreaded
 
 __all__ = ["SHORTCUT", "ShortcutThresholds", "shortcut"]
 
@@ -54,6 +54,7 @@ class _Contrast:
         return np.flatnonzero(self.made | self.real)
 
 
+@unthreaded
 def shortcut(rows: Rows, limits: ShortcutThresholds) -> Outcome:
     """Return, for each operator, how well a linear model tells its rows from others of the same label.
 

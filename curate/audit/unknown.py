@@ -12,7 +12,7 @@ from pydantic import Field
 from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds
 from facedata.curate.audit.clusters import Codes, Floats, Mask, clusters_of, deal
 from facedata.curate.audit.grouping import graded, numbered
-from facedata.curate.audit.probe import compact, embeddings_of, finite
+from facedata.curate.audit.probe import compact, embeddings_of, finite, unthreaded
 
 __all__ = ["UNKNOWN", "UnknownThresholds", "cube_root_tail", "mahalanobis", "unknown"]
 
@@ -72,7 +72,7 @@ def cube_root_tail(squared: Floats, reference: Floats) -> Floats:
     """Return the chance of a squared distance as large, by the middle half of the `reference` distances.
 
     The cube root of a chi-squared variable is all but normal (Wilson and Hilferty 1931), so where embeddings
-    are Gaussian this is the tail of chi-squared, to a twentieth down to 1e-6. Where they are not, or where
+    are Gaussian this is the tail of chi-squared, to a sixth down to 1e-6. Where they are not, or where
     the shrinkage rescaled them, centre and scale are still those of held-out rows: their median and
     quartiles, which a quarter of strange rows cannot move far.
     """
@@ -85,6 +85,7 @@ def cube_root_tail(squared: Floats, reference: Floats) -> Floats:
     return np.asarray(norm.sf((np.cbrt(squared) - middle) / scale), dtype=np.float64)
 
 
+@unthreaded
 def unknown(rows: Rows, limits: UnknownThresholds) -> Outcome:
     """Return the rows that lie outside every class's Gaussian, each row held out of the fit.
 
