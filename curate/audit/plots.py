@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 __all__ = ["distributions", "estimates"]
 
 _LABELS = {"live": "#15803d", "spoof": "#b91c1c", "unlabelled": "#71717a"}
+_BINS = 24
 _COLUMNS = 5
 _MOST_PANELS = 15
 _MOST_LINES = 60
@@ -46,9 +47,9 @@ def distributions(fields: Mapping[str, NDArray[np.float64]], label: pd.Series) -
             for one, colour in _LABELS.items():
                 part = values[(shown == one) & np.isfinite(values)]
                 if len(part):
-                    part = np.clip(part, *span)
-                    axes.hist(part, 24, span, density=True, histtype="stepfilled", alpha=0.25, color=colour)
-                    axes.hist(part, 24, span, density=True, histtype="step", color=colour, label=one)
+                    style = {"bins": _BINS, "range": span, "density": True, "color": colour}
+                    axes.hist(np.clip(part, *span), histtype="stepfilled", alpha=0.25, **style)
+                    axes.hist(np.clip(part, *span), histtype="step", label=one, **style)
             axes.set_yticks([])
             axes.set_title(name.replace("_", " "), fontsize=8, loc="left")
             axes.tick_params(labelsize=7)
