@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -18,7 +19,12 @@ _BINS = 24
 _COLUMNS = 5
 _MOST_PANELS = 15
 _MOST_LINES = 60
-_STYLE = {"text.parse_math": False, "font.size": 8, "axes.spines.top": False, "axes.spines.right": False}
+_STYLE: dict[Any, Any] = {
+    "text.parse_math": False,
+    "font.size": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
 
 
 def distributions(fields: Mapping[str, NDArray[np.float64]], label: pd.Series) -> bytes | None:

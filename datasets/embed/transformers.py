@@ -81,8 +81,9 @@ def _loaded(model: str) -> tuple[Any, Any, frozenset[str]]:
     from transformers.utils import logging
 
     processors: Any = AutoImageProcessor
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # a pooling layer that is not used may well be missing
+    log: Any = logging
+    verbosity = log.get_verbosity()
+    log.set_verbosity_error()  # a pooling layer that is not used may well be missing
     try:
         processor = processors.from_pretrained(model, backend="pil")
         loaded, info = AutoModel.from_pretrained(model, output_loading_info=True)
@@ -93,7 +94,7 @@ def _loaded(model: str) -> tuple[Any, Any, frozenset[str]]:
             "with its preprocessor_config.json, or its name on the hub"
         ) from None
     finally:
-        logging.set_verbosity(verbosity)
+        log.set_verbosity(verbosity)
     missing = frozenset(info["missing_keys"])
     if needed := sorted(name for name in missing if not name.startswith("pooler.")):
         raise SourceError(
