@@ -25,7 +25,7 @@ from facedata.curate.audit.intervals import share_interval
 from facedata.curate.audit.neighbours import find_neighbours
 
 sys.path.insert(0, str(Path(__file__).parent))
-MODULES = ("audit_plants",)
+MODULES = ("audit_plants", "audit_plants_models")
 _MARKS = re.compile(r"(<!-- planted -->\n).*?(<!-- /planted -->)", re.DOTALL)
 
 

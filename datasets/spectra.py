@@ -1,4 +1,4 @@
-"""The power spectrum of a picture, by frequency alone: what blur, noise, screens and compression leave in it."""
+"""The power spectrum of a picture by frequency alone: what blur, noise and screens leave in it."""
 
 from __future__ import annotations
 

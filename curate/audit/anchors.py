@@ -30,11 +30,17 @@ class AnchorThresholds(Thresholds):
     """When a soft label contradicts the one given."""
 
     agreement: float = Field(
-        0.9, description="confidence, adjudicated chance or share of votes from which a row makes anchors", gt=0
+        0.9,
+        description="confidence, adjudicated chance or share of votes from which a row makes anchors",
+        gt=0,
     )
-    given: float = Field(0.1, description="chance of the given label under which it may be contradicted", gt=0)
+    given: float = Field(
+        0.1, description="chance of the given label under which it may be contradicted", gt=0
+    )
     other: float = Field(0.5, description="chance that the likeliest other label must have", gt=0, lt=1)
-    warn_share: float = Field(0.02, description="warn where the lower end of the share that is contradicted exceeds")
+    warn_share: float = Field(
+        0.02, description="warn where the lower end of the share that is contradicted exceeds"
+    )
     fail_share: float = Field(0.15, description="fail where it exceeds this")
     least: int = Field(20, description="agreed rows under which an expression has no anchor", ge=2)
     folds: int = Field(5, description="folds, whole clusters each", ge=2)
@@ -56,7 +62,9 @@ def anchors(rows: Rows, limits: AnchorThresholds) -> Outcome:
     counts = frame.loc[usable & sure, "expression"].value_counts()
     names = sorted(counts[counts >= limits.least].index)
     if len(names) < 2:
-        return Outcome("skipped", f"Fewer than two expressions have {limits.least} agreed rows with embeddings.")
+        return Outcome(
+            "skipped", f"Fewer than two expressions have {limits.least} agreed rows with embeddings."
+        )
     codes = np.asarray(pd.Categorical(frame["expression"], categories=names).codes, np.int64)
     clusters = clusters_of(frame)
     cosines = _cosines(embeddings, codes, clusters, usable, sure, limits)
@@ -74,8 +82,8 @@ def anchors(rows: Rows, limits: AnchorThresholds) -> Outcome:
     right = float(np.mean([(best[held & (codes == one)] == one).mean() for one in range(len(names))]))
     return Outcome(
         graded(share.low or 0.0, limits.warn_share, limits.fail_share),
-        f"Soft labels contradict {told(share, 3)} of {asked.sum()} expressions; they name those of agreed rows "
-        f"with a balanced accuracy of {right:.2f}.",
+        f"Soft labels contradict {told(share, 3)} of {asked.sum()} expressions; they name those of agreed "
+        f"rows with a balanced accuracy of {right:.2f}.",
         numbers={
             "contradicted": spread(share, asked.sum()),
             "accuracy on agreed rows": right,
@@ -143,7 +151,7 @@ def softened(cosines: Floats, scale: float) -> Floats:
 
 
 def sharpness(cosines: Floats, codes: Codes) -> float:
-    """Return the scale, 0.1 to 1000, that gives the labels the largest likelihood, classes weighing the same."""
+    """Return the scale, 0.1 to 1000, of the labels' largest likelihood, classes weighing the same."""
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
 
@@ -188,8 +196,8 @@ ANCHORS = Audit(
     name="anchors",
     title="Soft labels from emotion anchors",
     about=(
-        "How much of each expression a face shows, by its likeness to faces on which sources agreed, and which "
-        "labels that contradicts: blends, and labels that are off."
+        "How much of each expression a face shows, by its likeness to faces on which sources agreed, and "
+        "which labels that contradicts: blends, and labels that are off."
     ),
     run=anchors,
     thresholds=AnchorThresholds,

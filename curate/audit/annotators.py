@@ -8,7 +8,9 @@ so a question needs three, and two get their agreement only.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,7 @@ from facedata.annotate.score.agreement import ac1, kappa
 from facedata.annotate.score.bootstrap import Draws, Estimate, estimate
 from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds
 from facedata.curate.audit.clusters import Codes, Floats, clusters_of, drawn_sums, spread, told
-from facedata.curate.audit.grouping import numbered
+from facedata.curate.audit.grouping import graded
 from facedata.datasets.errors import UsageError
 
 __all__ = ["ANNOTATORS", "AnnotatorThresholds", "Skill", "annotators", "skills"]
@@ -42,8 +44,11 @@ class AnnotatorThresholds(Thresholds):
 
 @dataclass(frozen=True, slots=True)
 class Skill:
-    """Of one question: `logs` of the answers' chances (samples, answers); `confusion` of each annotator
-    (annotators, true, said); `shares` of the answers."""
+    """What one question's votes come to.
+
+    `logs` are of the answers' chances, (samples, answers); `confusion` of each annotator (annotators, true,
+    said); `shares` of the answers.
+    """
 
     logs: Floats
     confusion: Floats
@@ -120,20 +125,22 @@ def annotators(rows: Rows, limits: AnnotatorThresholds) -> Outcome:
             findings += _disputed(rows.frame, str(question), items, doubt, limits)
     if not tables:
         return Outcome(
-            "skipped", f"No two annotators share {limits.least} samples of one question.", {"strangers": strangers}
+            "skipped",
+            f"No two annotators share {limits.least} samples of one question.",
+            {"strangers": strangers},
         )
     table = pd.concat(tables, ignore_index=True)
     judged = [_judged(row, limits) for row in table.to_dict("records")]
     findings = sorted(findings, key=lambda one: -one.score)[: limits.shown]
     findings = [one for one in judged if one is not None] + findings
     low = table["kappa high"].min()
-    verdict = "fail" if low < limits.fail_kappa else "warn" if low < limits.warn_kappa else "pass"
-    worst = table.loc[table["kappa"].idxmin()] if table["kappa"].notna().any() else table.iloc[0]
+    verdict = graded(-low, -limits.warn_kappa, -limits.fail_kappa)
+    worst = table.sort_values("kappa", kind="stable").iloc[0]
     shown = told(Estimate(worst["kappa"], worst["kappa low"], worst["kappa high"]))
     return Outcome(
         verdict,
-        f"{table['annotator'].nunique()} annotators; least agreement: {worst['annotator']} on {worst['question']}, "
-        f"kappa {shown} with the others.",
+        f"{table['annotator'].nunique()} annotators; least agreement: {worst['annotator']} on "
+        f"{worst['question']}, kappa {shown} with the others.",
         numbers={"annotators": _numbers(table), "answers about unknown samples": strangers},
         findings=findings,
         fields={"dispute": dispute, "annotators": _answered(trials, len(rows.frame))},
@@ -180,9 +187,7 @@ def _question(
                 "ac1": gwet.value,
                 "ac1 low": gwet.low,
                 "ac1 high": gwet.high,
-                "trust": None
-                if skill is None
-                else float(skill.shares @ np.diagonal(skill.confusion[voter])),
+                "trust": None if skill is None else float(skill.shares @ np.diagonal(skill.confusion[voter])),
             }
         )
     return pd.DataFrame(rows), None if skill is None else skill.chances, items
@@ -211,16 +216,18 @@ def _pairs(
     return cells, clusters[both], int(both.sum())
 
 
-def _judged(row: dict[str, object], limits: AnnotatorThresholds) -> Finding | None:
+def _judged(row: Mapping[Hashable, Any], limits: AnnotatorThresholds) -> Finding | None:
     high = row["kappa high"]
     if not isinstance(high, float) or not high < limits.warn_kappa:
         return None
-    found = told(Estimate(*(float(str(row[name])) for name in ("kappa", "kappa low", "kappa high"))))
-    how = "worse than chance: answers may be swapped" if high < limits.fail_kappa else "little more than chance"
+    found = told(Estimate(row["kappa"], row["kappa low"], high))
+    how = (
+        "worse than chance: answers may be swapped" if high < limits.fail_kappa else "little more than chance"
+    )
     return Finding(
         (),
-        f"{row['annotator']} agrees with the others on {row['question']} with kappa {found}, {how}; leave these "
-        "answers out or ask again",
+        f"{row['annotator']} agrees with the others on {row['question']} with kappa {found}, {how}; leave "
+        "these answers out or ask again",
         1000 + (1 - high),
     )
 
@@ -240,8 +247,8 @@ def _disputed(
     ]
 
 
-def _numbers(table: pd.DataFrame) -> dict[str, dict[str, object]]:
-    found: dict[str, dict[str, object]] = {}
+def _numbers(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
     for row in table.replace({np.nan: None}).to_dict("records"):
         measures = {
             name: spread(Estimate(row[name], row[f"{name} low"], row[f"{name} high"]), row["samples"])
@@ -253,15 +260,16 @@ def _numbers(table: pd.DataFrame) -> dict[str, dict[str, object]]:
 
 def _answered(trials: pd.DataFrame, count: int) -> Floats:
     pairs = trials[["item", "annotator"]].drop_duplicates()
-    return np.bincount(numbered(pairs["item"]) if pairs.empty else pairs["item"], minlength=count).astype(float)
+    return np.bincount(pairs["item"].to_numpy(int), minlength=count).astype(float)
 
 
 ANNOTATORS = Audit(
     name="annotators",
     title="Trust in annotators",
     about=(
-        "How each annotator (person, detector, model) agrees with the others, and how often they are estimated "
-        "to be right: who answers at random, who has the classes swapped, which samples stay in dispute."
+        "How each annotator (person, detector, model) agrees with the others, and how often they are "
+        "estimated to be right: who answers at random, who has the classes swapped, which samples "
+        "stay in dispute."
     ),
     run=annotators,
     thresholds=AnnotatorThresholds,

@@ -9,6 +9,7 @@ from facedata.curate.audit.balance import COVERAGE, LABEL_BALANCE
 from facedata.curate.audit.base import Audit
 from facedata.curate.audit.confounding import CONFOUNDING, GROUP_BALANCE
 from facedata.curate.audit.duplicates import EXACT_DUPLICATES
+from facedata.curate.audit.estimates import ESTIMATES
 from facedata.curate.audit.leakage import SOURCE_LEAKAGE, SUBJECT_LEAKAGE
 from facedata.curate.audit.looks import PICTURE_QUALITY, QUALITY_BY_LABEL
 from facedata.curate.audit.near import NEAR_DUPLICATES, NEAR_LEAKAGE
@@ -30,6 +31,7 @@ AUDITS: tuple[Audit[Any], ...] = (
     GROUP_BALANCE,
     PICTURE_QUALITY,
     QUALITY_BY_LABEL,
+    *ESTIMATES,
 )
 
 

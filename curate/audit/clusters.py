@@ -1,8 +1,8 @@
 """Rows that hang together, and what is known of a number that they give.
 
 Pictures of one person, and variants of one picture, are not independent. They are kept in one fold where a
-model is fitted, and drawn together where an interval is made (the cluster bootstrap; Davison and Hinkley 1997,
-section 3.8); an AUC has a formula instead (Obuchowski 1997, Biometrics 53: 567-578).
+model is fitted, and drawn together where an interval is made (the cluster bootstrap; Davison and Hinkley
+1997, section 3.8); an AUC has a formula instead (Obuchowski 1997, Biometrics 53: 567-578).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Mask = NDArray[np.bool_]
 
 
 def clusters_of(frame: pd.DataFrame) -> Codes:
-    """Return the number of each row's cluster: rows that a family or a person links. A lone row is its own."""
+    """Return the number of each row's cluster: rows that a family or a person links, else its own."""
     links = [linked(frame[name]) for name in ("family", "person")]
     return np.unique(components(len(frame), links), return_inverse=True)[1].astype(np.int64)
 
@@ -40,7 +40,8 @@ def deal(clusters: Codes, classes: Codes, folds: int, seed: int) -> Codes:
     held = pd.DataFrame({"cluster": clusters, "class": classes}).groupby("cluster")["class"]
     table = held.agg(size="size", low="min", high="max", kinds="nunique")
     table["shuffle"] = np.random.default_rng(seed).permutation(len(table))
-    table = table.sort_values(["kinds", "low", "high", "size", "shuffle"], ascending=[1, 1, 1, 0, 1])  # type: ignore[list-item]
+    order = ["kinds", "low", "high", "size", "shuffle"]
+    table = table.sort_values(order, ascending=[True, True, True, False, True])
     turn = np.arange(len(table)) % (2 * folds)
     table["fold"] = np.minimum(turn, 2 * folds - 1 - turn)
     return np.asarray(table["fold"].reindex(clusters).to_numpy(), dtype=np.int64)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pydantic import Field
 
 from facedata.annotate.score.bootstrap import Draws, Estimate, estimate
@@ -39,7 +38,7 @@ class DomainThresholds(Thresholds):
 
 @dataclass(frozen=True, slots=True)
 class _Means:
-    """Means of all classes in all domains, (draws, classes, domains, d), and their variances summed over d."""
+    """Means of all classes in all domains, (draws, classes, domains, d); their variances, summed over d."""
 
     means: Floats
     variances: Floats
@@ -49,7 +48,8 @@ def domains(rows: Rows, limits: DomainThresholds) -> Outcome:
     """Return how far domains shift embeddings within a class, before and after each domain is centred.
 
     Numbers: `ratio` (shift over class distance, with a 95 % interval) and `ratio after centring`;
-    accuracy of the nearest class mean in a domain that the means never saw, raw and centred. Field `shift`: the row's domain and class's shift, in class distances.
+    accuracy of the nearest class mean in a domain that the means never saw, raw and centred.
+    Field `shift`: that of the row's class in its domain, in class distances.
     """
     frame = rows.frame
     classes, names, labels = _pairs(frame, finite(embeddings_of(rows)), limits.least)
@@ -57,8 +57,8 @@ def domains(rows: Rows, limits: DomainThresholds) -> Outcome:
     if not used.any():
         return Outcome(
             "skipped",
-            f"No two domains have {limits.least} rows of each of two classes, so domain and label cannot be told "
-            "apart.",
+            f"No two domains have {limits.least} rows of each of two classes, so domain and label cannot be "
+            "told apart.",
         )
     embeddings = compact(embeddings_of(rows), limits.seed)[used].astype(np.float64)
     classes, names, clusters = classes[used], names[used], clusters_of(frame)[used]
@@ -94,7 +94,7 @@ def domains(rows: Rows, limits: DomainThresholds) -> Outcome:
 def shift_ratio(
     embeddings: Floats, classes: Codes, names: Codes, clusters: Codes, draws: Draws
 ) -> tuple[Estimate, Estimate, Floats]:
-    """Return root mean squared shift over class distance: as they are, with domains centred, and of each pair.
+    """Return root mean squared shift over class distance: as they are, centred, and of each pair.
 
     `embeddings` is (n, d); every class must have rows of every domain; pairs are (classes, domains). A ratio
     is 0 where the shift is less than the uncertainty of the means, and None where the class distance is.
@@ -118,7 +118,7 @@ def _pairs(frame: pd.DataFrame, usable: Mask, least: int) -> tuple[Codes, Codes,
     enough = table >= least
     # Domains that lack a class go first; where that leaves fewer than two, classes that few domains have.
     best: tuple[int, list[str], list[str]] = (0, [], [])
-    order = enough.sum(1).sort_values(ascending=False, kind="stable").index
+    order = enough.sum(axis=1).sort_values(ascending=False, kind="stable").index
     for kept in range(2, len(order) + 1):
         rows = sorted(order[:kept])
         columns = [str(name) for name in table.columns if enough.loc[rows, name].all()]
@@ -193,7 +193,7 @@ def _squared(found: _Means, centred: bool) -> tuple[Floats, Floats]:
 
 
 def _centres(embeddings: Floats, classes: Codes, names: Codes) -> Floats:
-    """Return each domain's centre (domains, d): the mean of its class means, so that its mix does not count."""
+    """Return each domain's centre, (domains, d): the mean of its class means, whatever its mix."""
     return np.stack(
         [
             np.mean(
@@ -205,7 +205,7 @@ def _centres(embeddings: Floats, classes: Codes, names: Codes) -> Floats:
 
 
 def _elsewhere(embeddings: Floats, classes: Codes, names: Codes) -> tuple[float, float]:
-    """Return the balanced accuracy of the nearest class mean in unseen domains, raw and with domains centred."""
+    """Return the balanced accuracy of the nearest class mean in unseen domains, raw and centred."""
     centred = embeddings - _centres(embeddings, classes, names)[names]
     found = []
     for given in (embeddings, centred):
@@ -241,8 +241,8 @@ def _findings(
     return [
         Finding(
             tuple(frame.loc[(frame["domain"] == name) & ~np.isnan(field), "sample_id"].head(limits.shown)),
-            f"domain {name} lies {shift:.2f} class distances off the others: a detector can tell the domain more "
-            "easily than the label; centre each domain's embeddings, or balance what it shows",
+            f"domain {name} lies {shift:.2f} class distances off the others: a detector can tell the domain "
+            "more easily than the label; centre each domain's embeddings, or balance what it shows",
             float(shift),
         )
         for name, shift in worst.items()
@@ -254,8 +254,9 @@ DOMAINS = Audit(
     name="domains",
     title="Domain bias",
     about=(
-        "How far the domain moves the embeddings of one class, beside how far the classes lie apart, and what is "
-        "left when every domain is centred: the larger, the less does a detector carry over to a new domain."
+        "How far the domain moves the embeddings of one class, beside how far the classes lie apart, and what "
+        "is left when every domain is centred: the larger, the less does a detector "
+        "carry over to a new domain."
     ),
     run=domains,
     thresholds=DomainThresholds,

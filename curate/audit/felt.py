@@ -15,17 +15,21 @@ from pydantic import Field
 
 from facedata.annotate.score.agreement import kappa
 from facedata.annotate.score.bootstrap import Draws, Estimate, estimate
-from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds
+from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds, Verdict
 from facedata.curate.audit.clusters import Codes, Floats, Mask, clusters_of, drawn_sums, spread, told
 from facedata.curate.audit.grouping import graded
 
 __all__ = ["FELT", "FeltThresholds", "felt"]
 
+_ORDER: tuple[Verdict, ...] = ("pass", "warn", "fail")
+
 
 class FeltThresholds(Thresholds):
     """How far felt and expressed labels may part before one cannot stand for the other."""
 
-    warn_share: float = Field(0.1, description="warn where the lower end of the share that differs exceeds it")
+    warn_share: float = Field(
+        0.1, description="warn where the lower end of the share that differs exceeds it"
+    )
     fail_share: float = Field(0.5, description="fail where it exceeds this: the labels say different things")
     warn_distance: float = Field(
         0.25, description="warn where felt valence or arousal lie farther off on average (lower end)"
@@ -52,14 +56,16 @@ def felt(rows: Rows, limits: FeltThresholds) -> Outcome:
     numbers: dict[str, Any] = {}
     tables: dict[str, pd.DataFrame] = {}
     parts: list[str] = []
-    verdicts = ["pass"]
+    verdicts: list[Verdict] = ["pass"]
     findings: list[Finding] = []
     if both.sum() >= limits.least:
         shown, inner = frame.loc[both, "expression"].astype(str), said[both].astype(str)
         differs, agreement = _emotions(shown, inner, clusters[both], draws)
         gap[both] = (shown != inner).to_numpy(float)
         numbers |= {"differs": spread(differs, both.sum()), "kappa": spread(agreement, both.sum())}
-        tables["felt by expression"] = pd.crosstab(shown, inner).rename_axis("expression").rename_axis(columns=None).reset_index()
+        tables["felt by expression"] = (
+            pd.crosstab(shown, inner).rename_axis("expression").rename_axis(columns=None).reset_index()
+        )
         parts.append(f"felt and expressed emotion differ in {told(differs)} of {both.sum()} rows")
         verdicts.append(graded(differs.low or 0.0, limits.warn_share, limits.fail_share))
         if not gap[both].any() and both.sum() >= limits.copied:
@@ -79,19 +85,17 @@ def felt(rows: Rows, limits: FeltThresholds) -> Outcome:
     if not parts:
         return Outcome(
             "skipped",
-            f"Under {limits.least} rows have a felt label (attributes.felt_expression, felt_valence, felt_arousal) "
-            "beside an expressed one.",
+            f"Under {limits.least} rows have a felt label (attributes.felt_expression, felt_valence, "
+            "felt_arousal) beside an expressed one.",
         )
-    verdict = next(one for one in ("fail", "warn", "pass") if one in verdicts)
+    verdict = max(verdicts, key=_ORDER.index)
     if verdict != "pass":
         findings += _findings(frame, said, gap, limits.shown)
     text = "; ".join(parts)
-    return Outcome(verdict, f"{text[0].upper()}{text[1:]}.", numbers, findings, {"gap": gap}, tables)  # type: ignore[arg-type]
+    return Outcome(verdict, f"{text[0].upper()}{text[1:]}.", numbers, findings, {"gap": gap}, tables)
 
 
-def _emotions(
-    shown: pd.Series, inner: pd.Series, clusters: Codes, draws: Draws
-) -> tuple[Estimate, Estimate]:
+def _emotions(shown: pd.Series, inner: pd.Series, clusters: Codes, draws: Draws) -> tuple[Estimate, Estimate]:
     names = sorted({*shown, *inner})
     size = len(names)
     cells = np.zeros((len(shown), size * size))
@@ -122,8 +126,8 @@ def _numeric(column: pd.Series) -> Floats:
 def _copied(frame: pd.DataFrame, both: Mask) -> Finding:
     return Finding(
         tuple(frame.loc[both, "sample_id"].head(3)),
-        f"felt and expressed emotion are the same in all {both.sum()} rows: people mask what they feel more often "
-        "than that, so look whether one was copied from the other",
+        f"felt and expressed emotion are the same in all {both.sum()} rows: people mask what they feel more "
+        "often than that, so look whether one was copied from the other",
         2.0,
     )
 
@@ -146,8 +150,8 @@ FELT = Audit(
     name="felt",
     title="Felt and expressed emotion",
     about=(
-        "How often people felt something else than their face shows, where a dataset has both labels: how wrong "
-        "it would be to train on one as if it were the other."
+        "How often people felt something else than their face shows, where a dataset has both labels: how "
+        "wrong it would be to train on one as if it were the other."
     ),
     run=felt,
     thresholds=FeltThresholds,

@@ -34,7 +34,7 @@ class GroupThresholds(Thresholds):
 
     attributes: tuple[str, ...] = Field(
         ("gender", "sex", "race", "ethnicity", "skin_tone", "age", "age_group"),
-        description="attributes whose values are groups; numbers of age become 0-17, 18-29, 30-44, 45-59, 60+",
+        description="attributes whose values are groups; ages become 0-17, 18-29, 30-44, 45-59, 60+",
     )
     warn_gap: float = Field(0.02, description="warn where the lower end of the worst gap in error exceeds it")
     fail_gap: float = Field(0.05, description="fail where it exceeds this")
@@ -97,9 +97,16 @@ def groups(rows: Rows, limits: GroupThresholds) -> Outcome:
         tables.append(_table(name, labels, codes, gap, left))
         low = gap.value.low or 0.0
         if low > limits.warn_gap:
-            findings.append(_finding(frame, name, labels[gap.worst], values == gap.worst, fields, gap, limits))
-        worst = max(worst, (low, f"{name} {labels[gap.worst]}: {told(gap.value, 3)}, after projection "
-                                 f"{told(left.value, 3)}"))
+            findings.append(
+                _finding(frame, name, labels[gap.worst], values == gap.worst, fields, gap, limits)
+            )
+        worst = max(
+            worst,
+            (
+                low,
+                f"{name} {labels[gap.worst]}: {told(gap.value, 3)}, after projection {told(left.value, 3)}",
+            ),
+        )
     return Outcome(
         graded(worst[0], limits.warn_gap, limits.fail_gap),
         f"The worst gap in a probe's error is that of {worst[1]}.",
@@ -125,7 +132,7 @@ class _Asking:
 
     def errors(self, forget: Codes | None = None) -> Floats:
         """Return 1 for each row whose class the probe gets wrong, with a group forgotten or none."""
-        return (self._probe(self.classes, forget).said != self.classes).astype(float)
+        return np.asarray(self._probe(self.classes, forget).said != self.classes, dtype=np.float64)
 
     def told_apart(self, codes: Codes, forget: Codes | None = None) -> float:
         """Return the balanced accuracy with which a probe tells the groups, by embeddings, out of fold."""
@@ -175,7 +182,7 @@ def _forgetting(
 
     def prepare(embeddings: Embeddings, fitted: Codes) -> Callable[[Embeddings], Embeddings]:
         directions = group_directions(embeddings[fitted], classes[fitted], codes[fitted])
-        return lambda given: given - (given @ directions) @ directions.T
+        return lambda given: np.asarray(given - (given @ directions) @ directions.T, dtype=np.float32)
 
     return prepare
 
@@ -194,7 +201,7 @@ def worst_gap(wrong: Floats, classes: Codes, codes: Codes, clusters: Codes, draw
     sums = drawn_sums(columns, clusters[known], draws).reshape(-1, 2, count, kinds)
     with np.errstate(invalid="ignore", divide="ignore"):
         own = (sums[:, 0] / sums[:, 1]).mean(-1)
-        rest = (sums.sum(2, keepdims=True) - sums)
+        rest = sums.sum(2, keepdims=True) - sums
         gaps = own - (rest[:, 0] / rest[:, 1]).mean(-1)
     errors = [estimate(own[:, group], draws) for group in range(count)]
     worst = int(np.nanargmax(np.abs(gaps[0])))
@@ -203,7 +210,7 @@ def worst_gap(wrong: Floats, classes: Codes, codes: Codes, clusters: Codes, draw
         return _Gap(errors, worst, Estimate(float(abs(gaps[0, worst]))), drawn)
     scale = np.maximum(np.nanstd(gaps[1:], axis=0), 1e-12)
     most = np.nanmax(np.abs(gaps[1:] - gaps[0]) / scale, axis=1)
-    reach = float(np.nanquantile(most, draws.level)) * scale[worst]
+    reach = float(np.nanquantile(most, draws.level)) * float(scale[worst])
     value = float(abs(gaps[0, worst]))
     return _Gap(errors, worst, Estimate(value, max(0.0, value - reach), min(1.0, value + reach)), drawn)
 
@@ -267,8 +274,8 @@ def _finding(
     errors = frame.loc[mine & (fields["wrong"] == 1), "sample_id"].head(limits.shown)
     return Finding(
         tuple(errors),
-        f"a probe's error for {name} {label} is {told(gap.errors[gap.worst], 3)}, {told(gap.value, 3)} away from "
-        "the others': add rows of that group in every class, or look at how they were taken",
+        f"a probe's error for {name} {label} is {told(gap.errors[gap.worst], 3)}, {told(gap.value, 3)} away "
+        "from the others': add rows of that group in every class, or look at how they were taken",
         gap.value.low or 0.0,
     )
 
@@ -277,8 +284,8 @@ GROUPS = Audit(
     name="groups",
     title="Gaps between groups",
     about=(
-        "How much more a linear probe errs for one group of people (age, gender, race) than for the others, with "
-        "a simultaneous interval, and what is left when the groups' directions are projected away."
+        "How much more a linear probe errs for one group of people (age, gender, race) than for the others, "
+        "with a simultaneous interval, and what is left when the groups' directions are projected away."
     ),
     run=groups,
     thresholds=GroupThresholds,

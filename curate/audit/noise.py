@@ -7,8 +7,11 @@ theirs are suspects; how many labels are wrong is estimated from the whole table
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field
 
 from facedata.annotate.score.bootstrap import Draws, Estimate, estimate
@@ -74,7 +77,7 @@ def label_noise(rows: Rows, limits: NoiseThresholds) -> Outcome:
     frame = rows.frame
     usable = finite(embeddings_of(rows))
     embeddings, clusters = compact(embeddings_of(rows), limits.seed), clusters_of(frame)
-    fields: dict[str, np.ndarray] = {}  # type: ignore[type-arg]
+    fields: dict[str, NDArray[Any]] = {}
     numbers, tables, findings, parts = {}, {}, [], []
     worst = 0.0
     for column in ("label", "expression"):
@@ -97,7 +100,9 @@ def label_noise(rows: Rows, limits: NoiseThresholds) -> Outcome:
         share, accuracy = _measured(chances, codes[which], said, clusters[which], limits)
         numbers[column] = {"in doubt": spread(share, which.sum()), "accuracy": accuracy}
         tables[f"{column}: given and confident"] = _table(codes[which], said, names)
-        parts.append(f"{told(share, 3)} of the {column}s are in doubt (probe's balanced accuracy {accuracy:.2f})")
+        parts.append(
+            f"{told(share, 3)} of the {column}s are in doubt (probe's balanced accuracy {accuracy:.2f})"
+        )
         worst = max(worst, share.low or 0.0)
         own = chances[np.arange(len(chances)), codes[which]]
         fields[f"{column} chance"] = _scattered(own, which)
@@ -119,7 +124,7 @@ def label_noise(rows: Rows, limits: NoiseThresholds) -> Outcome:
 def _measured(
     chances: Floats, given: Codes, said: Codes, clusters: Codes, limits: NoiseThresholds
 ) -> tuple[Estimate, float]:
-    """Return the share in doubt, each class weighing as many as its rows, and the probe's balanced accuracy."""
+    """Return the share in doubt, classes weighing as many as their rows, and the balanced accuracy."""
     classes = chances.shape[1]
     draws = Draws(count=limits.draws, seed=limits.seed)
     columns = np.zeros((len(given), 3 * classes))
@@ -147,7 +152,7 @@ def _scattered(values: Floats, where: Mask) -> Floats:
     return field
 
 
-def _named(codes: Codes, where: Mask, names: list[str]) -> np.ndarray:  # type: ignore[type-arg]
+def _named(codes: Codes, where: Mask, names: list[str]) -> NDArray[Any]:
     field = np.full(len(where), None, dtype=object)
     field[where] = np.array([*names, None], dtype=object)[codes]
     return field
@@ -168,8 +173,8 @@ def _findings(
     return [
         Finding(
             (str(frame["sample_id"].iloc[places[one]]),),
-            f"{column} {frame[column].iloc[places[one]]} has a chance of {own[one]:.3f} by rows of other people; "
-            f"{names[suspected[one]]} is likelier: look at it",
+            f"{column} {frame[column].iloc[places[one]]} has a chance of {own[one]:.3f} by rows of other "
+            f"people; {names[suspected[one]]} is likelier: look at it",
             float(1 - own[one]),
         )
         for one in order

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.curate.audit.base import Rows
-from facedata.curate.audit.clusters import Codes, Floats, deal
+from facedata.curate.audit.clusters import Codes, Floats, Mask, deal
 from facedata.datasets.errors import UsageError
 
 __all__ = ["Answers", "Prepare", "compact", "embeddings_of", "finite", "out_of_fold"]
@@ -25,7 +25,7 @@ _WIDE = 512
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Of each row: the `chances` of the classes (n, classes), by a model that never saw its cluster, `folds`."""
+    """Of each row: the `chances` of the classes, (n, classes), by a model that never saw its fold."""
 
     chances: Floats
     folds: Codes

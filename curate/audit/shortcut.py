@@ -146,8 +146,8 @@ def _finding(
     also = "; kinds of attack and domains differ too" if one.against == "label" else also
     return Finding(
         tuple(frame["sample_id"].iloc[first]),
-        f"{one.operator} gives itself away among {one.label} rows (AUC {told(area)}{also}): vary its parameters, "
-        f"or add {one.label} rows that show the same traces for another reason",
+        f"{one.operator} gives itself away among {one.label} rows (AUC {told(area)}{also}): vary its "
+        f"parameters, or add {one.label} rows that show the same traces for another reason",
         area.low or 0.0,
     )
 
@@ -180,8 +180,8 @@ def _unmeasurable(frame: pd.DataFrame, usable: Mask, made: Mask, limits: Shortcu
     if all_made and all_real and len(kinds) == len(all_made) + len(all_real):
         samples = frame.loc[usable & made, "sample_id"].head(limits.shown)
         said = (
-            f"It cannot be measured: every {all_made[0]} row was made by an operator and no {all_real[0]} row "
-            "was, so whatever tells made from real also tells the labels apart."
+            f"It cannot be measured: every {all_made[0]} row was made by an operator and no {all_real[0]} "
+            "row was, so whatever tells made from real also tells the labels apart."
         )
         mend = "add attacks that no operator made, or live rows that pass through the same stages"
         return Outcome("warn", said, {"counts": counts}, [Finding(tuple(samples), f"{said} {mend}.", 1.0)])
@@ -196,8 +196,9 @@ SHORTCUT = Audit(
     name="shortcut",
     title="Shortcuts of made rows",
     about=(
-        "How well a linear model tells augmented or synthetic rows from others of the same label, per operator, "
-        "families and people kept whole: whatever it uses, a detector could use instead of its task."
+        "How well a linear model tells augmented or synthetic rows from others of the same label, per "
+        "operator, families and people kept whole: whatever it uses, a detector could use instead of its "
+        "task."
     ),
     run=shortcut,
     thresholds=ShortcutThresholds,

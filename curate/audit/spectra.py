@@ -17,7 +17,7 @@ from pydantic import Field
 
 from facedata.annotate.score.bootstrap import Draws, Estimate, estimate
 from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds
-from facedata.curate.audit.clusters import Codes, Floats, clusters_of, drawn_sums, spread, told
+from facedata.curate.audit.clusters import Codes, Floats, Mask, clusters_of, drawn_sums, spread, told
 from facedata.curate.audit.grouping import graded
 from facedata.datasets.errors import UsageError
 
@@ -100,7 +100,9 @@ def spectra(rows: Rows, limits: SpectraThresholds) -> Outcome:
             f"{label}: {one} and {other}": spread(e, int((usable & (labels == label).to_numpy()).sum()))
             for label, one, other, e, _, _ in found
         },
-        findings=[_finding(frame, usable, one, limits) for one in found if (one[3].low or 0) > limits.warn_distance],
+        findings=[
+            _finding(frame, usable, one, limits) for one in found if (one[3].low or 0) > limits.warn_distance
+        ],
         fields={"frequency": field},
         tables={"distances": table},
     )
@@ -130,14 +132,16 @@ def _distance(first: Floats, second: Floats, draws: Draws) -> Estimate:
 
 def _finding(
     frame: pd.DataFrame,
-    usable: NDArray[np.bool_],
+    usable: Mask,
     found: tuple[str, str, str, Estimate, float, float],
     limits: SpectraThresholds,
 ) -> Finding:
     label, one, other, distance, a, b = found
     names: list[str] = []
     for domain in (one, other):
-        mine = usable & ((frame["domain"] == domain) & (frame["label"].fillna("no label") == label)).to_numpy()
+        mine = (
+            usable & ((frame["domain"] == domain) & (frame["label"].fillna("no label") == label)).to_numpy()
+        )
         names += list(frame.loc[mine, "sample_id"].head(limits.shown))
     sharper, softer = (one, other) if a > b else (other, one)
     return Finding(
@@ -152,8 +156,8 @@ SPECTRA = Audit(
     name="spectra",
     title="Spectral drift between domains",
     about=(
-        "How far apart the power spectra of domains lie within a label: blur, noise, resampling, compression and "
-        "screens shift them, and a detector that keys on them does not carry over."
+        "How far apart the power spectra of domains lie within a label: blur, noise, resampling, compression "
+        "and screens shift them, and a detector that keys on them does not carry over."
     ),
     run=spectra,
     thresholds=SpectraThresholds,

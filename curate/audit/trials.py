@@ -39,9 +39,7 @@ def trials_of(samples: Iterable[Sample], answers: Answers) -> pd.DataFrame:
         asked = {f"au.{au}": votes for au, votes in unit_votes(sample, given, kinds).items()}
         asked["expression"] = expression_votes(sample, given, kinds)
         for question, votes in asked.items():
-            rows += [
-                (sample.sample_id, who, question, answer, float("nan")) for who, answer in _said(votes)
-            ]
+            rows += [(sample.sample_id, who, question, answer, float("nan")) for who, answer in _said(votes)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -53,13 +51,11 @@ def read_trials(path: Path) -> pd.DataFrame:
             names = set(reader.fieldnames or ())
             if not (names >= _NEEDED or names >= _REVIEW):
                 raise SourceError(
-                    f"{path}: the columns {', '.join(sorted(_NEEDED - names))} are missing; a file of answers "
-                    f"has {', '.join(COLUMNS)}"
+                    f"{path}: the columns {', '.join(sorted(_NEEDED - names))} are missing; a file of "
+                    f"answers has {', '.join(COLUMNS)}"
                 )
             read = _reviewed if names >= _REVIEW else _answered
-            rows = [
-                one for line, row in enumerate(reader, 2) for one in read(row, f"{path}:{line}")
-            ]
+            rows = [one for line, row in enumerate(reader, 2) for one in read(row, f"{path}:{line}")]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SourceError(f"{path} cannot be read as CSV in UTF-8: {error}") from None
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds
 from facedata.curate.audit.clusters import Codes, Floats, Mask, clusters_of, deal
-from facedata.curate.audit.grouping import numbered
+from facedata.curate.audit.grouping import graded, numbered
 from facedata.curate.audit.probe import compact, embeddings_of, finite
 
 __all__ = ["UNKNOWN", "UnknownThresholds", "cube_root_tail", "mahalanobis", "unknown"]
@@ -72,9 +72,9 @@ def cube_root_tail(squared: Floats, reference: Floats) -> Floats:
     """Return the chance of a squared distance as large, by the middle half of the `reference` distances.
 
     The cube root of a chi-squared variable is all but normal (Wilson and Hilferty 1931), so where embeddings
-    are Gaussian this is the tail of chi-squared, to a twentieth down to 1e-6. Where they are not, or where the
-    shrinkage rescaled them, centre and scale are still those of held-out rows: their median and quartiles,
-    which a quarter of strange rows cannot move far.
+    are Gaussian this is the tail of chi-squared, to a twentieth down to 1e-6. Where they are not, or where
+    the shrinkage rescaled them, centre and scale are still those of held-out rows: their median and
+    quartiles, which a quarter of strange rows cannot move far.
     """
     from scipy.stats import norm
 
@@ -86,7 +86,7 @@ def cube_root_tail(squared: Floats, reference: Floats) -> Floats:
 
 
 def unknown(rows: Rows, limits: UnknownThresholds) -> Outcome:
-    """Return the rows that lie outside every class's Gaussian, by distances of rows that it was not fitted on.
+    """Return the rows that lie outside every class's Gaussian, each row held out of the fit.
 
     Classes are kinds of attack beside live, or expressions where there are no labels; `train` rows are the
     reference where rows have splits, else all. Fields: `confidence`, the largest tail probability over the
@@ -112,7 +112,7 @@ def unknown(rows: Rows, limits: UnknownThresholds) -> Outcome:
     flagged[usable] = false_discovery_control(confidence[usable]) <= limits.false_share
     labels = np.array([str(names.iloc[np.flatnonzero(classes == code)[0]]) for code in known], dtype=object)
     share = flagged.sum() / usable.sum()
-    verdict = "fail" if share > limits.fail_share else "warn" if flagged.any() else "pass"
+    verdict = graded(float(share), 0.0, limits.fail_share)
     by_class = _by_class(names, usable, flagged)
     small = sorted({str(n) for n in names[usable & (classes >= 0)].unique()} - set(labels))
     said = f"{flagged.sum()} of {usable.sum()} rows are like none of the {len(known)} classes"
@@ -130,7 +130,7 @@ def unknown(rows: Rows, limits: UnknownThresholds) -> Outcome:
         findings=_findings(frame, flagged, confidence, best, labels, limits.shown),
         fields={
             "confidence": confidence,
-            "nearest": np.where(best >= 0, labels[best], None),
+            "nearest": np.append(labels, None)[best],
             "unknown": flagged,
         },
         tables={"unknown rows by class": by_class},
@@ -200,8 +200,8 @@ def _findings(
     return [
         Finding(
             (str(frame["sample_id"].iloc[row]),),
-            f"like no class (nearest: {labels[best[row]]}, tail probability {confidence[row]:.1e}): look at it; "
-            "a wrong crop, a kind of attack that no class stands for, or a picture of something else",
+            f"like no class (nearest: {labels[best[row]]}, tail probability {confidence[row]:.1e}): look at "
+            "it; a wrong crop, a kind of attack that no class stands for, or a picture of something else",
             float(-np.log10(max(confidence[row], 1e-300))),
         )
         for row in order
@@ -212,9 +212,9 @@ UNKNOWN = Audit(
     name="unknown",
     title="Rows in no known region",
     about=(
-        "Which rows lie outside the Gaussians of all classes: broken crops, unforeseen attacks, strangers. Fitted "
-        "on train rows where there are splits; a strange group that is a hundredth of a class or more and in "
-        "train counts as part of it."
+        "Which rows lie outside the Gaussians of all classes: broken crops, unforeseen attacks, strangers. "
+        "Fitted on train rows where there are splits; a strange group that is a hundredth of a class or "
+        "more and in train counts as part of it."
     ),
     run=unknown,
     thresholds=UnknownThresholds,
