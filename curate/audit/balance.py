@@ -125,7 +125,8 @@ def coverage(rows: Rows, thresholds: CoverageThresholds) -> Outcome:
             findings.append(Finding(tuple(ids[where]), detail, float(len(frame))))
     empty = sum(value for name, value in numbers.items() if name.endswith("_empty"))
     cells = sum(value for name, value in numbers.items() if name.endswith("_cells"))
-    said = f"{empty} of {cells} cells are empty"
+    thin_cells = sum(value for name, value in numbers.items() if name.endswith("_thin"))
+    said = f"of {cells} cells {empty} are empty and {thin_cells} have under {thresholds.least} rows"
     if numbers.get("domains_of_one_label"):
         said += f"; of one label alone: {', '.join(numbers['domains_of_one_label'])}"
     if not verdicts:
@@ -135,9 +136,10 @@ def coverage(rows: Rows, thresholds: CoverageThresholds) -> Outcome:
 
 
 def _what(frame: pd.DataFrame) -> pd.Series:
-    """Return `live`, or the first part of the attack's species, `spoof` where it has no name."""
+    """Return `live`, or the first part of the attack's species; `spoof` where no attack has a name."""
     species = frame["attack"].map(lambda one: one.partition("/")[0], na_action="ignore")
-    return frame["label"].where(frame["label"] != "spoof", species.where(species.notna(), "spoof"))
+    named = species if species.notna().any() else pd.Series("spoof", index=frame.index, dtype=object)
+    return frame["label"].where(frame["label"] != "spoof", named)
 
 
 def _one_sided(frame: pd.DataFrame) -> dict[str, str]:
