@@ -29,5 +29,5 @@ class PixelHash:
 
 def _digest(pixels: NDArray[np.uint8]) -> bytes:
     digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(pixels))
+    digest.update(np.ascontiguousarray(pixels).data)
     return digest.digest()

@@ -43,22 +43,26 @@ class CoverageThresholds(Thresholds):
 def label_balance(rows: Rows, thresholds: BalanceThresholds) -> Outcome:
     """Count labels in every split, and expressions.
 
-    A split that lacks live or spoof cannot be trained on or scored; a rare class makes error rates coarse: of
+    A split that lacks live or spoof cannot be trained on or scored (of a dataset that is all live by design,
+    labels are not compared); a rare class makes error rates coarse: of
     n presentations without an error, the rate may still be 3 / n (the rule of three).
     """
     frame = rows.frame
     verdicts: list[Verdict] = []
-    said, numbers, tables = [], {}, {}
-    if frame["label"].notna().any():
+    said: list[str] = []
+    numbers: dict[str, Any] = {}
+    tables: dict[str, pd.DataFrame] = {}
+    labels = frame["label"].dropna().unique()
+    if len(labels) > 1:
         table = _by_split(frame, "label", ("live", "spoof"))
         minority = table[["live", "spoof"]].min(axis=1) / table[["live", "spoof"]].sum(axis=1)
         table["rarer"] = minority
         tables["labels"] = table.reset_index()
-        rarest = minority.idxmin() if minority.notna().any() else table.index[0]
-        share = float(minority.min())
+        place = int(np.nanargmin(minority))
+        rarest, share = str(table.index[place]), float(minority.iloc[place])
         numbers["rarer_share"] = {str(name): float(one) for name, one in minority.items()}
         verdicts.append("fail" if share < thresholds.fail else "warn" if share < thresholds.warn else "pass")
-        rarer = table.loc[rarest, ["live", "spoof"]].astype(float).idxmin()
+        rarer = "live" if table["live"].iloc[place] < table["spoof"].iloc[place] else "spoof"
         said.append(f"{percent(share)} of {'all' if rarest == _NO_SPLIT else rarest} are {rarer}")
         numbers["unlabelled_share"] = float(frame["label"].isna().mean())
         if numbers["unlabelled_share"] > thresholds.unlabelled_warn:
@@ -74,7 +78,8 @@ def label_balance(rows: Rows, thresholds: BalanceThresholds) -> Outcome:
         said.append(f"{counts.idxmin()} has {counts.min()} rows, {counts.idxmax()} {counts.max()}")
         tables["expressions"] = _by_split(frame, "expression").reset_index()
     if not said:
-        return Outcome("skipped", "no row has a label or an expression")
+        only = f"all that have a label are {labels[0]}" if len(labels) else "no row has a label"
+        return Outcome("skipped", f"{only}, and none has an expression")
     return Outcome(worst(verdicts), "; ".join(said), numbers=numbers, tables=tables)
 
 
@@ -120,7 +125,8 @@ def coverage(rows: Rows, thresholds: CoverageThresholds) -> Outcome:
             findings.append(Finding(tuple(ids[where]), detail, float(len(frame))))
     empty = sum(value for name, value in numbers.items() if name.endswith("_empty"))
     cells = sum(value for name, value in numbers.items() if name.endswith("_cells"))
-    said = f"{empty} of {cells} cells are empty"
+    thin_cells = sum(value for name, value in numbers.items() if name.endswith("_thin"))
+    said = f"of {cells} cells {empty} are empty and {thin_cells} have under {thresholds.least} rows"
     if numbers.get("domains_of_one_label"):
         said += f"; of one label alone: {', '.join(numbers['domains_of_one_label'])}"
     if not verdicts:
@@ -130,9 +136,10 @@ def coverage(rows: Rows, thresholds: CoverageThresholds) -> Outcome:
 
 
 def _what(frame: pd.DataFrame) -> pd.Series:
-    """Return `live`, or the first part of the attack's species, `spoof` where it has no name."""
+    """Return `live`, or the first part of the attack's species; `spoof` where no attack has a name."""
     species = frame["attack"].map(lambda one: one.partition("/")[0], na_action="ignore")
-    return frame["label"].where(frame["label"] != "spoof", species.where(species.notna(), "spoof"))
+    named = species if species.notna().any() else pd.Series("spoof", index=frame.index, dtype=object)
+    return frame["label"].where(frame["label"] != "spoof", named)
 
 
 def _one_sided(frame: pd.DataFrame) -> dict[str, str]:

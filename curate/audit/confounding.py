@@ -111,9 +111,9 @@ def group_balance(rows: Rows, thresholds: GroupThresholds) -> Outcome:
         table = pd.DataFrame({"rows": column.value_counts(), "persons": persons, "share of persons": shares})
         tables[name] = table.rename_axis(name).reset_index()
         numbers[f"{name}_unknown"] = int(column.isna().sum())
-        for group, share in shares[shares < thresholds.least].items():
+        for group in persons.index[shares < thresholds.least]:
             verdicts.append("warn")
-            where = np.flatnonzero(column == group)
+            where, share = np.flatnonzero(column == group), float(shares[group])
             detail = f"{name} {group}: {persons[group]} persons ({percent(share)}); too few to speak for it"
             findings.append(Finding(tuple(ids[where]), detail, float(1 - share)))
     small = len(findings) - len(found.findings)
@@ -168,12 +168,11 @@ def _told(strength: Mapping[str, float]) -> str:
 
 def _lopsided(column: pd.Series, of: pd.Series) -> str:
     """Say of which value the label is most one-sided."""
-    table = pd.crosstab(column, of, normalize="index")
-    overall = of.value_counts(normalize=True)
-    away = (table - overall.reindex(table.columns)).abs().max(axis=1)
-    value = away.idxmax()
-    label = (table.loc[value] - overall).idxmax()
-    return f"of {value}, {percent(float(table.loc[value, label]))} are {label}"
+    table = pd.crosstab(column, of)
+    shares = table.to_numpy() / table.to_numpy().sum(axis=1, keepdims=True)
+    above = shares - table.to_numpy().sum(axis=0) / table.to_numpy().sum()
+    row, place = np.unravel_index(above.argmax(), above.shape)
+    return f"of {table.index[row]}, {percent(float(shares[row, place]))} are {table.columns[place]}"
 
 
 def _examples(

@@ -7,7 +7,7 @@ import pandas as pd
 from pydantic import Field
 
 from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds
-from facedata.curate.audit.grouping import components, graded, linked, members, named, percent
+from facedata.curate.audit.grouping import components, graded, linked, members, named, percent, where
 
 __all__ = ["EXACT_DUPLICATES", "ExactThresholds", "exact_duplicates"]
 
@@ -58,7 +58,7 @@ def exact_duplicates(rows: Rows, thresholds: ExactThresholds) -> Outcome:
             "pixels_known": int(frame["pixel_hash"].notna().sum()),
         },
         findings=sorted(findings, key=lambda one: -one.score),
-        fields={"copy": copy, "group": np.where(grouped, ids[group], None)},
+        fields={"copy": copy, "group": where(grouped, ids[group])},
     )
 
 

@@ -31,12 +31,13 @@ def thresholds_of(audit: Audit[Any], settings: Settings) -> Thresholds:
     """Return an audit's thresholds with `settings[audit.name]` in place of its own; raise UsageError."""
     given = settings.get(audit.name, {})
     try:
-        return audit.thresholds.model_validate(dict(given))
+        found: Thresholds = audit.thresholds.model_validate(dict(given))
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join([audit.name, *map(str, first["loc"])])
         known = ", ".join(audit.thresholds.model_fields) or "none"
         raise UsageError(f"threshold {name}: {first['msg']}; {audit.name} has {known}") from None
+    return found
 
 
 def run_audits(

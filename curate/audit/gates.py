@@ -43,7 +43,7 @@ def failing(gates: Iterable[Gate], answers: Sequence[Answer]) -> list[str]:
     """
     reasons = []
     for gate in gates:
-        bad = ("fail", "warn") if gate.warn else ("fail",)
+        bad: tuple[str, ...] = ("fail", "warn") if gate.warn else ("fail",)
         if gate.name != ANY:
             bad += ("skipped",)
         chosen = [answer for answer in answers if gate.name in (ANY, answer.audit.name)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from facedata.curate.audit.base import Verdict
 
-__all__ = ["components", "graded", "linked", "members", "named", "numbered", "percent", "worst"]
+__all__ = ["components", "graded", "linked", "members", "named", "numbered", "percent", "where", "worst"]
 
 
 def numbered(column: pd.Series) -> NDArray[np.int64]:
@@ -62,6 +63,13 @@ def graded(value: float, warn: float, fail: float) -> Verdict:
 def worst(verdicts: Sequence[Verdict]) -> Verdict:
     """Return the worst of verdicts; what was skipped is no verdict beside others."""
     return max(verdicts, key=("skipped", "pass", "warn", "fail").index, default="skipped")
+
+
+def where(chosen: NDArray[np.bool_], values: NDArray[Any]) -> NDArray[np.object_]:
+    """Return the values of the chosen rows, and None of the others."""
+    found = np.full(len(chosen), None, object)
+    found[chosen] = values[chosen]
+    return found
 
 
 def percent(share: float) -> str:

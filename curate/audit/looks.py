@@ -95,7 +95,7 @@ def picture_quality(rows: Rows, thresholds: QualityThresholds) -> Outcome:
             words[row].append(name)
         if bad.any():
             order = np.argsort(-np.where(bad, badness, -np.inf), kind="stable")[: min(bad.sum(), _MOST_SHOWN)]
-            detail = f"{bad.sum()} pictures are {name} ({column} {side} {limit:g}), the worst first"
+            detail = f"{name} ({column} {side} {limit:g}): {bad.sum()} of {count}, the worst first"
             findings.append(Finding(tuple(ids[order]), detail, float(bad.sum())))
     findings.sort(key=lambda one: -one.score)
     lost = frame["unreadable"].notna().to_numpy()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from facedata.curate.audit.base import Audit, Finding, Neighbours, Outcome, Rows, Thresholds
-from facedata.curate.audit.grouping import components, graded, members, named, numbered, percent
+from facedata.curate.audit.grouping import components, graded, members, named, numbered, percent, where
 
 __all__ = [
     "NEAR_DUPLICATES",
@@ -85,7 +85,7 @@ def near_duplicates(rows: Rows, thresholds: NearDuplicateThresholds) -> Outcome:
             "recall": dict(rows.neighbours.recall) if rows.neighbours else None,
         },
         findings=findings,
-        fields={"group": np.where(grouped, ids[group], None), "cosine": closest},
+        fields={"group": where(grouped, ids[group]), "cosine": closest},
     )
 
 

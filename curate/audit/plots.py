@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -14,10 +15,16 @@ from numpy.typing import NDArray
 __all__ = ["distributions", "estimates"]
 
 _LABELS = {"live": "#15803d", "spoof": "#b91c1c", "unlabelled": "#71717a"}
+_BINS = 24
 _COLUMNS = 5
 _MOST_PANELS = 15
 _MOST_LINES = 60
-_STYLE = {"text.parse_math": False, "font.size": 8, "axes.spines.top": False, "axes.spines.right": False}
+_STYLE: dict[Any, Any] = {
+    "text.parse_math": False,
+    "font.size": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
 
 
 def distributions(fields: Mapping[str, NDArray[np.float64]], label: pd.Series) -> bytes | None:
@@ -46,9 +53,9 @@ def distributions(fields: Mapping[str, NDArray[np.float64]], label: pd.Series) -
             for one, colour in _LABELS.items():
                 part = values[(shown == one) & np.isfinite(values)]
                 if len(part):
-                    part = np.clip(part, *span)
-                    axes.hist(part, 24, span, density=True, histtype="stepfilled", alpha=0.25, color=colour)
-                    axes.hist(part, 24, span, density=True, histtype="step", color=colour, label=one)
+                    style = {"bins": _BINS, "range": span, "density": True, "color": colour}
+                    axes.hist(np.clip(part, *span), histtype="stepfilled", alpha=0.25, **style)
+                    axes.hist(np.clip(part, *span), histtype="step", label=one, **style)
             axes.set_yticks([])
             axes.set_title(name.replace("_", " "), fontsize=8, loc="left")
             axes.tick_params(labelsize=7)

@@ -51,8 +51,9 @@ def _vector(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     small = cv2.resize(pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     tones = cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb).astype(np.float32)
     luma = np.ascontiguousarray(tones[:, :, 0])
-    colour = cv2.resize(tones[:, :, 1:], (_CELLS, _CELLS), interpolation=cv2.INTER_AREA).ravel() - 128
-    return np.concatenate([_unit(_waves(luma)), _unit(_edges(luma)), _unit(colour, _GREY)])
+    colour = cv2.resize(tones[:, :, 1:], (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
+    chroma = np.asarray(colour.ravel() - 128, np.float32)
+    return np.concatenate([_unit(_waves(luma)), _unit(_edges(luma)), _unit(chroma, _GREY)])
 
 
 def _waves(luma: NDArray[np.float32]) -> NDArray[np.float32]:

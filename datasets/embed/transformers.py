@@ -43,9 +43,9 @@ class Transformers:
             ) from None
         self.name = f"transformers:{model}"
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        self._processor, loaded = _loaded(model)
+        self._processor, loaded, missing = _loaded(model)
         self._model = loaded.to(self._device).eval()
-        self.key = f"transformers-1-{Path(model).name}-{_fingerprint(self._model, self._processor)}"
+        self.key = f"transformers-1-{Path(model).name}-{_fingerprint(self._model, self._processor, missing)}"
         self.width = self._features([Picture(np.zeros((32, 32, 3), np.uint8), b"", "png")]).shape[1]
 
     def of(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
@@ -75,26 +75,42 @@ def _pooled(hidden: Any, model: Any) -> Any:
     return hidden[:, 0] if has_class else hidden.mean(dim=1)
 
 
-def _loaded(model: str) -> tuple[Any, Any]:
+def _loaded(model: str) -> tuple[Any, Any, frozenset[str]]:
+    """Return processor, model, and the names of weights that the checkpoint lacks."""
     from transformers import AutoImageProcessor, AutoModel
+    from transformers.utils import logging
 
     processors: Any = AutoImageProcessor
+    log: Any = logging
+    verbosity = log.get_verbosity()
+    log.set_verbosity_error()  # a pooling layer that is not used may well be missing
     try:
-        return processors.from_pretrained(model, backend="pil"), AutoModel.from_pretrained(model)
+        processor = processors.from_pretrained(model, backend="pil")
+        loaded, info = AutoModel.from_pretrained(model, output_loading_info=True)
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise SourceError(
             f"--embedder transformers:{model} cannot be loaded ({reason}); give the folder of a vision model "
             "with its preprocessor_config.json, or its name on the hub"
         ) from None
+    finally:
+        log.set_verbosity(verbosity)
+    missing = frozenset(info["missing_keys"])
+    if needed := sorted(name for name in missing if not name.startswith("pooler.")):
+        raise SourceError(
+            f"--embedder transformers:{model} lacks {len(needed)} weights ({needed[0]}, ...), which would be "
+            "drawn at random; give a whole checkpoint"
+        )
+    return processor, loaded, missing
 
 
-def _fingerprint(model: Any, processor: Any) -> str:
-    """Return a hash of the weights and of how pictures are prepared."""
+def _fingerprint(model: Any, processor: Any, missing: frozenset[str]) -> str:
+    """Return a hash of the weights that were loaded, and of how pictures are prepared."""
     import torch
 
     digest = hashlib.blake2b(processor.to_json_string().encode(), digest_size=8)
     for name, values in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(values.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        if name not in missing:
+            digest.update(name.encode())
+            digest.update(values.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
