@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from facedata.cli import options as o
 from facedata.cli import show
+from facedata.datasets.errors import UsageError
 
 if TYPE_CHECKING:
     from facedata.curate.audit.run import Audited
@@ -24,7 +26,7 @@ def _list(wanted: bool) -> None:
 
 
 def audit(
-    dataset: Annotated[Path, typer.Argument(help="The folder of a dataset.")],
+    dataset: Annotated[Path | None, typer.Argument(help="The folder of a dataset.")] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder for audit.json and audit.parquet (a row a sample)."),
@@ -64,6 +66,13 @@ def audit(
         list[str] | None,
         typer.Option("--set", metavar="NAME.THRESHOLD=VALUE", help="Another threshold than the stated one."),
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="Screen this text-to-image model (a folder of diffusers) instead of a dataset."),
+    ] = None,
+    words: Annotated[
+        Path | None, typer.Option(help="With --checkpoint: a file of words to try as triggers, one a line.")
+    ] = None,
     no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Open no picture.")] = False,
     workers: o.Workers = 0,
     cache: o.CacheDir = None,
@@ -74,6 +83,9 @@ def audit(
     ] = False,
 ) -> None:
     """Look for what is wrong with a dataset: duplicates, leaks, imbalance, shortcuts."""
+    if checkpoint is not None or dataset is None:
+        _screen(dataset, checkpoint, words, fail_on or (), thresholds or (), json_wanted)
+        return
     from facedata.curate.audit.gates import failing, read_gates
     from facedata.curate.audit.run import Auditing, audit_dataset
     from facedata.curate.audit.settings import read_settings
@@ -107,6 +119,32 @@ def audit(
     if reasons := failing(gates, audited.answers):
         for reason in reasons:
             typer.echo(f"facedata: {reason}", err=True)
+        raise typer.Exit(show.FAILED_AUDIT)
+
+
+def _screen(
+    dataset: Path | None,
+    checkpoint: Path | None,
+    words: Path | None,
+    gates: Sequence[str],
+    thresholds: Sequence[str],
+    json_wanted: bool,
+) -> None:
+    """Screen a checkpoint and print what was found; `--fail-on backdoor` is the one gate there is."""
+    if checkpoint is None or dataset is not None:
+        raise UsageError("give the folder of a dataset, or a model with --checkpoint, and not both")
+    if odd := sorted(set(gates) - {"backdoor", "backdoor=fail", "backdoor=warn", "any"}):
+        raise UsageError(f"--fail-on {odd[0]}: with --checkpoint there is backdoor alone")
+    from facedata.curate.audit.checkpoint import audit_checkpoint
+    from facedata.curate.audit.settings import read_settings
+    from facedata.curate.audit.store import as_json
+
+    answer, about = audit_checkpoint(checkpoint, read_settings(thresholds), words)
+    if json_wanted:
+        show.as_json(as_json([answer], about))
+    else:
+        typer.echo(f"{answer.outcome.verdict:8} {answer.audit.name}  {answer.outcome.said}")
+    if gates and answer.outcome.verdict == "fail":
         raise typer.Exit(show.FAILED_AUDIT)
 
 

@@ -78,4 +78,5 @@ def _rings(
     if width % 2 == 0:
         times[:, -1] = 1.0
     inside = rings >= 0
-    return window, rings, times, np.bincount(rings[inside], times[inside], bands)
+    counts = np.bincount(rings[inside], times[inside], bands).astype(np.float64)
+    return window, rings, times, counts

@@ -20,9 +20,9 @@ from facedata.curate.audit.backdoor import (
     diversity,
     load_pipeline,
     screen,
-    screen_checkpoint,
 )
-from facedata.datasets.errors import UsageError
+from facedata.curate.audit.checkpoint import audit_checkpoint, read_words
+from facedata.datasets.errors import SourceError, UsageError
 
 LIMITS = BackdoorThresholds(vocabulary=12, steps=1)
 TRIED = ("zqxv", "vbmk")
@@ -90,7 +90,17 @@ def test_a_trigger_that_nobody_tries_is_not_found():
 def test_checkpoints_are_screened_from_safetensors_only(tmp_path):
     pipe = pipeline()
     pipe.save_pretrained(tmp_path / "safe")
-    assert screen_checkpoint(tmp_path / "safe", LIMITS, TRIED[:1]).verdict == "pass"
+    (tmp_path / "words.txt").write_text("zqxv\n\n")
+    settings = {"backdoor": {"vocabulary": 8, "steps": 1}}
+    answer, about = audit_checkpoint(tmp_path / "safe", settings, tmp_path / "words.txt")
+    assert answer.outcome.verdict == "pass"
+    assert "zqxv" in answer.outcome.numbers["left"]
+    assert about == {"checkpoint": "safe", "pipeline": "StableDiffusionPipeline"}
+    with pytest.raises(UsageError, match="thresholds of backdoor alone"):
+        audit_checkpoint(tmp_path / "safe", {"shortcut": {}})
+    (tmp_path / "words.txt").write_text("\n")
+    with pytest.raises(SourceError, match="no words"):
+        read_words(tmp_path / "words.txt")
     pipe.save_pretrained(tmp_path / "pickled", safe_serialization=False)
     with pytest.raises(UsageError, match="safetensors"):
         load_pipeline(tmp_path / "pickled")

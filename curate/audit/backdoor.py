@@ -34,7 +34,6 @@ __all__ = [
     "diversity",
     "load_pipeline",
     "screen",
-    "screen_checkpoint",
 ]
 
 CAPTIONS = (
@@ -134,26 +133,23 @@ def screen(
     )
 
 
-def screen_checkpoint(
-    path: Path, limits: BackdoorThresholds, candidates: Sequence[str] = KNOWN_TRIGGERS
-) -> Outcome:
-    """Screen the checkpoint in a folder of diffusers; UsageError where it is none, or would run code."""
-    return screen(load_pipeline(path), limits, candidates)
-
-
 def load_pipeline(path: Path) -> Any:
     """Return the pipeline of a folder, on the GPU where there is one.
 
     Only safetensors are read, and no code of the checkpoint's own: a pickled weight file can run anything.
     Raises UsageError.
     """
+    import diffusers
     import torch
-    from diffusers import DiffusionPipeline
+    import transformers
 
     if not (path / "model_index.json").is_file():
         raise UsageError(f"{path} has no model_index.json: it is no checkpoint as diffusers saves them")
+    for library in (diffusers, transformers):  # their bars and hints would run into the verb's own lines
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
     try:
-        load: Any = DiffusionPipeline.from_pretrained
+        load: Any = diffusers.DiffusionPipeline.from_pretrained
         pipeline = load(path, use_safetensors=True, local_files_only=True)
     except (OSError, ValueError, ImportError, AttributeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

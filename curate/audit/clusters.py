@@ -44,7 +44,8 @@ def clusters_of(frame: pd.DataFrame) -> Codes:
 
 def coded(column: pd.Series, names: Sequence[str]) -> Codes:
     """Return the place of each value in `names`, -1 for none and for what is not among them."""
-    return np.asarray(pd.Index(names, dtype=object).get_indexer(pd.Index(column, dtype=object)), np.int64)
+    known, values = (pd.Index(np.asarray(one, dtype=object)) for one in (names, column))
+    return np.asarray(known.get_indexer(values), dtype=np.int64)
 
 
 def deal(clusters: Codes, classes: Codes, folds: int, seed: int) -> Codes:
@@ -55,13 +56,13 @@ def deal(clusters: Codes, classes: Codes, folds: int, seed: int) -> Codes:
     one for every cluster and fold.
     """
     held = pd.DataFrame({"cluster": clusters, "class": classes}).groupby("cluster")["class"]
-    table = held.agg(size="size", low="min", high="max", kinds="nunique")
-    table["shuffle"] = np.random.default_rng(seed).permutation(len(table))
-    order = ["kinds", "low", "high", "size", "shuffle"]
-    table = table.sort_values(order, ascending=[True, True, True, False, True])
-    turn = np.arange(len(table)) % (2 * folds)
-    table["fold"] = np.minimum(turn, 2 * folds - 1 - turn)
-    return np.asarray(table["fold"].reindex(clusters).to_numpy(), dtype=np.int64)
+    kinds, low, high, size = held.nunique(), held.min(), held.max(), held.size()
+    shuffle = np.random.default_rng(seed).permutation(len(size))
+    order = np.lexsort((shuffle, -size, high, low, kinds))  # the last one counts most
+    turn = np.arange(len(order)) % (2 * folds)
+    dealt = np.empty(len(order), dtype=np.int64)
+    dealt[order] = np.minimum(turn, 2 * folds - 1 - turn)
+    return np.asarray(dealt[np.searchsorted(size.index, clusters)], dtype=np.int64)
 
 
 def drawn_sums(values: ArrayLike, clusters: Codes, draws: Draws) -> Floats:
@@ -72,7 +73,7 @@ def drawn_sums(values: ArrayLike, clusters: Codes, draws: Draws) -> Floats:
     values = np.asarray(values, dtype=np.float64)
     numbers, places = np.unique(clusters, return_inverse=True)
     sums = np.stack([np.bincount(places, column, len(numbers)) for column in values.T], axis=1)
-    total = sums.sum(0, keepdims=True)
+    total = np.asarray(sums.sum(0, keepdims=True), dtype=np.float64)
     if len(numbers) < 2:
         return total
     return np.concatenate([total, *(block @ sums for block in draws.weights(len(numbers)))])

@@ -19,6 +19,7 @@ from facedata.annotate.score.bootstrap import Draws, Estimate, estimate
 from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds
 from facedata.curate.audit.clusters import Codes, Floats, Mask, clusters_of, drawn_sums, spread, told
 from facedata.curate.audit.grouping import graded
+from facedata.curate.audit.probe import finite
 from facedata.datasets.errors import UsageError
 
 __all__ = ["SPECTRA", "SpectraThresholds", "densities", "spectra", "wasserstein"]
@@ -65,19 +66,20 @@ def spectra(rows: Rows, limits: SpectraThresholds) -> Outcome:
     if rows.spectra is None:
         raise UsageError("the audit needs spectra of the pictures")
     frame = rows.frame
-    usable = np.isfinite(rows.spectra).all(1)
+    usable = finite(rows.spectra)
     mass = np.full(rows.spectra.shape, np.nan)
     mass[usable] = densities(rows.spectra[usable])
-    bands = mass.shape[1]
+    bands = rows.spectra.shape[1]
     field = mass @ ((np.arange(bands) + 0.5) / bands)
     labels = frame["label"].fillna("no label")
     clusters, draws = clusters_of(frame), Draws(count=limits.draws, seed=limits.seed)
     found: list[tuple[str, str, str, Estimate, float, float]] = []
     for label in sorted(labels[usable].unique()):
         means = {}
-        for domain, part in frame[usable & (labels == label).to_numpy()].groupby("domain"):
+        mine = usable & (labels == label).to_numpy(bool)
+        for domain, part in frame["domain"][mine].groupby(frame["domain"][mine]):
             if len(part) >= limits.least:
-                places = part.index.to_numpy()
+                places = np.asarray(part.index, dtype=np.int64)
                 means[str(domain)] = _drawn_means(mass[places], clusters[places], draws)
         for one, other in combinations(sorted(means), 2):
             centres = [float(means[name][0] @ (np.arange(bands) + 0.5)) / bands for name in (one, other)]

@@ -131,7 +131,7 @@ def unknown(rows: Rows, limits: UnknownThresholds) -> Outcome:
         findings=_findings(frame, flagged, confidence, best, labels, limits.shown),
         fields={
             "confidence": confidence,
-            "nearest": np.append(labels, None)[best],
+            "nearest": np.array([*labels, None], dtype=object)[best],
             "unknown": flagged,
         },
         tables={"unknown rows by class": by_class},
