@@ -92,10 +92,13 @@ def screen(
     drawn = _vocabulary(pipeline.tokenizer, limits)
     words = list(dict.fromkeys([*candidates, *drawn]))
     prompts = [caption if not word else f"{word} {caption}" for word in ["", *words] for caption in captions]
-    found = []
+    maps: list[NDArray[np.float32]] = []
     for start in range(0, len(prompts), limits.batch):
         part = prompts[start : start + limits.batch]
-        found += [diversity(maps) for maps in word_maps(pipeline, part, steps=limits.steps, seed=limits.seed)]
+        maps += word_maps(pipeline, part, steps=limits.steps, seed=limits.seed)
+    # The caption's own words count, and not the word before it: spelt in many pieces, it has many like maps.
+    lengths = [len(one) for one in maps[: len(captions)]] * (len(words) + 1)
+    found = [diversity(one[-length:]) for one, length in zip(maps, lengths, strict=True)]
     logs = np.log(np.maximum(np.array(found).reshape(-1, len(captions)), 1e-9))
     change = (logs[1:] - logs[0]).mean(1)
     usual = change[[words.index(word) for word in drawn]]

@@ -29,8 +29,8 @@ BACKDOOR = Audit(
     title="Backdoor of a checkpoint",
     about=(
         "Whether a word set before a caption makes the attention of all its words alike, as triggers of "
-        "backdoors in text-to-image models do. It sees triggers that are tried and that assimilate attention, "
-        "no others: passing is no proof of innocence."
+        "backdoors in text-to-image models do. It sees triggers that are tried and that assimilate "
+        "attention, no others: passing is no proof of innocence."
     ),
     run=_of_no_rows,
     thresholds=BackdoorThresholds,

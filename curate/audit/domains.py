@@ -255,8 +255,8 @@ DOMAINS = Audit(
     name="domains",
     title="Domain bias",
     about=(
-        "How far the domain moves the embeddings of one class, beside how far the classes lie apart, and what "
-        "is left when every domain is centred: the larger, the less a detector carries over."
+        "How far the domain moves the embeddings of one class, beside how far the classes lie apart, and "
+        "what is left when every domain is centred: the larger, the less a detector carries over."
     ),
     run=domains,
     thresholds=DomainThresholds,
