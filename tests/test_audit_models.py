@@ -100,6 +100,12 @@ def test_shortcut_of_made_spoofs_and_real_live_rows_cannot_be_measured_and_says_
     assert found.verdict == "warn"
     assert "cannot be measured" in found.said
     assert found.numbers["counts"]["spoof"] == {"made": 1000, "others": 0}
+    assert "100% of the live rows were not" in found.said
+    half = rows.frame["operator"].where(~spoof, "photo_print")  # live rows, half of them, made as well
+    found = outcome("shortcut", Rows(rows.frame.assign(operator=half), rows.embeddings))
+    assert found.verdict == "warn"
+    assert found.numbers["auc"]["live/capture"]["low"] < 0.5
+    assert "The rest cannot be measured" in found.said
     bare = rows.frame.assign(operator=None)
     assert outcome("shortcut", Rows(bare, rows.embeddings)).verdict == "skipped"
 
@@ -251,6 +257,16 @@ def test_suspects_of_a_hand_worked_table():
     said, suspected = suspects(np.stack([first, 1 - first], axis=1), np.array([0, 0, 0, 1, 1, 1]))
     assert said.tolist() == [0, 0, 1, -1, 1, 1]
     assert suspected.tolist() == [-1, -1, 1, -1, -1, -1]
+
+
+@pytest.mark.parametrize("name", ["label-noise", "anchors"])
+def test_embeddings_that_show_nothing_raise_no_doubt(name):
+    frame = clean(np.random.default_rng(0))
+    frame["label"] = np.random.default_rng(1).choice(np.array(["live", "spoof"], object), len(frame))
+    found = outcome(name, Rows(frame, normal(2, len(frame), 16)))
+    assert found.verdict == "skipped"
+    assert "balanced accuracy" in found.said
+    assert not found.findings
 
 
 def test_sharpness_is_found_again():
