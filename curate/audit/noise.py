@@ -118,8 +118,8 @@ def label_noise(rows: Rows, limits: NoiseThresholds) -> Outcome:
         fields[f"{column} suggested"] = _named(suspected, which, names)
         findings += _findings(frame, column, which, own, suspected, names, limits.shown)
     if weak and not parts:
-        said = f"A probe tells {' and '.join(weak)} too badly for its doubts to mean anything."
-        return Outcome("skipped", said, numbers)
+        doubtful = f"A probe tells {' and '.join(weak)} too badly for its doubts to mean anything."
+        return Outcome("skipped", doubtful, numbers)
     if not parts:
         return Outcome("skipped", f"No two classes have {limits.least} rows each in {limits.folds} clusters.")
     text = "; ".join(parts)

@@ -67,7 +67,8 @@ def shortcut(rows: Rows, limits: ShortcutThresholds) -> Outcome:
     made = present(frame["operator"])
     if not (made & usable).any():
         return Outcome("skipped", "No row was made by an operator, so there is nothing to tell apart.")
-    contrasts = list(_contrasts(frame, usable, limits.least))
+    clusters = clusters_of(frame)
+    contrasts = list(_contrasts(frame, usable, clusters, limits))
     counts = _counts(frame, usable, made)
     blind = _blind(frame, usable & made, counts, limits.shown)
     numbers: dict[str, Any] = {"counts": counts}
@@ -75,9 +76,12 @@ def shortcut(rows: Rows, limits: ShortcutThresholds) -> Outcome:
         return Outcome("warn", f"It cannot be measured: {blind.detail}.", numbers, [blind])
     if not contrasts:
         least = limits.least
-        said = f"No label has {least} rows that one operator made and {least} that none made."
+        said = (
+            f"No label has {least} rows that one operator made and {least} that none made, of {limits.folds} "
+        )
+        said += f"{limits.folds} persons or families."
         return Outcome("skipped", said, numbers)
-    narrow, clusters = compact(embeddings, limits.seed), clusters_of(frame)
+    narrow = compact(embeddings, limits.seed)
     areas, findings = [], [blind] if blind else []
     total, times = np.zeros(len(frame)), np.zeros(len(frame))
     for one in contrasts:
@@ -109,7 +113,9 @@ def shortcut(rows: Rows, limits: ShortcutThresholds) -> Outcome:
     )
 
 
-def _contrasts(frame: pd.DataFrame, usable: Mask, least: int) -> Iterator[_Contrast]:
+def _contrasts(
+    frame: pd.DataFrame, usable: Mask, clusters: Codes, limits: ShortcutThresholds
+) -> Iterator[_Contrast]:
     made = present(frame["operator"])
     columns = {
         "label": frame["label"],
@@ -123,7 +129,8 @@ def _contrasts(frame: pd.DataFrame, usable: Mask, least: int) -> Iterator[_Contr
             keys = pd.MultiIndex.from_arrays([columns[name] for name in shared])
             real = usable & ~made & np.asarray(keys.isin(keys[mine].unique()))
             there = mine & np.asarray(keys.isin(keys[real].unique()))
-            if there.sum() >= max(least, mine.sum() / 2) and real.sum() >= least:
+            enough = there.sum() >= max(limits.least, mine.sum() / 2) and real.sum() >= limits.least
+            if enough and len(np.unique(clusters[there | real])) >= limits.folds:
                 yield _Contrast(label, operator, against, there, real)
                 break
 
