@@ -178,7 +178,8 @@ def _tails(
             squared[asked] = gaussian.squared(embeddings[asked])
         tails[:, column] = cube_root_tail(squared, squared[mine])
         quartiles = np.cbrt(np.quantile(squared[mine], [0.25, 0.5, 0.75]))
-        ratios.append(round(float((quartiles[2] - quartiles[0]) / quartiles[1] / 1.349 / expected), 3))
+        spread = (quartiles[2] - quartiles[0]) / max(float(quartiles[1]), 1e-30) / 1.349
+        ratios.append(round(float(spread / expected), 3))
     return tails, ratios
 
 
