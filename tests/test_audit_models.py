@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,9 +18,12 @@ from facedata.annotate.score.bootstrap import Draws
 from facedata.curate.audit.anchors import agreed, sharpness, softened
 from facedata.curate.audit.base import Rows
 from facedata.curate.audit.domains import shift_ratio
+from facedata.curate.audit.engine import Answer
+from facedata.curate.audit.estimates import ESTIMATES
 from facedata.curate.audit.groups import group_directions, worst_gap
 from facedata.curate.audit.noise import suspects
 from facedata.curate.audit.probe import unthreaded
+from facedata.curate.audit.store import as_json
 from facedata.curate.audit.unknown import cube_root_tail, mahalanobis
 from facedata.datasets.errors import UsageError
 
@@ -100,6 +105,12 @@ def test_shortcut_of_made_spoofs_and_real_live_rows_cannot_be_measured_and_says_
     assert found.verdict == "warn"
     assert "cannot be measured" in found.said
     assert found.numbers["counts"]["spoof"] == {"made": 1000, "others": 0}
+    assert "100% of the live rows were not" in found.said
+    half = rows.frame["operator"].where(~spoof, "photo_print")  # live rows, half of them, made as well
+    found = outcome("shortcut", Rows(rows.frame.assign(operator=half), rows.embeddings))
+    assert found.verdict == "warn"
+    assert found.numbers["auc"]["live/capture"]["low"] < 0.5
+    assert "The rest cannot be measured" in found.said
     bare = rows.frame.assign(operator=None)
     assert outcome("shortcut", Rows(bare, rows.embeddings)).verdict == "skipped"
 
@@ -253,6 +264,16 @@ def test_suspects_of_a_hand_worked_table():
     assert suspected.tolist() == [-1, -1, 1, -1, -1, -1]
 
 
+@pytest.mark.parametrize("name", ["label-noise", "anchors"])
+def test_embeddings_that_show_nothing_raise_no_doubt(name):
+    frame = clean(np.random.default_rng(0))
+    frame["label"] = np.random.default_rng(1).choice(np.array(["live", "spoof"], object), len(frame))
+    found = outcome(name, Rows(frame, normal(2, len(frame), 16)))
+    assert found.verdict == "skipped"
+    assert "balanced accuracy" in found.said
+    assert not found.findings
+
+
 def test_sharpness_is_found_again():
     # Labels drawn from the softmax of 7 x the cosines.
     generator = np.random.default_rng(0)
@@ -323,3 +344,41 @@ def test_embeddings_that_are_missing_are_asked_for():
     frame = clean(np.random.default_rng(0))
     with pytest.raises(UsageError, match="--embeddings"):
         outcome("shortcut", Rows(frame))
+
+
+# what is odd
+
+
+def odd_rows() -> dict[str, Rows]:
+    frame = clean(np.random.default_rng(0), persons=30)
+    vectors, spectra = normal(1, len(frame), 16), normal(2, len(frame), 32)
+    frame["operator"] = np.where(np.random.default_rng(3).random(len(frame)) < 0.5, "capture", None)
+    told = [{"race": "ab"[number % 2], "felt_expression": 3, "age": None} for number in range(len(frame))]
+    frame["attributes"] = pd.Series(told, dtype=object)
+    gaps = np.where(np.random.default_rng(4).random((len(frame), 1)) < 0.5, np.nan, 1).astype(np.float32)
+    few = frame.head(1).reset_index(drop=True)
+    nothing = {"label": None, "attack": None, "expression": None, "domain": None}
+    return {
+        "one row": Rows(few, vectors[:1], spectra=spectra[:1]),
+        "no picture could be read": Rows(frame, vectors * np.nan, spectra=spectra * np.nan),
+        "half could not": Rows(frame, vectors * gaps, spectra=spectra * gaps),
+        "no labels": Rows(frame.assign(**nothing), vectors, spectra=spectra),
+        "one person": Rows(frame.assign(person="p", family="f"), vectors, spectra=spectra),
+        "all alike": Rows(frame, np.ones_like(vectors), spectra=np.zeros_like(spectra)),
+        "huge": Rows(frame, vectors * np.float32(1e18), spectra=spectra),
+        "tiny": Rows(frame, vectors * np.float32(1e-18), spectra=spectra),
+        "one number": Rows(frame, vectors[:, :1], spectra=spectra),
+        "a class a row": Rows(frame.assign(expression=frame["sample_id"]), vectors, spectra=spectra),
+    }
+
+
+@pytest.mark.parametrize("case", list(odd_rows()))
+def test_odd_rows_are_answered_or_skipped_with_a_reason(case):
+    rows = odd_rows()[case]
+    said = {"annotator": ["ada", "ben"] * len(rows), "question": "q", "answer": ["x", "y"] * len(rows)}
+    rows = replace(rows, trials=pd.DataFrame({"sample_id": np.repeat(rows.frame["sample_id"], 2), **said}))
+    for audit in ESTIMATES:
+        found = audit.run(rows, audit.thresholds())
+        assert found.said.endswith(".")
+        assert all(len(field) == len(rows) for field in found.fields.values())
+        json.dumps(as_json([Answer(audit, audit.thresholds(), found)], {}), allow_nan=False)

@@ -56,6 +56,11 @@ class AnchorThresholds(Thresholds):
         0.05, description="warn where the lower end of the share that is contradicted exceeds"
     )
     fail_share: float = Field(0.15, description="fail where it exceeds this")
+    skill: float = Field(
+        0.3,
+        description="of the way from chance to no error, what soft labels must reach on agreed rows",
+        gt=0,
+    )
     least: int = Field(20, description="agreed rows under which an expression has no anchor", ge=2)
     folds: int = Field(5, description="folds, whole clusters each", ge=2)
     draws: int = Field(500, description="draws of clusters for intervals", ge=20)
@@ -95,6 +100,13 @@ def anchors(rows: Rows, limits: AnchorThresholds) -> Outcome:
     wrong &= np.nan_to_num(soft).max(1) > limits.other
     share = _share(wrong[asked], clusters[asked], limits)
     right = float(np.mean([(best[held & (codes == one)] == one).mean() for one in range(len(names))]))
+    if right < 1 / len(names) + limits.skill * (1 - 1 / len(names)):
+        return Outcome(
+            "skipped",
+            f"Anchors name the expressions of agreed rows with a balanced accuracy of {right:.2f}: these "
+            "embeddings do not show what soft labels need.",
+            {"accuracy on agreed rows": right, "agreed rows": int(held.sum())},
+        )
     return Outcome(
         graded(share.low or 0.0, limits.warn_share, limits.fail_share),
         f"Soft labels contradict {told(share, 3)} of {asked.sum()} expressions; they name those of agreed "

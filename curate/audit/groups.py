@@ -70,13 +70,14 @@ def groups(rows: Rows, limits: GroupThresholds) -> Outcome:
     classes = numbered(frame[column])
     usable = finite(embeddings) & (classes >= 0)
     named = list(_named(frame, classes, usable, limits))
-    if len(np.unique(classes[usable])) < 2 or not named:
+    clusters = clusters_of(frame)[usable]
+    if len(np.unique(classes[usable])) < 2 or not named or len(np.unique(clusters)) < limits.folds:
         return Outcome(
             "skipped",
             f"No attribute of {', '.join(limits.attributes)} names two groups with {limits.least} rows of "
-            "every class.",
+            f"every class, of {limits.folds} persons or families.",
         )
-    ask = _Asking(embeddings[usable], classes[usable], clusters_of(frame)[usable], limits)
+    ask = _Asking(embeddings[usable], classes[usable], clusters, limits)
     before = ask.errors()
     fields = {"wrong": _scattered(before, usable)}
     tables, numbers, findings = [], {}, []

@@ -29,6 +29,11 @@ class NoiseThresholds(Thresholds):
     warn_share: float = Field(0.02, description="warn where the lower end of the share in doubt exceeds it")
     fail_share: float = Field(0.1, description="fail where it exceeds this")
     least: int = Field(20, description="rows under which a class is left out", ge=5)
+    skill: float = Field(
+        0.5,
+        description="of the way from chance to no error, what a probe must reach for its doubts to count",
+        gt=0,
+    )
     folds: int = Field(5, description="folds, whole clusters each", ge=2)
     rows: int = Field(10_000, description="rows that one model is fitted on at most", ge=100)
     strength: float = Field(0.01, description="inverse of the L2 penalty on weights of scaled numbers", gt=0)
@@ -71,16 +76,16 @@ def label_noise(rows: Rows, limits: NoiseThresholds) -> Outcome:
     """Return rows whose label (live or spoof) or expression a probe contradicts with confidence.
 
     Numbers, by column: `in doubt`, the share of rows that are confidently of another class among those that
-    are confidently of any, with a 95 % interval from whole clusters, and the probe's balanced `accuracy`:
-    below about .8 the doubt is mostly the probe's. Fields, by column: `<column> chance`, of the label given;
-    `<column> suggested`, where another one is.
+    are confidently of any, with a 95 % interval from whole clusters, and the probe's balanced `accuracy`.
+    The nearer that is to chance, the more of the doubt is the probe's. Fields, by column: `<column>
+    chance`, of the label given; `<column> suggested`, where another one is.
     """
     frame = rows.frame
     usable = finite(embeddings_of(rows))
     embeddings, clusters = compact(embeddings_of(rows), limits.seed), clusters_of(frame)
     fields: dict[str, NDArray[Any]] = {}
     numbers, tables, findings, parts = {}, {}, [], []
-    worst = 0.0
+    worst, weak = 0.0, list[str]()
     for column in ("label", "expression"):
         counts = frame.loc[usable, column].value_counts()
         names = sorted(counts[counts >= limits.least].index)
@@ -100,15 +105,21 @@ def label_noise(rows: Rows, limits: NoiseThresholds) -> Outcome:
         said, suspected = suspects(chances, codes[which])
         share, accuracy = _measured(chances, codes[which], said, clusters[which], limits)
         numbers[column] = {"in doubt": spread(share, which.sum()), "accuracy": accuracy}
-        tables[f"{column}: given and confident"] = _table(codes[which], said, names)
+        if accuracy < 1 / len(names) + limits.skill * (1 - 1 / len(names)):
+            weak.append(f"the {column}s (balanced accuracy {accuracy:.2f} for {len(names)})")
+            continue
         parts.append(
             f"{told(share, 3)} of the {column}s are in doubt (probe's balanced accuracy {accuracy:.2f})"
         )
+        tables[f"{column}: given and confident"] = _table(codes[which], said, names)
         worst = max(worst, share.low or 0.0)
         own = chances[np.arange(len(chances)), codes[which]]
         fields[f"{column} chance"] = _scattered(own, which)
         fields[f"{column} suggested"] = _named(suspected, which, names)
         findings += _findings(frame, column, which, own, suspected, names, limits.shown)
+    if weak and not parts:
+        doubtful = f"A probe tells {' and '.join(weak)} too badly for its doubts to mean anything."
+        return Outcome("skipped", doubtful, numbers)
     if not parts:
         return Outcome("skipped", f"No two classes have {limits.least} rows each in {limits.folds} clusters.")
     text = "; ".join(parts)

@@ -73,9 +73,13 @@ def finite(embeddings: NDArray[np.float32]) -> Mask:
 def compact(embeddings: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     """Return embeddings of at most 512 numbers: longer ones projected on random directions.
 
+    Their scale is none of the audits' business: very large and very small ones are divided by the largest.
     Distances are kept to about a twentieth (Johnson and Lindenstrauss 1984), whatever the direction, which
     the largest principal components would not do for what is rare.
     """
+    largest = float(np.nanmax(np.abs(embeddings), initial=0.0))
+    if largest and not 1e-6 < largest < 1e6:
+        embeddings = embeddings / np.float32(largest)  # so that squares stay within float32
     if embeddings.shape[1] <= _WIDE:
         return embeddings
     directions = np.random.default_rng(seed).standard_normal((embeddings.shape[1], _WIDE), dtype=np.float32)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -66,11 +67,22 @@ def shortcut(rows: Rows, limits: ShortcutThresholds) -> Outcome:
     made = present(frame["operator"])
     if not (made & usable).any():
         return Outcome("skipped", "No row was made by an operator, so there is nothing to tell apart.")
-    contrasts = list(_contrasts(frame, usable, limits.least))
+    clusters = clusters_of(frame)
+    contrasts = list(_contrasts(frame, usable, clusters, limits))
+    counts = _counts(frame, usable, made)
+    blind = _blind(frame, usable & made, counts, limits.shown)
+    numbers: dict[str, Any] = {"counts": counts}
+    if not contrasts and blind:
+        return Outcome("warn", f"It cannot be measured: {blind.detail}.", numbers, [blind])
     if not contrasts:
-        return _unmeasurable(frame, usable, made, limits)
-    narrow, clusters = compact(embeddings, limits.seed), clusters_of(frame)
-    areas, findings = [], []
+        least = limits.least
+        said = (
+            f"No label has {least} rows that one operator made and {least} that none made, of {limits.folds} "
+        )
+        said += f"{limits.folds} persons or families."
+        return Outcome("skipped", said, numbers)
+    narrow = compact(embeddings, limits.seed)
+    areas, findings = [], [blind] if blind else []
     total, times = np.zeros(len(frame)), np.zeros(len(frame))
     for one in contrasts:
         area, scores = _measure(one, narrow, clusters, limits)
@@ -82,23 +94,28 @@ def shortcut(rows: Rows, limits: ShortcutThresholds) -> Outcome:
     with np.errstate(invalid="ignore"):
         field = np.where(times > 0, total / times, np.nan)
     worst = int(np.argmax([area.low or 0.0 for area in areas]))
-    return Outcome(
-        graded(areas[worst].low or 0.0, limits.warn_auc, limits.fail_auc),
+    verdict = graded(areas[worst].low or 0.0, limits.warn_auc, limits.fail_auc)
+    said = (
         f"Among {contrasts[worst].label} rows a linear model tells {contrasts[worst].operator} from the rest "
-        f"with an AUC of {told(areas[worst])}, the worst of {len(contrasts)}.",
-        numbers={
-            "auc": {
-                f"{one.label}/{one.operator}": {**spread(area, len(one.rows)), "against": one.against}
-                for one, area in zip(contrasts, areas, strict=True)
-            }
-        },
+        f"with an AUC of {told(areas[worst])}, the worst of {len(contrasts)}."
+    )
+    numbers["auc"] = {
+        f"{one.label}/{one.operator}": {**spread(area, len(one.rows)), "against": one.against}
+        for one, area in zip(contrasts, areas, strict=True)
+    }
+    return Outcome(
+        "warn" if blind and verdict == "pass" else verdict,
+        f"{said} The rest cannot be measured: {blind.detail}." if blind else said,
+        numbers=numbers,
         findings=sorted(findings, key=lambda finding: -finding.score),
         fields={"made": field},
         tables={"contrasts": _table(contrasts, areas)},
     )
 
 
-def _contrasts(frame: pd.DataFrame, usable: Mask, least: int) -> Iterator[_Contrast]:
+def _contrasts(
+    frame: pd.DataFrame, usable: Mask, clusters: Codes, limits: ShortcutThresholds
+) -> Iterator[_Contrast]:
     made = present(frame["operator"])
     columns = {
         "label": frame["label"],
@@ -112,7 +129,8 @@ def _contrasts(frame: pd.DataFrame, usable: Mask, least: int) -> Iterator[_Contr
             keys = pd.MultiIndex.from_arrays([columns[name] for name in shared])
             real = usable & ~made & np.asarray(keys.isin(keys[mine].unique()))
             there = mine & np.asarray(keys.isin(keys[real].unique()))
-            if there.sum() >= max(least, mine.sum() / 2) and real.sum() >= least:
+            enough = there.sum() >= max(limits.least, mine.sum() / 2) and real.sum() >= limits.least
+            if enough and len(np.unique(clusters[there | real])) >= limits.folds:
                 yield _Contrast(label, operator, against, there, real)
                 break
 
@@ -168,28 +186,30 @@ def _table(contrasts: list[_Contrast], areas: list[Estimate]) -> pd.DataFrame:
     )
 
 
-def _unmeasurable(frame: pd.DataFrame, usable: Mask, made: Mask, limits: ShortcutThresholds) -> Outcome:
-    """Say why nothing can be measured; where a label is made and the other is not, that is the finding."""
-    kinds = {
-        label: (int((usable & made & mine).sum()), int((usable & ~made & mine).sum()))
-        for label in sorted(frame["label"].dropna().unique())
-        for mine in [(frame["label"] == label).to_numpy()]
+def _counts(frame: pd.DataFrame, usable: Mask, made: Mask) -> dict[str, dict[str, int]]:
+    """Return, for each label, how many rows operators made, and how many none did."""
+    table = pd.crosstab(frame["label"][usable], made[usable]).reindex(columns=[True, False], fill_value=0)
+    return {
+        str(label): {"made": int(row[True]), "others": int(row[False])} for label, row in table.iterrows()
     }
-    counts = {label: {"made": m, "others": o} for label, (m, o) in kinds.items()}
-    all_made = [label for label, (m, o) in kinds.items() if m and not o]
-    all_real = [label for label, (m, o) in kinds.items() if o and not m]
-    if all_made and all_real and len(kinds) == len(all_made) + len(all_real):
-        samples = frame.loc[usable & made, "sample_id"].head(limits.shown)
-        said = (
-            f"It cannot be measured: every {all_made[0]} row was made by an operator and no {all_real[0]} "
-            "row was, so whatever tells made from real also tells the labels apart."
-        )
-        mend = "add attacks that no operator made, or live rows that pass through the same stages"
-        return Outcome("warn", said, {"counts": counts}, [Finding(tuple(samples), f"{said} {mend}.", 1.0)])
-    return Outcome(
-        "skipped",
-        f"No label has {limits.least} rows that one operator made and {limits.least} that none made.",
-        {"counts": counts},
+
+
+def _blind(
+    frame: pd.DataFrame, made: Mask, counts: Mapping[str, Mapping[str, int]], shown: int
+) -> Finding | None:
+    """Return the finding that a label is all made beside one that is not: nothing can be measured there."""
+    whole = [label for label, count in counts.items() if count["made"] and not count["others"]]
+    other = [label for label, count in counts.items() if count["others"]]
+    if not whole or not other:
+        return None
+    samples = frame["sample_id"][made & (frame["label"] == whole[0]).to_numpy(bool)].head(shown)
+    share = counts[other[0]]["others"] / sum(counts[other[0]].values())
+    return Finding(
+        tuple(samples),
+        f"every {whole[0]} row was made by an operator, and {share:.0%} of the {other[0]} rows were not, so "
+        f"what tells made from real also tells {whole[0]} from {other[0]}; add {whole[0]} rows that no "
+        "operator made",
+        1.0,
     )
 
 

@@ -48,8 +48,9 @@ def mahalanobis(embeddings: Embeddings, trim: float = 0.0) -> _Gaussian:
     """Return a Gaussian of rows (n, d) whose `squared` gives squared Mahalanobis distances.
 
     The covariance is shrunk towards a multiple of the identity (Ledoit and Wolf 2004), so that it can be
-    inverted with fewer rows than dimensions. With `trim` it is fitted a second time without that share of the
-    rows that were farthest off: what is searched for is not to make up the scale it is searched by.
+    inverted with fewer rows than dimensions; a direction in which nothing varies does not count. With `trim`
+    it is fitted a second time without that share of the rows that were farthest off: what is searched for is
+    not to make up the scale it is searched by.
     """
     from scipy.linalg import eigh
     from sklearn.covariance import ledoit_wolf
@@ -57,8 +58,8 @@ def mahalanobis(embeddings: Embeddings, trim: float = 0.0) -> _Gaussian:
     def fit(kept: Embeddings) -> _Gaussian:
         covariance = ledoit_wolf(kept)[0].astype(np.float64)
         values, vectors = eigh(covariance)
-        floor = max(float(values[-1]) * 1e-10, np.finfo(np.float64).tiny)
-        whiten = vectors / np.sqrt(np.maximum(values, floor))
+        varies = values > max(float(values[-1]) * 1e-10, 0.0)
+        whiten = vectors / np.sqrt(np.where(varies, values, np.inf))
         return _Gaussian(kept.mean(0), whiten.astype(np.float32))
 
     first = fit(embeddings)
@@ -177,7 +178,8 @@ def _tails(
             squared[asked] = gaussian.squared(embeddings[asked])
         tails[:, column] = cube_root_tail(squared, squared[mine])
         quartiles = np.cbrt(np.quantile(squared[mine], [0.25, 0.5, 0.75]))
-        ratios.append(round(float((quartiles[2] - quartiles[0]) / quartiles[1] / 1.349 / expected), 3))
+        spread = (quartiles[2] - quartiles[0]) / max(float(quartiles[1]), 1e-30) / 1.349
+        ratios.append(round(float(spread / expected), 3))
     return tails, ratios
 
 
