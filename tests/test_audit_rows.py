@@ -113,7 +113,7 @@ def test_a_wrong_threshold_is_named(given, words):
 
 def test_what_is_absent_is_skipped_with_its_reason():
     (answer,) = run_audits(rows_of([{}]), [NEEDY], absent={"trials": "nobody answered"})
-    assert (answer.outcome.verdict, answer.outcome.said) == ("skipped", "nobody answered")
+    assert (answer.outcome.verdict, answer.outcome.said) == ("skipped", "Nobody answered.")
 
 
 def test_no_rows_are_skipped_by_every_audit():

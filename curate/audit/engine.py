@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -58,6 +58,7 @@ def run_audits(
     for number, (audit, thresholds) in enumerate(chosen, 1):
         started = time.perf_counter()
         outcome = _missing(rows, audit, absent or {}) or audit.run(rows, thresholds)
+        outcome = replace(outcome, said=_sentence(outcome.said))
         answers.append(Answer(audit, thresholds, outcome, time.perf_counter() - started))
         if tell:
             tell(number, len(chosen))
@@ -71,3 +72,8 @@ def _missing(rows: Rows, audit: Audit[Any], absent: Mapping[Need, str]) -> Outco
         if getattr(rows, need) is None:
             return Outcome("skipped", absent.get(need, f"there are no {need}"))
     return None
+
+
+def _sentence(text: str) -> str:
+    """Return a text with a capital and a full stop, so that all audits read alike."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
