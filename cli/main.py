@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from facedata import __version__
 from facedata.cli import (
     annotate,
+    audit,
     augment,
     curate,
     diff,
@@ -66,6 +67,7 @@ app.add_typer(curate.app, name="curate")
 app.command("info")(info.info)
 app.command("validate")(validate.validate)
 app.command("report")(report.report)
+app.command("audit")(audit.audit)
 app.command("filter")(filter_verb.filter_rows)
 app.command("merge")(merge.merge)
 app.command("edit")(edit.edit)
