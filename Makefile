@@ -6,6 +6,7 @@ FACES  ?=
 OUT    ?= out
 VARIANTS ?= 6
 SEED   ?= 7
+JOBS   ?= 2
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -13,7 +14,7 @@ SOURCES := pyproject.toml constraints.txt
 
 .PHONY: demo test lint clean
 
-# FACES=path/to/folder takes the place of the rendered faces.
+# JOBS=0 runs the tests in one process. FACES=path/to/folder takes the place of the rendered faces.
 demo: $(VENV)/.base
 ifeq ($(strip $(FACES)),)
 	$(BIN)/facedata ingest demo -o $(OUT)/faces --identities 8 --pictures 3 --seed $(SEED) --overwrite
@@ -27,7 +28,7 @@ endif
 	@echo "report         $(OUT)/demo.report.html"
 
 test: $(VENV)/.all lint
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST)
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check .
