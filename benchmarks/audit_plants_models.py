@@ -112,12 +112,12 @@ def label_noise(generator: Generator) -> tuple[Bools, Bools]:
     frame, vectors, truth = _emotional(generator)
     wrong, given = _flipped(generator, truth)
     frame["expression"] = EMOTIONS[given]
-    found = answer("label-noise", Rows(frame, vectors)).fields["expression suggested"]
+    found = answer("label-noise", Rows(frame, vectors)).fields["expression_suggested"]
     return wrong, np.array([one is not None for one in found])
 
 
 def anchors(generator: Generator) -> tuple[Bools, Bools]:
-    """Plant the same among rows half of which were agreed on, rightly."""
+    """Plant the same faults where half of the sound rows were agreed on."""
     frame, vectors, truth = _emotional(generator)
     wrong, given = _flipped(generator, truth)
     frame["expression"] = EMOTIONS[given]

@@ -302,9 +302,9 @@ def test_a_blend_gets_half_of_each():
     blends = truth[:100] < 2
     vectors[:100][blends] += 2 * np.eye(8)[0] + 2 * np.eye(8)[1] - 4 * np.eye(8)[truth[:100][blends]]
     soft = outcome("anchors", Rows(frame, vectors)).fields
-    shares = [soft[f"soft {name}"][:100][blends].mean() for name in names]
+    shares = [soft[f"soft_{name}"][:100][blends].mean() for name in names]
     assert shares == pytest.approx([0.5, 0.5, 0.0], abs=0.1)
-    assert np.sum([soft[f"soft {name}"] for name in names], axis=0) == pytest.approx(1)
+    assert np.sum([soft[f"soft_{name}"] for name in names], axis=0) == pytest.approx(1)
 
 
 # felt
