@@ -72,7 +72,7 @@ def test_a_second_run_reads_no_picture_and_says_the_same(leaking, tmp_path):
     broken = told(leaking, "--no-cache")
     assert broken["audits"]["picture-quality"]["numbers"]["unreadable"] == 12
     assert broken["audits"]["near-duplicates"]["verdict"] == "skipped"
-    assert "no picture could be read" in broken["audits"]["near-duplicates"]["said"]
+    assert "No picture could be read" in broken["audits"]["near-duplicates"]["said"]
 
 
 def test_every_audit_is_told_in_a_line(leaking):
@@ -122,8 +122,8 @@ def test_without_pictures_what_needs_them_is_skipped(leaking):
     for path in (leaking / "images").rglob("*.jpg"):
         path.unlink()
     audits = told(leaking, "--no-pictures")["audits"]
-    assert audits["picture-quality"]["said"] == "pictures were not opened (--no-pictures)"
-    assert audits["near-duplicates"]["said"] == "there are no embeddings (--no-pictures); give --embeddings"
+    assert audits["picture-quality"]["said"] == "Pictures were not opened (--no-pictures)."
+    assert audits["near-duplicates"]["said"] == "There are no embeddings (--no-pictures); give --embeddings."
     assert audits["exact-duplicates"]["verdict"] == "fail"
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from audit_rows import NAMES, outcome, pairs, rows_of
 
-from facedata.curate.audit import neighbours
+from facedata.curate.audit import grouping, neighbours
 from facedata.curate.audit.grouping import components
 from facedata.curate.audit.intervals import share_interval
 from facedata.curate.audit.neighbours import find_neighbours
@@ -39,6 +39,18 @@ def test_components_of_hand_drawn_links():
     first, second = np.array([0, 5, 3]), np.array([4, 3, 1])
     assert components(7, [(first, second)]).tolist() == [0, 1, 2, 1, 0, 1, 6]
     assert components(2, []).tolist() == [0, 1]
+
+
+def test_only_the_largest_groups_become_findings_and_all_are_counted(monkeypatch):
+    monkeypatch.setattr(grouping, "MOST_GROUPS", 2)
+    lines = [{"content_hash": one} for one in "aaabbccccddd"]
+    found = outcome("exact-duplicates", rows_of(lines))
+    assert [len(one.samples) for one in found.findings] == [4, 3]
+    assert found.numbers["groups"] == 4
+    halves = [{**line, "split": ("x", "y")[n % 2]} for n, line in enumerate(lines)]
+    leaks = outcome("source-leakage", rows_of(halves))
+    assert leaks.numbers["pictures_leaking"] == 4
+    assert [len(one.samples) for one in leaks.findings] == [4, 3]
 
 
 def test_near_pairs_of_a_family_and_of_a_video_are_no_finding():
@@ -116,8 +128,8 @@ def test_families_videos_and_pictures_in_two_splits():
     ]
     found = outcome("source-leakage", rows_of(lines))
     assert found.fields["leaks"].tolist() == [True] * 4 + [False] * 2 + [True] * 4 + [False]
-    leaking = {kind: found.numbers[f"{kind}s_leaking"] for kind in ("family", "video", "picture")}
-    assert leaking == {"family": 1, "video": 1, "picture": 2}
+    leaking = {kind: found.numbers[f"{kind}_leaking"] for kind in ("families", "videos", "pictures")}
+    assert leaking == {"families": 1, "videos": 1, "pictures": 2}
 
 
 @pytest.mark.parametrize("name", ["subject-leakage", "source-leakage", "near-leakage"])
@@ -179,9 +191,10 @@ def test_nothing_to_find(vectors):
     assert len(find_neighbours(vectors.astype(np.float32), 0.9).first) == 0
 
 
-def test_the_search_in_cells_finds_planted_pairs_and_knows_its_recall(monkeypatch):
+@pytest.mark.parametrize("width", [40, 96])  # below and above what PCA leaves
+def test_the_search_in_cells_finds_planted_pairs_and_knows_its_recall(monkeypatch, width):
     monkeypatch.setattr(neighbours, "_EXACT", 1000)
-    vectors = planted(6000, 96, 1, near=0.955)
+    vectors = planted(6000, width, 1, near=0.955)
     found = find_neighbours(vectors, 0.95)
     got = set(zip(found.first.tolist(), found.second.tolist(), strict=True))
     wanted = {(one, 6000 - 120 + one) for one in range(120)}

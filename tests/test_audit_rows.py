@@ -113,7 +113,22 @@ def test_a_wrong_threshold_is_named(given, words):
 
 def test_what_is_absent_is_skipped_with_its_reason():
     (answer,) = run_audits(rows_of([{}]), [NEEDY], absent={"trials": "nobody answered"})
-    assert (answer.outcome.verdict, answer.outcome.said) == ("skipped", "nobody answered")
+    assert (answer.outcome.verdict, answer.outcome.said) == ("skipped", "Nobody answered.")
+
+
+def test_an_audit_whose_library_is_not_installed_is_skipped_and_the_others_run():
+    def needs(name):
+        def run(rows, thresholds):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+        return Audit("lacking", "Lacking", "Lacks a library.", run, _Limit)
+
+    lacking, counts = run_audits(rows_of([{}]), [needs("sklearn.linear_model"), COUNTS])
+    assert lacking.outcome.verdict == "skipped"
+    assert lacking.outcome.said == "It needs sklearn: pip install 'facedata[curate]'."
+    assert counts.outcome.verdict == "pass"
+    with pytest.raises(ModuleNotFoundError):  # a fault of one's own is no missing extra
+        run_audits(rows_of([{}]), [needs("facedata.nonesuch")])
 
 
 def test_no_rows_are_skipped_by_every_audit():

@@ -7,7 +7,16 @@ import pandas as pd
 from pydantic import Field
 
 from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds
-from facedata.curate.audit.grouping import components, graded, linked, members, named, percent, where
+from facedata.curate.audit.grouping import (
+    components,
+    disagreeing,
+    graded,
+    linked,
+    members,
+    named,
+    percent,
+    where,
+)
 
 __all__ = ["EXACT_DUPLICATES", "ExactThresholds", "exact_duplicates"]
 
@@ -30,18 +39,17 @@ def exact_duplicates(rows: Rows, thresholds: ExactThresholds) -> Outcome:
     group = components(count, [linked(frame["content_hash"]), linked(frame["pixel_hash"])])
     copy = group != np.arange(count)
     ids = frame["sample_id"].to_numpy()
-    findings, disagree = [], 0
-    for found in members(group):
-        part = frame.iloc[found]
-        conflict = _differ(part["label"]) or _differ(part["attack"])
-        disagree += conflict
+    conflict = disagreeing(group, frame["label"]) | disagreeing(group, frame["attack"])
+    disagree = len(np.unique(group[conflict]))
+    findings = []
+    for found in members(group, conflict):
         detail = f"{len(found)} rows are one picture; keep one"
-        if conflict:
+        if conflict[found[0]]:
+            said = pd.concat([frame["label"].iloc[found], frame["attack"].iloc[found]]).dropna()
             detail = (
-                f"{len(found)} rows are one picture, and it is labelled "
-                f"{named(pd.concat([part['label'], part['attack']]).dropna())}; find out which is true"
+                f"{len(found)} rows are one picture, and it is labelled {named(said)}; find out which is true"
             )
-        findings.append(Finding(tuple(ids[found]), detail, float(len(found) + count * conflict)))
+        findings.append(Finding(tuple(ids[found]), detail, float(len(found) + count * conflict[found[0]])))
     share = float(copy.mean()) if count else 0.0
     said = f"{copy.sum()} of {count} rows ({percent(share)}) copy another row"
     if disagree:
@@ -53,18 +61,13 @@ def exact_duplicates(rows: Rows, thresholds: ExactThresholds) -> Outcome:
         numbers={
             "copies": int(copy.sum()),
             "share": share,
-            "groups": len(findings),
-            "disagreeing": int(disagree),
+            "groups": len(np.unique(group[copy])),
+            "disagreeing": disagree,
             "pixels_known": int(frame["pixel_hash"].notna().sum()),
         },
-        findings=sorted(findings, key=lambda one: -one.score),
+        findings=findings,
         fields={"copy": copy, "group": where(grouped, ids[group])},
     )
-
-
-def _differ(values: pd.Series) -> bool:
-    """Whether two rows say different things; one that says nothing contradicts none."""
-    return bool(values.nunique(dropna=True) > 1)
 
 
 EXACT_DUPLICATES = Audit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,6 +14,7 @@ from facedata.datasets.errors import UsageError
 
 __all__ = ["Answer", "run_audits", "thresholds_of"]
 
+_EXTRA = ("scipy", "sklearn", "faiss")  # of the extra `curate`
 Settings = Mapping[str, Mapping[str, Any]]
 
 
@@ -57,11 +58,23 @@ def run_audits(
     answers = []
     for number, (audit, thresholds) in enumerate(chosen, 1):
         started = time.perf_counter()
-        outcome = _missing(rows, audit, absent or {}) or audit.run(rows, thresholds)
+        outcome = _missing(rows, audit, absent or {}) or _run(rows, audit, thresholds)
+        outcome = replace(outcome, said=_sentence(outcome.said))
         answers.append(Answer(audit, thresholds, outcome, time.perf_counter() - started))
         if tell:
             tell(number, len(chosen))
     return answers
+
+
+def _run(rows: Rows, audit: Audit[Any], thresholds: Thresholds) -> Outcome:
+    """Run an audit; one whose libraries are not installed is skipped, and the others are run."""
+    try:
+        return audit.run(rows, thresholds)
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library not in _EXTRA:
+            raise
+        return Outcome("skipped", f"it needs {library}: pip install 'facedata[curate]'")
 
 
 def _missing(rows: Rows, audit: Audit[Any], absent: Mapping[Need, str]) -> Outcome | None:
@@ -71,3 +84,8 @@ def _missing(rows: Rows, audit: Audit[Any], absent: Mapping[Need, str]) -> Outco
         if getattr(rows, need) is None:
             return Outcome("skipped", absent.get(need, f"there are no {need}"))
     return None
+
+
+def _sentence(text: str) -> str:
+    """Return a text with a capital and a full stop, so that all audits read alike."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -50,7 +50,7 @@ def failing(gates: Iterable[Gate], answers: Sequence[Answer]) -> list[str]:
         if not chosen:
             reasons.append(f"--fail-on {gate.name}: it was not run; leave out --only, or name it there")
         reasons += [
-            f"--fail-on {gate.name}: {answer.audit.name} is {answer.outcome.verdict} ({answer.outcome.said})"
+            f"--fail-on {gate.name}: {answer.audit.name} is {answer.outcome.verdict}: {answer.outcome.said}"
             for answer in chosen
             if answer.outcome.verdict in bad
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,22 @@ from numpy.typing import NDArray
 
 from facedata.curate.audit.base import Verdict
 
-__all__ = ["components", "graded", "linked", "members", "named", "numbered", "percent", "where", "worst"]
+__all__ = [
+    "MOST_GROUPS",
+    "components",
+    "disagreeing",
+    "graded",
+    "linked",
+    "members",
+    "named",
+    "numbered",
+    "percent",
+    "where",
+    "worst",
+]
+
+MOST_GROUPS = 1000
+"""Groups that become findings: of more, the numbers tell how many there are, and fields mark every row."""
 
 
 def numbered(column: pd.Series) -> NDArray[np.int64]:
@@ -41,13 +56,27 @@ def components(count: int, links: Sequence[tuple[NDArray[np.int64], NDArray[np.i
     return np.asarray(first[back], np.int64)
 
 
-def members(group: NDArray[np.int64], least: int = 2) -> Iterator[NDArray[np.int64]]:
-    """Yield the rows of each group of `least` or more, the largest group first; -1 is no group."""
+def disagreeing(group: NDArray[np.int64], column: pd.Series) -> NDArray[np.bool_]:
+    """Return whether each row's group holds two values of a column; no value contradicts none."""
+    codes = numbered(column)
+    width = int(codes.max(initial=0)) + 1
+    known = codes >= 0
+    held = np.unique(group[known] * width + codes[known]) // width
+    return np.asarray((np.bincount(held, minlength=len(group)) > 1)[group], bool)
+
+
+def members(group: NDArray[np.int64], urgent: NDArray[np.bool_] | None = None) -> list[NDArray[np.int64]]:
+    """Return the rows of groups of two or more, `MOST_GROUPS` at most; -1 is no group.
+
+    Groups of urgent rows come first, then the larger ones, then those of earlier rows.
+    """
     order = np.argsort(group, kind="stable")
     order = order[group[order] >= 0]
-    _, starts = np.unique(group[order], return_index=True)
-    parts = [part for part in np.split(order, starts[1:]) if len(part) >= least]
-    yield from sorted(parts, key=len, reverse=True)
+    _, starts, sizes = np.unique(group[order], return_index=True, return_counts=True)
+    first = np.zeros(len(group), bool) if urgent is None else urgent
+    places = np.lexsort((starts, -sizes, ~first[order[starts]]))
+    places = places[sizes[places] > 1][:MOST_GROUPS]
+    return [order[starts[one] : starts[one] + sizes[one]] for one in places]
 
 
 def named(values: pd.Series, none: str = "none") -> str:

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds
-from facedata.curate.audit.grouping import graded, numbered, percent
+from facedata.curate.audit.grouping import graded, members, numbered, percent
 
 __all__ = ["SOURCE_LEAKAGE", "SUBJECT_LEAKAGE", "LeakageThresholds", "source_leakage", "subject_leakage"]
+
+_SEVERAL = {"person": "persons", "family": "families", "video": "videos", "picture": "pictures"}
 
 
 class LeakageThresholds(Thresholds):
@@ -80,13 +82,16 @@ def _outcome(
     findings, numbers, told = [], {}, []
     for kind, rows in things.items():
         leaking = _in_several(rows, split, len(names))
-        numbers[f"{kind}s"] = int(rows["thing"].nunique())
-        numbers[f"{kind}s_leaking"] = int(leaking["thing"].nunique())
-        told += [f"{numbers[f'{kind}s_leaking']} {kind}s"] if len(leaking) else []
+        several = _SEVERAL[kind]
+        numbers[several] = int(rows["thing"].nunique())
+        numbers[f"{several}_leaking"] = int(leaking["thing"].nunique())
+        told += [f"{numbers[f'{several}_leaking']} {several}"] if len(leaking) else []
         leaks[leaking["row"]] = True
-        for thing, part in leaking.groupby("thing", sort=True)["row"]:
-            places = np.unique(part.to_numpy())
-            findings.append(_finding(kind, str(thing), frame.iloc[places], ids[places]))
+        rows_of = leaking.reset_index(drop=True)
+        for found in members(numbered(rows_of["thing"])):
+            places = np.unique(rows_of["row"].to_numpy()[found])
+            thing = str(rows_of["thing"].iloc[found[0]])
+            findings.append(_finding(kind, thing, frame.iloc[places], ids[places]))
     share = float(leaks[split >= 0].mean())
     said = f"{' and '.join(told)} stand in two splits" if told else "nothing stands in two splits"
     said += f" ({percent(share)} of the rows)" if told else ""

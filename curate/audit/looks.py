@@ -12,7 +12,7 @@ from pydantic import Field
 
 from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds, Verdict
 from facedata.curate.audit.clusters import auc, clusters_of
-from facedata.curate.audit.grouping import graded, percent, worst
+from facedata.curate.audit.grouping import MOST_GROUPS, graded, percent, worst
 
 __all__ = [
     "PICTURE_QUALITY",
@@ -99,10 +99,10 @@ def picture_quality(rows: Rows, thresholds: QualityThresholds) -> Outcome:
             findings.append(Finding(tuple(ids[order]), detail, float(bad.sum())))
     findings.sort(key=lambda one: -one.score)
     lost = frame["unreadable"].notna().to_numpy()
-    for row in np.flatnonzero(lost)[::-1]:
-        findings.insert(
-            0, Finding((ids[row],), f"not readable: {frame['unreadable'].iloc[row]}", float(count))
-        )
+    unread = [
+        Finding((ids[row],), f"not readable: {frame['unreadable'].iloc[row]}", float(count))
+        for row in np.flatnonzero(lost)[:MOST_GROUPS]
+    ]
     share = float((faulty | lost).mean())
     said = f"{(faulty | lost).sum()} of {count} pictures ({percent(share)}) have a fault"
     if common := sorted(((number, name) for name, number in numbers.items() if number), reverse=True)[:3]:
@@ -121,7 +121,7 @@ def picture_quality(rows: Rows, thresholds: QualityThresholds) -> Outcome:
             "unreadable": int(lost.sum()),
             **numbers,
         },
-        findings=findings,
+        findings=unread + findings,
         fields={"faults": faults, **measured},
         tables={"quantiles": _quantiles(measured)},
     )

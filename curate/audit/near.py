@@ -8,7 +8,16 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from facedata.curate.audit.base import Audit, Finding, Neighbours, Outcome, Rows, Thresholds
-from facedata.curate.audit.grouping import components, graded, members, named, numbered, percent, where
+from facedata.curate.audit.grouping import (
+    components,
+    disagreeing,
+    graded,
+    members,
+    named,
+    numbered,
+    percent,
+    where,
+)
 
 __all__ = [
     "NEAR_DUPLICATES",
@@ -64,7 +73,8 @@ def near_duplicates(rows: Rows, thresholds: NearDuplicateThresholds) -> Outcome:
     ids = frame["sample_id"].to_numpy()
     closest = np.full(count, np.nan)
     np.fmax.at(closest, np.concatenate([first, second]), np.concatenate([cosine, cosine]).astype(np.float64))
-    findings, disagree = _groups(frame, group, closest)
+    differ = disagreeing(group, frame["label"])
+    disagree = len(np.unique(group[differ]))
     share = float(grouped.mean())
     verdict = graded(share, thresholds.warn, thresholds.fail)
     said = f"{grouped.sum()} of {count} rows ({percent(share)}) have a near duplicate that nothing declares"
@@ -77,14 +87,14 @@ def near_duplicates(rows: Rows, thresholds: NearDuplicateThresholds) -> Outcome:
         numbers={
             "rows": int(grouped.sum()),
             "share": share,
-            "groups": len(findings),
+            "groups": len(np.unique(group[grouped])),
             "disagreeing": disagree,
             "pairs": len(first),
             "pairs_in_families": int(declared.sum()),
             "pairs_in_videos": int(filmed.sum()),
             "recall": dict(rows.neighbours.recall) if rows.neighbours else None,
         },
-        findings=findings,
+        findings=_groups(frame, group, closest, differ),
         fields={"group": where(grouped, ids[group]), "cosine": closest},
     )
 
@@ -138,7 +148,7 @@ def near_leakage(rows: Rows, thresholds: NearLeakageThresholds) -> Outcome:
     return Outcome(
         graded(float(shares.max()), thresholds.warn, thresholds.fail),
         said,
-        numbers={"rows": int(leaks.sum()), "worst_share": float(shares.max()), "groups": len(findings)},
+        numbers={"rows": int(leaks.sum()), "worst_share": float(shares.max())},
         findings=findings,
         fields={"leaks": leaks, "other_splits": np.array(others, object)},
         tables={"splits": table},
@@ -160,21 +170,18 @@ def _video(frame: pd.DataFrame) -> NDArray[np.int64]:
 
 
 def _groups(
-    frame: pd.DataFrame, group: NDArray[np.int64], closest: NDArray[np.float64]
-) -> tuple[list[Finding], int]:
-    """Return a finding for each group, those first of which the labels differ, and how many these are."""
-    ids, label = frame["sample_id"].to_numpy(), frame["label"]
-    findings, disagree = [], 0
-    for found in members(group):
-        labels = label.iloc[found]
-        differ = labels.nunique(dropna=True) > 1
-        disagree += differ
+    frame: pd.DataFrame, group: NDArray[np.int64], closest: NDArray[np.float64], differ: NDArray[np.bool_]
+) -> list[Finding]:
+    """Return findings of the groups, those first of which the labels differ."""
+    ids, findings = frame["sample_id"].to_numpy(), []
+    for found in members(group, differ):
         detail = f"{len(found)} rows are almost one picture (cosine up to {closest[found].max():.3f})"
-        detail += (
-            f", labelled {named(labels)}; look which is true" if differ else "; keep one, or declare them"
-        )
-        findings.append(Finding(tuple(ids[found]), detail, float(len(found) + len(frame) * differ)))
-    return sorted(findings, key=lambda one: -one.score), disagree
+        if differ[found[0]]:
+            detail += f", labelled {named(frame['label'].iloc[found])}; look which is true"
+        else:
+            detail += "; keep one, or declare them"
+        findings.append(Finding(tuple(ids[found]), detail, float(len(found) + len(frame) * differ[found[0]])))
+    return findings
 
 
 NEAR_DUPLICATES = Audit(
