@@ -1,7 +1,7 @@
 """Faults that are planted for the audits that rest on a model or an estimate.
 
 Embeddings are Gaussian: classes, domains, groups and faults move their means, so that what can be found at
-all is known. Faults are of a size that the audit's default thresholds call a fault.
+all is known. Sizes of what makes a whole dataset faulty are drawn on both sides of the thresholds.
 """
 
 from __future__ import annotations
@@ -39,55 +39,56 @@ def answer(name: str, rows: Rows) -> Outcome:
 
 
 def shortcut(generator: Generator, planted: bool) -> Rows:
-    """Plant a trace of 1.5 deviations in every row that an operator made; else operators leave none."""
+    """Plant a trace of 0.2 to 2 deviations in every row that an operator made; else operators leave none."""
     frame = clean(generator)
     vectors = embedded(generator, frame)
     made = generator.random(len(frame)) < 0.4
     frame["operator"] = np.where(made, "photo_print", None)
-    vectors[made, 9] += 1.5 * planted
+    vectors[made, 9] += generator.uniform(0.2, 2) * planted
     return Rows(frame, vectors)
 
 
 def unknown(generator: Generator) -> tuple[Bools, Bools]:
-    """Plant rows that lie 12 deviations off in a direction of their own, one in a hundred."""
+    """Plant rows that lie 6 to 15 deviations off, each in a direction of its own, one in a hundred."""
     frame = clean(generator, persons=200)
     vectors = embedded(generator, frame)
     strange = generator.random(len(frame)) < 0.01
     away = generator.standard_normal((int(strange.sum()), WIDTH))
-    vectors[strange] += 12 * away / np.linalg.norm(away, axis=1, keepdims=True)
+    far = generator.uniform(6, 15, (len(away), 1))
+    vectors[strange] += far * away / np.linalg.norm(away, axis=1, keepdims=True)
     return strange, answer("unknown", Rows(frame, vectors)).fields["unknown"].astype(bool)
 
 
 def domains(generator: Generator, planted: bool) -> Rows:
-    """Plant domains that lie as far apart as live and spoof; else a fifth of that."""
+    """Plant domains that move faces 0.4 to 1.2 times as far as spoofing does; else 0 to 0.3 times."""
     frame = clean(generator)
     vectors = embedded(generator, frame)
     places = pd.factorize(frame["domain"])[0]
-    step = 4.0 if planted else 0.8
+    step = 4 * (generator.uniform(0.4, 1.2) if planted else generator.uniform(0, 0.3))
     vectors[:, 5] += step * (places - 1) / np.sqrt(2 / 3)
     return Rows(frame, vectors)
 
 
 def spectra(generator: Generator, planted: bool) -> Rows:
-    """Plant a domain whose pictures fall off with frequency by one power more; else all fall off alike."""
+    """Plant a domain whose spectra fall off by a power of 0.05 to 1 more; else all fall off alike."""
     frame = clean(generator)
     frequency = (np.arange(32) + 0.5) / 64
     logs = 9 - 2 * np.log(frequency) + generator.normal(0, 0.4, (len(frame), 32))
     persons = pd.factorize(frame["person"])[0]
     logs += generator.normal(0, 0.3, (persons.max() + 1, 1))[persons] * np.log(frequency)
     soft = (frame["domain"] == "webcam").to_numpy() & planted
-    logs[soft] -= np.log(frequency / frequency[0])
+    logs[soft] -= generator.uniform(0.05, 1) * np.log(frequency / frequency[0])
     return Rows(frame, spectra=logs.astype(np.float32))
 
 
 def groups(generator: Generator, planted: bool) -> Rows:
-    """Plant a group whose classes lie half as far apart as the others'; else all are alike."""
+    """Plant a group whose classes lie 0.2 to 1.5 deviations nearer, of 3; else all are alike."""
     frame = clean(generator, persons=240)
     vectors = embedded(generator, frame, apart=3.0)
     groups = np.array(["a", "b", "c"], object)[pd.factorize(frame["person"])[0] % 3]
     frame["attributes"] = pd.Series([{"race": one} for one in groups], dtype=object)
     worse = (groups == "a") & (frame["label"] == "spoof").to_numpy() & planted
-    vectors[worse, 0] -= 1.5
+    vectors[worse, 0] -= generator.uniform(0.2, 1.5)
     return Rows(frame, vectors)
 
 
@@ -111,12 +112,12 @@ def label_noise(generator: Generator) -> tuple[Bools, Bools]:
     frame, vectors, truth = _emotional(generator)
     wrong, given = _flipped(generator, truth)
     frame["expression"] = EMOTIONS[given]
-    found = answer("label-noise", Rows(frame, vectors)).fields["expression suggested"]
+    found = answer("label-noise", Rows(frame, vectors)).fields["expression_suggested"]
     return wrong, np.array([one is not None for one in found])
 
 
 def anchors(generator: Generator) -> tuple[Bools, Bools]:
-    """Plant the same among rows half of which were agreed on, rightly."""
+    """Plant the same faults where half of the sound rows were agreed on."""
     frame, vectors, truth = _emotional(generator)
     wrong, given = _flipped(generator, truth)
     frame["expression"] = EMOTIONS[given]
@@ -125,10 +126,12 @@ def anchors(generator: Generator) -> tuple[Bools, Bools]:
 
 
 def felt(generator: Generator, planted: bool) -> Rows:
-    """Plant felt emotions that differ from the expression in a quarter of the rows; else in a twentieth."""
+    """Plant felt emotions that differ from the expression in 8 to 30 % of the rows; else in 0 to 7 %."""
     frame, _, truth = _emotional(generator)
     frame["expression"] = EMOTIONS[truth]
-    other = generator.random(len(frame)) < (0.25 if planted else 0.05)
+    other = generator.random(len(frame)) < (
+        generator.uniform(0.08, 0.3) if planted else generator.uniform(0, 0.07)
+    )
     inner = EMOTIONS[(truth + other * generator.integers(1, 7, len(frame))) % 7]
     frame["attributes"] = pd.Series([{"felt_expression": one} for one in inner], dtype=object)
     return Rows(frame)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of the import: diffusers warns of what it lacks and does not need here
     from tiny_pipelines import pipeline, plant
 
+from facedata.cli.main import app
 from facedata.curate.audit.attention import word_maps
 from facedata.curate.audit.backdoor import (
     CAPTIONS,
@@ -111,3 +114,33 @@ def test_checkpoints_are_screened_from_safetensors_only(tmp_path):
 def test_pipelines_without_text_cannot_be_screened():
     with pytest.raises(UsageError, match="no UNet that attends"):
         word_maps(SimpleNamespace(unet=None, tokenizer=None), ["a"], steps=1, seed=0)
+
+
+def test_the_verb_screens_a_checkpoint_and_stops_a_pipeline(tmp_path):
+    pipe = pipeline()
+    plant(pipe, "zqxv", CAPTIONS)
+    pipe.save_pretrained(tmp_path / "model")
+    words = tmp_path / "words.txt"
+    words.write_text("zqxv\n")
+    few = ["--set", "backdoor.steps=1", "--set", "backdoor.vocabulary=8", "--words", str(words)]
+    asked = ["audit", "--checkpoint", str(tmp_path / "model"), *few, "--json"]
+    told = CliRunner().invoke(app, asked)
+    assert told.exit_code == 0
+    assert json.loads(told.stdout)["audits"]["backdoor"]["verdict"] == "fail"
+    assert CliRunner().invoke(app, [*asked, "--fail-on", "backdoor"]).exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "not both"),
+        (["here", "--checkpoint", "there"], "not both"),
+        (["--checkpoint", "there", "--fail-on", "shortcut"], "backdoor alone"),
+        (["--checkpoint", "there", "--set", "backdoor.drop=2"], "drop"),
+        (["--checkpoint", "there"], "model_index"),
+    ],
+)
+def test_the_verb_says_what_is_wrong_with_its_arguments(arguments, words):
+    told = CliRunner().invoke(app, ["audit", *arguments])
+    assert told.exit_code == 2
+    assert words in told.stderr.replace("\n", " ")

@@ -72,7 +72,7 @@ class AnchorThresholds(Thresholds):
 def anchors(rows: Rows, limits: AnchorThresholds) -> Outcome:
     """Return soft labels of expressions, and the rows whose label they contradict.
 
-    Fields: `soft <expression>` (0-1, adding up to 1), `soft label`, `contradicted`. Anchors are of agreed
+    Fields: `soft_<expression>` (0-1, adding up to 1), `soft_label`, `contradicted`. Anchors are of agreed
     rows where any says how sure it is (confidence, `attributes.adjudicated.expression`), else of all.
     """
     frame = rows.frame
@@ -119,8 +119,8 @@ def anchors(rows: Rows, limits: AnchorThresholds) -> Outcome:
         },
         findings=_findings(frame, wrong, own, soft, names, best, limits.shown),
         fields={
-            **{f"soft {name}": soft[:, place] for place, name in enumerate(names)},
-            "soft label": np.array([*names, None], dtype=object)[best],
+            **{f"soft_{name}": soft[:, place] for place, name in enumerate(names)},
+            "soft_label": np.array([*names, None], dtype=object)[best],
             "contradicted": wrong,
         },
         tables={"mean soft label by label": _table(frame, soft, names, asked)},

@@ -61,8 +61,8 @@ def groups(rows: Rows, limits: GroupThresholds) -> Outcome:
 
     An error is the mean over the classes of the share that the probe gets wrong, out of fold: for live and
     spoof the ACER. It is measured twice, the second time with the directions projected away along which the
-    groups' means differ within classes (learned in the same folds). Fields: `wrong`, 0 or 1; `wrong after
-    projection of <attribute>`.
+    groups' means differ within classes (learned in the same folds). Fields: `wrong`, 0 or 1;
+    `wrong_without_<attribute>`, with its directions projected away.
     """
     frame = rows.frame
     embeddings = compact(embeddings_of(rows), limits.seed)
@@ -95,7 +95,7 @@ def groups(rows: Rows, limits: GroupThresholds) -> Outcome:
             "group told from embeddings": ask.told_apart(codes),
             "group told after projection": ask.told_apart(codes, codes),
         }
-        fields[f"wrong after projection of {name}"] = _scattered(after, usable)
+        fields[f"wrong_without_{name}"] = _scattered(after, usable)
         tables.append(_table(name, labels, codes, gap, left))
         low = gap.value.low or 0.0
         if low > limits.warn_gap:

@@ -77,8 +77,8 @@ def label_noise(rows: Rows, limits: NoiseThresholds) -> Outcome:
 
     Numbers, by column: `in doubt`, the share of rows that are confidently of another class among those that
     are confidently of any, with a 95 % interval from whole clusters, and the probe's balanced `accuracy`.
-    The nearer that is to chance, the more of the doubt is the probe's. Fields, by column: `<column>
-    chance`, of the label given; `<column> suggested`, where another one is.
+    The nearer that is to chance, the more of the doubt is the probe's. Fields, by column:
+    `<column>_chance`, of the label given; `<column>_suggested`, where another one is.
     """
     frame = rows.frame
     usable = finite(embeddings_of(rows))
@@ -114,8 +114,8 @@ def label_noise(rows: Rows, limits: NoiseThresholds) -> Outcome:
         tables[f"{column}: given and confident"] = _table(codes[which], said, names)
         worst = max(worst, share.low or 0.0)
         own = chances[np.arange(len(chances)), codes[which]]
-        fields[f"{column} chance"] = _scattered(own, which)
-        fields[f"{column} suggested"] = _named(suspected, which, names)
+        fields[f"{column}_chance"] = _scattered(own, which)
+        fields[f"{column}_suggested"] = _named(suspected, which, names)
         findings += _findings(frame, column, which, own, suspected, names, limits.shown)
     if weak and not parts:
         doubtful = f"A probe tells {' and '.join(weak)} too badly for its doubts to mean anything."

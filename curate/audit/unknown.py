@@ -117,7 +117,7 @@ def unknown(rows: Rows, limits: UnknownThresholds) -> Outcome:
     verdict = graded(float(share), 0.0, limits.fail_share)
     by_class = _by_class(names, usable, flagged)
     small = sorted({str(n) for n in names[usable & (classes >= 0)].unique()} - set(labels))
-    said = f"{flagged.sum()} of {usable.sum()} rows are like none of the {len(known)} classes"
+    said = f"{flagged.sum()} of {usable.sum()} rows are like no class of {', '.join(labels)}"
     said += f"; too few rows to learn {', '.join(small)}." if small else "."
     return Outcome(
         verdict,
