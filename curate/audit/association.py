@@ -33,7 +33,7 @@ def cramers_v(
     value = float(cramers_v_of(sums.sum(axis=0).reshape(1, *shape), count)[0])
     if count < 2 or not np.isfinite(value):
         return {"value": value, "low": np.nan, "high": np.nan, "n": len(flat)}
-    drawn = [cramers_v_of((block @ sums).reshape(-1, *shape), count) for block in draws.weights(count)]
+    drawn = [cramers_v_of((block @ sums).reshape(-1, *shape), count) for block in draws.resampled(count)]
     found = np.concatenate(drawn)
     found = found[np.isfinite(found)]  # a draw may hold one value alone
     tail = (1 - draws.level) / 2

@@ -76,7 +76,7 @@ def drawn_sums(values: ArrayLike, clusters: Codes, draws: Draws) -> Floats:
     total = np.asarray(sums.sum(0, keepdims=True), dtype=np.float64)
     if len(numbers) < 2:
         return total
-    return np.concatenate([total, *(block @ sums for block in draws.weights(len(numbers)))])
+    return np.concatenate([total, *(block @ sums for block in draws.resampled(len(numbers)))])
 
 
 def spread(estimate: Estimate, count: int) -> Mapping[str, Any]:

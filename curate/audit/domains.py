@@ -137,7 +137,7 @@ def _means(embeddings: Floats, classes: Codes, names: Codes, clusters: Codes, dr
     present = np.unique(clusters)
     blocks = [np.ones((1, len(present)))]
     if len(present) > 1:
-        blocks += list(draws.weights(len(present)))
+        blocks += list(draws.resampled(len(present)))
     places = np.full(size, -1)
     places[present] = np.arange(len(present))
     total = sum(len(block) for block in blocks)
