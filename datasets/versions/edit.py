@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,9 +22,18 @@ from facedata.datasets.versions.derive import TABLE_ROWS, Derivation, Derived, T
 from facedata.datasets.versions.edits_file import DELETED, FAMILY_FIELDS, Edit, changed, read_edits
 from facedata.datasets.versions.edits_log import EDITS_NAME, HEADER, lines_of
 
-__all__ = ["apply_edits", "edit", "edits_of"]
+__all__ = ["Author", "apply_edits", "edit", "edits_of"]
 
 _SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """A verb that wrote edits itself: they follow from `parameters`, the dataset and what else it `read`."""
+
+    verb: str
+    parameters: Mapping[str, Any]
+    read: Sequence[Dataset] = ()
 
 
 def edit(
@@ -50,11 +60,12 @@ def apply_edits(
     target: Path,
     skip_conflicts: bool = False,
     writing: Writing | None = None,
+    author: Author | None = None,
     *,
     left_out: Sequence[Failure] = (),
     mend: str = "mend the lines",
 ) -> Derived:
-    """Apply edits that were read.
+    """Apply edits that were read, or those of an `author`, who then goes into the record.
 
     `left_out` are edits that the caller could not put into lines: failures of the record, like the conflicts.
     `mend` says what to do about conflicts.
@@ -97,7 +108,10 @@ def apply_edits(
 
     moves = {one.field for one in edits} & {"split", "subject", "source.dataset"}
     leaks = "note" if moves else None
-    what = Derivation("edit", [dataset], parameters, rows, leaks=leaks, files=files)
+    author = author or Author("edit", parameters)
+    what = Derivation(
+        author.verb, [dataset], author.parameters, rows, leaks=leaks, files=files, read=author.read
+    )
     return derive(what, target, writing)
 
 
