@@ -60,12 +60,8 @@ def apply_edits(
     target: Path,
     skip_conflicts: bool = False,
     writing: Writing | None = None,
-<<<<<<< HEAD
-=======
     author: Author | None = None,
->>>>>>> push
     *,
-    author: Author | None = None,
     left_out: Sequence[Failure] = (),
     mend: str = "mend the lines",
 ) -> Derived:
