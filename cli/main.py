@@ -15,6 +15,7 @@ from facedata.cli import (
     augment,
     diff,
     edit,
+    eval,
     export,
     info,
     ingest,
@@ -71,6 +72,7 @@ app.command("sample")(sample.sample)
 app.command("diff")(diff.diff)
 app.command("log")(log.log)
 app.command("rebuild")(rebuild.rebuild)
+app.command("eval")(eval.evaluate)
 app.command("export")(export.export)
 app.command("init")(init.init)
 
