@@ -53,6 +53,7 @@ VERBS = [
     "export",
     "init",
     "join",
+    "eval",
 ]
 
 

@@ -94,7 +94,9 @@ def cuts(*groups: Group) -> Values:
     middle = levels[:-1] / 2 + levels[1:] / 2  # halved first: the sum may be too large
     # midway between neighbouring numbers there is none: the upper one parts them just as well
     middle = np.where(middle > levels[:-1], middle, levels[1:])
-    return np.concatenate([levels[:1], middle, np.nextafter(levels[-1:], np.inf)])
+    with np.errstate(over="ignore"):  # above the largest number there is infinity
+        above = np.nextafter(levels[-1:], np.inf)
+    return np.concatenate([levels[:1], middle, above])
 
 
 def auc(live: Side, spoof: Side) -> Values:

@@ -25,6 +25,7 @@ _STYLES = ("-", "--", ":", "-.")
 _deviate = np.vectorize(NormalDist().inv_cdf, otypes=[np.float64])
 
 
+@mpl.rc_context({"text.parse_math": False})  # a name with a dollar sign is a name
 def write_det(level: Level, title: str, path: Path) -> None:
     """Write the DET curve (ISO/IEC 19795-1): BPCER over APCER on axes of normal deviates.
 
@@ -58,6 +59,7 @@ def write_det(level: Level, title: str, path: Path) -> None:
     _save(figure, path)
 
 
+@mpl.rc_context({"text.parse_math": False})
 def write_table(level: Level, title: str, path: Path) -> None:
     """Write error at the threshold as a table of cells: APCER of each attack, then BPCER, by domain."""
     columns = [("all", level.rates), *(level.domains.items() if len(level.domains) > 1 else [])]
@@ -100,7 +102,7 @@ def _shown(shares: Values) -> Values:
 
 def _save(figure: Figure, path: Path) -> None:
     try:
-        with mpl.rc_context({"text.parse_math": False}):  # a name with a dollar sign is a name
-            figure.savefig(path, dpi=120, metadata={"Software": None})
+        # without the library's version, so that equal data gives equal bytes
+        figure.savefig(path, dpi=120, metadata={"Software": None})
     except OSError as error:
         raise TargetError(f"cannot write {path} ({error.strerror}); choose another -o") from None

@@ -100,8 +100,8 @@ def parse_rule(text: str) -> ThresholdRule:
 def choose(live: Group, species: Iterable[Group], rule: ThresholdRule, of: str) -> Threshold:
     """Return the threshold that `rule` finds among presentations of both classes.
 
-    `species` holds the attacks, a group each. Of thresholds that do equally well the one whose FAR and FRR
-    are nearest to each other is taken, then the lowest.
+    `species` holds the attacks, a group each. Of thresholds that do equally well the one of the nearest FAR
+    and FRR is taken (for `eer`, of the least HTER), then the lowest.
     """
     if rule.kind == "value":
         return Threshold(rule.limit, rule)
@@ -111,12 +111,11 @@ def choose(live: Group, species: Iterable[Group], rule: ThresholdRule, of: str) 
     rejected = np.stack([group.below(thresholds) for group in attacks])
     sizes = np.array([len(group.scores) for group in attacks])
     far = 1 - rejected.sum(0) / sizes.sum()
-    if rule.kind == "eer":
-        cost = (np.abs(frr - far), frr + far)
-    elif rule.kind == "hter":
-        cost = (frr + far, np.abs(frr - far))
-    else:
+    apart, both = np.abs(frr - far), frr + far
+    cost = {"eer": (apart, both), "hter": (both, apart)}.get(rule.kind)
+    if cost is None:
         apcer = (1 - rejected / sizes[:, None]).max(0)
-        cost = ((apcer > rule.limit + 1e-12).astype(float), frr)
-    best = np.lexsort((np.round(cost[1], 12), np.round(cost[0], 12)))[0]  # stable: the lowest of equals
+        cost = (np.where(apcer > rule.limit + 1e-12, np.inf, frr), apart)
+    first, then = (np.round(one, 12) for one in cost)  # equal shares of two sizes differ by rounding
+    best = np.lexsort((then, first))[0]  # stable: the lowest of equals
     return Threshold(float(thresholds[best]), rule, of)
