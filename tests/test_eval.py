@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from PIL import Image
 from test_cli import facedata
 from typer.testing import CliRunner
@@ -227,6 +228,24 @@ def test_scores_may_say_their_own_split(tmp_path):
     found = evaluate(made, path, Evaluating(protocol="ocim-o", draws=FEW))
     of_dev = found.folds["ocim-o"].levels[0].threshold.of
     assert of_dev == "val rows of the source domains of ocim-o (3 bona fide, 3 attacks)"
+
+
+def test_the_commands_of_the_metrics_page_run(made, scores, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("splits").symlink_to(made)
+    lines = ocim_rows()
+    whole = listed(tmp_path / "p", COLUMNS, [row for row, _ in lines], tmp_path / "all", variants=0)
+    Predictions.of_scores(
+        [one.sample_id for one in Dataset.open(whole)], np.linspace(0, 1, len(lines))
+    ).write(Path("scores.parquet"))
+    text = (ROOT / "docs" / "metrics.md").read_text("utf-8")
+    ran = re.findall(r"^\$ facedata ([^#\n]+)", text, re.MULTILINE)
+    assert len(ran) == 4
+    for line in ran:
+        done = CliRunner().invoke(app, [*line.split(), "--draws", "20"])
+        assert done.exit_code == 0, f"{line}\n{done.output}"
+    assert Path("metrics/metrics.md").is_file()
+    assert Path("ocim/metrics.json").is_file()
 
 
 def test_a_protocol_without_its_domains(made, scores):

@@ -21,7 +21,7 @@ Values = NDArray[np.float64]
 _TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9)
 _LOW, _HIGH = 0.0008, 0.95  # shares that the picture shows; a normal deviate has no end
 _COLOURS = ("#0ea5e9", "#a16207", "#7c3aed", "#15803d", "#db2777", "#ea580c", "#0f766e", "#4f46e5")
-_STYLES = ("-", "--", ":", "-.")
+_DASHES = ((), (4, 2), (1, 1.5), (4, 1.5, 1, 1.5))  # solid first
 _deviate = np.vectorize(NormalDist().inv_cdf, otypes=[np.float64])
 
 
@@ -38,7 +38,7 @@ def write_det(level: Level, title: str, path: Path) -> None:
         for number, (name, group) in enumerate(species.items()):
             (line,) = axes.plot(*_curve(live, group), label=f"{name} ({len(group.scores)})", linewidth=1.1)
             line.set_color(_COLOURS[number % len(_COLOURS)])
-            line.set_linestyle(_STYLES[number // len(_COLOURS) % len(_STYLES)])
+            line.set_linestyle((0, _DASHES[number // len(_COLOURS) % len(_DASHES)]))
     axes.plot(*_curve(live, spoof), color="#18181b", linewidth=2, label=f"all attacks ({len(spoof.scores)})")
     at = np.array([level.threshold.value])
     far = 1 - spoof.below(at) / len(spoof.scores)
