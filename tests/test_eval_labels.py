@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from conftest import jpeg
 from sklearn import metrics
-from test_eval import write
-from version_trees import make
+from test_eval import COLUMNS, write
+from version_trees import listed, make
 
 from facedata.annotate.score.bootstrap import Draws
 from facedata.datasets.dataset import Dataset
@@ -121,6 +121,22 @@ def test_values_out_of_range_are_refused(made, said, column, value, words):
     said.write_text("\n".join(lines))
     with pytest.raises(SourceError, match=f"said.csv:3: {column} of .* {words}"):
         evaluate(made, said, ONCE)
+
+
+def test_only_the_tested_split_counts_and_no_threshold_is_asked_for(tmp_path):
+    lines = [f",,s{n},d,{split}" for n, split in enumerate(["val", "test", "test"])]
+    rows = [f"{line},{name}" for line, name in zip(lines, ["fear", "anger", "fear"], strict=True)]
+    made = listed(tmp_path / "p", f"{COLUMNS},expression", rows, tmp_path / "ds", variants=0)
+    ids = {int(Path(one.source.file).stem): one.sample_id for one in Dataset.open(made)}
+    said = [(ids[0], "anger"), (ids[1], "anger"), (ids[2], "anger")]
+    path = write(tmp_path / "said.csv", said, "sample_id,expression")
+    found = evaluate(made, path, ONCE).to_json()["expression"]["all"]
+    assert (found["samples"], found["war"]["value"], found["uar"]["value"]) == (2, 0.5, 0.5)
+    with pytest.raises(UsageError, match=r"said.csv has no column score, so nothing needs --dev"):
+        evaluate(made, path, Evaluating(dev_scores=path))
+    with pytest.raises(SourceError, match=r"has no column score"):
+        scores = write(tmp_path / "s.csv", [(one, 0.5) for one in ids.values()])
+        evaluate(made, scores, Evaluating(dev_scores=path))
 
 
 def test_predictions_that_nothing_is_known_of(made, tmp_path):

@@ -104,6 +104,8 @@ def refuse_unknown(scores: Predictions, truths: Sequence[Truth]) -> None:
 def _part(
     truth: Truth, scores: Predictions, chosen: NDArray[np.bool_], of: str, *, leave_missing: bool
 ) -> Part:
+    if "score" not in scores.columns:
+        raise SourceError(f"{scores.name} has no column score; error rates and thresholds need it")
     rows = truth.table[chosen]
     labelled = rows[rows["label"].notna()]
     found = labelled.join(scores.table.set_index("sample_id")["score"])

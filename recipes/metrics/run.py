@@ -155,10 +155,14 @@ def evaluate(path: Path, scores: Path | None, how: Evaluating | None = None) -> 
         return _folds(truth, given, how)
     if given.folds:
         raise UsageError(f"{given.name} has the column fold; say which protocol with --protocol")
-    dev, shared = _dev(truth, given, how)
-    refuse_unknown(given, [truth, *shared])
     folds = {}
-    if "score" in given.columns:
+    if "score" not in given.columns:
+        if how.dev is not None or how.dev_scores is not None:
+            raise UsageError(f"{given.name} has no column score, so nothing needs --dev or --dev-scores")
+        refuse_unknown(given, [truth])
+    else:
+        dev, shared = _dev(truth, given, how)
+        refuse_unknown(given, [truth, *shared])
         test = test_part(truth, given, how.split, leave_missing=how.leave_missing)
         folds[""] = evaluate_parts(test, dev, parse_rule(how.threshold), how.draws)
     labels = _labels(truth, given, how)
@@ -209,8 +213,6 @@ def _folds(truth: Truth, given: Predictions, how: Evaluating) -> Evaluation:
         raise UsageError(
             f"{given.name} has the fold {stray[0]}; --protocol {how.protocol} has {', '.join(names)}"
         )
-    if "score" not in given.columns:
-        raise SourceError(f"{given.name} has no column score, which --protocol needs")
     refuse_unknown(given, [truth])
     folds = {}
     for protocol in chosen:

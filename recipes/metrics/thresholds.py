@@ -44,7 +44,7 @@ class ThresholdRule:
             "eer": "FAR nearest to FRR",
             "hter": "least HTER",
             "apcer": f"least BPCER with no species' APCER above {100 * self.limit:g} %",
-            "value": "as given",
+            "value": "a number",
         }[self.kind]
 
 

@@ -109,7 +109,7 @@ def _of_table(path: Path) -> pd.DataFrame:
             raise SourceError(f"{where}: a live sample with the attack {stated['attack']!r}; mend the line")
         one, person = str(cells.get("sample_id")).strip(), stated.pop("subject")
         clip = stated["clip"] or one
-        stated["clip"] = "\0".join([clip, label, str(stated["attack"])])
+        stated["clip"] = "\0".join([clip, label, *map(str, (stated["attack"], person, stated["domain"]))])
         cluster = clip if person is None else f"\0{person}"
         rows.append(
             {"sample_id": one, "label": label, **stated, "cluster": cluster, "named": person is not None}
