@@ -134,8 +134,8 @@ def test_only_the_tested_split_counts_and_no_threshold_is_asked_for(tmp_path):
     assert (found["samples"], found["war"]["value"], found["uar"]["value"]) == (2, 0.5, 0.5)
     with pytest.raises(UsageError, match=r"said.csv has no column score, so nothing needs --dev"):
         evaluate(made, path, Evaluating(dev_scores=path))
+    scores = write(tmp_path / "s.csv", [(one, 0.5) for one in ids.values()])
     with pytest.raises(SourceError, match=r"has no column score"):
-        scores = write(tmp_path / "s.csv", [(one, 0.5) for one in ids.values()])
         evaluate(made, scores, Evaluating(dev_scores=path))
 
 
