@@ -141,7 +141,7 @@ def mahalanobis(features: Tensor, means: Tensor, scale_tril: Tensor) -> Tensor:
     `means` are (k, d) and `scale_tril` (k, d, d) the lower Cholesky factors of the covariances.
     """
     off = (features[:, None] - means[None]).permute(1, 2, 0)
-    white = torch.linalg.solve_triangular(scale_tril, off, upper=False)
+    white: Tensor = torch.linalg.solve_triangular(scale_tril, off, upper=False)
     # the slope of a root at 0 is infinite: a feature on a mean would give NaN
     return white.square().sum(1).clamp(min=1e-12).sqrt().T
 
