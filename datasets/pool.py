@@ -16,17 +16,19 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for_sentinel
 from pathlib import Path
+from types import FrameType
 
 from facedata.datasets.errors import FacedataError, UsageError
 from facedata.datasets.items import printable
 from facedata.datasets.shard import ShardSpec, do_shard
 
-__all__ = ["ENGINES", "run_shards"]
+__all__ = ["ENGINES", "run_shards", "try_a_worker", "worker_pool"]
 
 ENGINES = ("serial", "process")
 _WINDOW = 2  # shards in hand per worker: enough that none waits, few enough that memory stays flat
@@ -57,18 +59,19 @@ class _ProcessEngine:
         self.workers = workers
         self.preload = preload
         self.limit = limit
-        # fork after another library has started threads hangs; forkserver forks from a clean, warm process.
-        self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload([__name__, *preload])
 
     def run(self, specs: Iterable[ShardSpec]) -> Iterator[str]:
-        self._try_a_worker()
+        with _interrupts() as stopped:
+            yield from self._run(specs, stopped)
+
+    def _run(self, specs: Iterable[ShardSpec], stopped: Callable[[], bool]) -> Iterator[str]:
+        try_a_worker(self.preload)
         waiting = (dataclasses.replace(spec, limit=self.limit) for spec in specs)
         while True:
             in_hand: dict[Future[str], ShardSpec] = {}
             pool = self._pool(self.workers)
             try:
-                yield from self._drain(pool, waiting, in_hand)
+                yield from self._drain(pool, waiting, in_hand, stopped)
                 pool.shutdown()
                 return
             except BrokenProcessPool:
@@ -87,22 +90,17 @@ class _ProcessEngine:
                 if future not in finished:
                     yield from self._retry(spec)
 
-    def _try_a_worker(self) -> None:
-        """Tell a machine or a script on which no worker starts from one whose pictures kill workers."""
-        with self._pool(1) as pool:
-            try:
-                pool.submit(os.getpid).result()
-            except BrokenProcessPool:
-                raise FacedataError(
-                    "worker processes cannot start; in a script, put the call under "
-                    "if __name__ == '__main__': (workers import the script), or use the serial engine"
-                ) from None
-
     def _drain(
-        self, pool: ProcessPoolExecutor, waiting: Iterator[ShardSpec], in_hand: dict[Future[str], ShardSpec]
+        self,
+        pool: ProcessPoolExecutor,
+        waiting: Iterator[ShardSpec],
+        in_hand: dict[Future[str], ShardSpec],
+        stopped: Callable[[], bool],
     ) -> Iterator[str]:
         """Keep a bounded window of shards in the pool until there are none left."""
         while True:
+            if stopped():
+                raise KeyboardInterrupt
             while len(in_hand) < _WINDOW * self.workers and (spec := next(waiting, None)) is not None:
                 try:
                     in_hand[pool.submit(do_shard, spec)] = spec
@@ -146,7 +144,52 @@ class _ProcessEngine:
             shutil.rmtree(probes, ignore_errors=True)
 
     def _pool(self, workers: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(workers, self.context, initializer=_start_worker, initargs=(self.preload,))
+        return worker_pool(workers, self.preload)
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Give whether Ctrl-C was met in the body.
+
+    Python raises KeyboardInterrupt wherever the main thread happens to be. In the callback of a weak
+    reference or in `__del__`, both of which executors have, it is reported and dropped, and the run would go
+    on; so it is noted too.
+    """
+    met = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
+        yield met.is_set  # somebody else handles it
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        met.set()
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield met.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def worker_pool(workers: int, preload: tuple[str, ...]) -> ProcessPoolExecutor:
+    """Return a pool of processes that have imported `preload`, leave Ctrl-C to this one and die with it."""
+    # fork after another library has started threads hangs; forkserver forks from a clean, warm process.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, *preload])
+    return ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(preload,))
+
+
+def try_a_worker(preload: tuple[str, ...]) -> None:
+    """Tell a machine or a script on which no worker starts from one whose pictures kill workers."""
+    with worker_pool(1, preload) as pool:
+        try:
+            pool.submit(os.getpid).result()
+        except BrokenProcessPool:
+            raise FacedataError(
+                "worker processes cannot start; in a script, put the call under "
+                "if __name__ == '__main__': (workers import the script), or use the serial engine"
+            ) from None
 
 
 def _start_worker(preload: tuple[str, ...]) -> None:

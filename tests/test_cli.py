@@ -52,8 +52,12 @@ VERBS = [
     "rebuild",
     "export",
     "init",
+    "doctor",
     "join",
     "eval",
+    "curate push",
+    "curate open",
+    "curate pull",
 ]
 
 

@@ -23,6 +23,7 @@ from facedata.annotate.score.scores import Row, Section
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import SourceError
 from facedata.recipes.metrics.predictions import UNIT_COLUMN, Predictions
+from facedata.recipes.metrics.resampling import Clusters
 
 __all__ = ["SHOWS", "label_sections"]
 
@@ -62,8 +63,7 @@ def label_sections(
     if not rows:
         return ()
     said = said.loc[[row["sample_id"] for row in rows]]
-    names = pd.Series([clusters[row["sample_id"]] for row in rows])
-    drawn = _Drawn(pd.factorize(names, sort=True)[0].astype(np.int64), draws)
+    drawn = _Drawn([clusters[row["sample_id"]] for row in rows], draws)
     made = [
         _expressions(rows, said, drawn),
         _units(rows, said, drawn),
@@ -86,18 +86,17 @@ def _known(row: Mapping[str, Any], columns: Sequence[str]) -> bool:
 class _Drawn:
     """Sums of quantities, of all samples as they are and of each draw."""
 
-    def __init__(self, subject: NDArray[np.int64], draws: Draws) -> None:
-        self.subject, self.draws = subject, draws
-        self.subjects = int(subject.max(initial=-1)) + 1
+    def __init__(self, names: Sequence[str], draws: Draws) -> None:
+        """`names` are the samples' clusters."""
+        self.draws = draws
+        self.subject, kept = pd.factorize(pd.Series(names), sort=True)
+        self.clusters = Clusters(list(kept), draws)
 
     def sums(self, values: Values) -> Values:
         """Return (1 + draws, k) from `values` (n, k)."""
-        each = np.zeros((self.subjects, values.shape[1]))
+        each = np.zeros((self.clusters.subjects, values.shape[1]))
         np.add.at(each, self.subject, values)
-        blocks = [each.sum(0)[None]]
-        if self.subjects > 1:
-            blocks += [weights @ each for weights in self.draws.weights(self.subjects)]
-        return np.concatenate(blocks)
+        return np.concatenate([weights @ each for weights in self.clusters.blocks(values.shape[1])])
 
     def row(self, name: str, counts: dict[str, int], measures: Mapping[str, Values]) -> Row:
         return Row(name, counts, {key: self.estimate(one) for key, one in measures.items()})

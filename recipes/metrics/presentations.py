@@ -58,9 +58,9 @@ class Presentations:
     def groups(self) -> tuple[Group, Group, dict[str, Group]]:
         """Return bona fide, all attacks, and the attacks of each species, by name.
 
-        Clusters are numbered in the order of their names, so that draws do not depend on the rows' order.
+        Their subjects are numbers of `clusters`.
         """
-        numbers = self._clusters()
+        numbers = self._numbered()[0]
         scores = self.table["score"].to_numpy(np.float64)
         live = (self.table["label"] == "live").to_numpy()
         species = self.table["species"].to_numpy()
@@ -78,8 +78,13 @@ class Presentations:
         found = self.table.groupby("clip", sort=True, as_index=False).agg({"score": "mean", **kept})
         return Presentations(found)
 
-    def _clusters(self) -> NDArray[np.int64]:
-        return pd.factorize(self.table["cluster"], sort=True)[0].astype(np.int64)
+    def clusters(self) -> list[str]:
+        """Return the names of the clusters, sorted."""
+        return self._numbered()[1]
+
+    def _numbered(self) -> tuple[NDArray[np.int64], list[str]]:
+        numbers, names = pd.factorize(self.table["cluster"], sort=True)
+        return numbers.astype(np.int64), list(names)
 
 
 def _group(scores: NDArray[np.float64], numbers: NDArray[np.int64], chosen: NDArray[np.bool_]) -> Group:

@@ -7,7 +7,6 @@ with the people tested, not with those that the threshold was chosen on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from facedata.annotate.score.bootstrap import Draws, Estimate, estimate
 from facedata.recipes.metrics import curve
 from facedata.recipes.metrics.curve import Group
 from facedata.recipes.metrics.presentations import Presentations
+from facedata.recipes.metrics.resampling import Clusters
 
 __all__ = ["APCER_LIMITS", "FPR_LIMITS", "Rates", "rates_of"]
 
@@ -25,7 +25,6 @@ Values = NDArray[np.float64]
 
 APCER_LIMITS = (0.1, 0.05, 0.01)
 FPR_LIMITS = (0.01,)
-_CELLS = 2_000_000  # weights of presentations held at once: 16 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +70,14 @@ class Rates:
 def rates_of(presentations: Presentations, threshold: float, draws: Draws) -> Rates:
     """Return the rates of `presentations`, accepted where their score is at least `threshold`."""
     live, spoof, species = presentations.groups()
+    clusters = Clusters(presentations.clusters(), draws)
     parts = [
-        _rates(live, spoof, species, threshold, weights)
-        for weights in _weights(presentations.subjects, len(presentations), draws)
+        _rates(live, spoof, species, threshold, weights) for weights in clusters.blocks(len(presentations))
     ]
     found = {name: estimate(np.concatenate([part[name] for part in parts]), draws) for name in parts[0]}
     apcer = {name: found.pop(f"apcer {name}") for name in species}
     at = {name: found.pop(name) for name in ("hter", "far", "bpcer", "apcer_max", "acer")}
     return Rates(presentations.bona_fide, presentations.subjects, presentations.species(), at, found, apcer)
-
-
-def _weights(subjects: int, presentations: int, draws: Draws) -> Iterator[Values]:
-    """Yield blocks of weights (some, subjects): of everything as it is first, then of the draws."""
-    yield np.ones((1, subjects))
-    if subjects < 2:
-        return  # nothing to draw from
-    rows = max(1, _CELLS // max(1, presentations))
-    for block in draws.weights(subjects):
-        for first in range(0, len(block), rows):
-            yield block[first : first + rows]
 
 
 def _rates(
