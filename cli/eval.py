@@ -108,8 +108,8 @@ def _tell(found: Evaluation) -> None:
         console.print(escape(DEFINITIONS))
     for note in found.notes:
         console.print(escape(f"note: {note}"))
-    if (summary := found.summary()) is not None:
-        _table(console, summary)
+    for sheet in found.summary():
+        _table(console, sheet)
     for name, one in found.folds.items():
         _test(console, name or one.of, one)
     for section in found.labels:

@@ -84,6 +84,7 @@ def test_a_dataset_by_hand(made, scores):
     assert any("domain c has one class only" in note for note in found["notes"])
     assert (found["bpnrr"], found["apnrr"]) == (0, 0)
     assert "video" not in found  # every file has one picture
+    assert any("2 scores are of rows that are neither tested" in note for note in found["notes"])
 
 
 def test_the_origin_of_a_threshold_is_told_in_every_form(made, scores, tmp_path):
@@ -114,6 +115,7 @@ def test_the_command_writes_a_report_and_pictures(made, scores, tmp_path):
         with Image.open(out / name) as picture:
             assert len(picture.convert("RGB").getcolors(2**24)) > 20
     assert "41.67" in report  # HTER
+    assert all(f"- {note}" in report for note in found["notes"])
     assert {"metrics.md", "metrics.json", "det-frame.png", "attacks-frame.png"} == set(
         path.name for path in out.iterdir()
     )
@@ -204,7 +206,7 @@ def test_leave_one_domain_out(tmp_path):
     assert found.folds["ocim-c"].levels[0].rates.at["hter"].value == 0.5
     assert found.folds["ocim-m"].levels[0].rates.at["hter"].value == 0.25
     assert not found.notes
-    assert found.to_json()["mean"]["hter"] == (0.5 + 0.25) / 4
+    assert found.to_json()["mean"]["frame"]["hter"] == (0.5 + 0.25) / 4
     assert {path.name for path in found.write(tmp_path / "out")} >= {"det-ocim-c-frame.png", "metrics.md"}
     for bad, rows_of in (
         ("has no scores of the fold ocim-i", [row for row in folds if row[2] != "ocim-i"]),

@@ -10,7 +10,7 @@ from facedata.annotate.score.scores import Section
 from facedata.recipes.metrics.evaluation import Evaluated, Level
 from facedata.recipes.metrics.rates import Rates
 
-__all__ = ["DEFINITIONS", "Sheet", "markdown", "per_cent", "sheets"]
+__all__ = ["DEFINITIONS", "HEADS", "Sheet", "markdown", "per_cent", "sheets"]
 
 DEFINITIONS = (
     "A sample is accepted as bona fide where its score is at least the threshold; bona fide is the positive "
@@ -25,6 +25,9 @@ _ALONG = {
     "bpcer_at_apcer_5": "BPCER@APCER 5 %",
     "bpcer_at_apcer_1": "BPCER@APCER 1 %",
 }
+
+HEADS = {**_AT, **_ALONG}
+"""What tables call the rates."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,10 @@ def _counted(value: Estimate | None, number: int) -> str:
 
 def markdown(
     title: str,
+    notes: Sequence[str],
     draws: Draws,
     parts: Sequence[tuple[str, Evaluated]],
-    summary: Sheet | None,
+    summary: Sequence[Sheet],
     labels: Sequence[Section],
     pictures: Sequence[tuple[str, str]],
 ) -> str:
@@ -112,8 +116,10 @@ def markdown(
         f"Intervals: {draws.level:.0%} of {draws.count} draws of whole subjects, seed {draws.seed}; in them "
         "thresholds stay as they are."
     )
-    if summary is not None:
-        text += [f"## {summary.title}", summary.about, _table(summary.heads, summary.lines)]
+    if notes:
+        text.append("\n".join(f"- {note}" for note in notes))
+    for sheet in summary:
+        text += [f"## {sheet.title}", sheet.about, _table(sheet.heads, sheet.lines)]
     for name, found in parts:
         text.append(f"## {name}")
         if found.notes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -13,7 +13,7 @@ from facedata.annotate.score.bootstrap import Draws, Estimate
 from facedata.annotate.score.scores import Section
 from facedata.datasets.errors import SourceError, TargetError, UsageError
 from facedata.datasets.record import write_text
-from facedata.recipes.metrics.evaluation import Evaluated, evaluate_parts
+from facedata.recipes.metrics.evaluation import Evaluated, Level, evaluate_parts
 from facedata.recipes.metrics.labels import label_sections
 from facedata.recipes.metrics.parts import (
     Part,
@@ -25,7 +25,7 @@ from facedata.recipes.metrics.parts import (
     tested_rows,
 )
 from facedata.recipes.metrics.predictions import Predictions, read_predictions
-from facedata.recipes.metrics.report import Sheet, markdown, per_cent
+from facedata.recipes.metrics.report import HEADS, Sheet, markdown, per_cent
 from facedata.recipes.metrics.thresholds import DEV_EER, parse_rule
 from facedata.recipes.metrics.truth import Truth, read_truth
 
@@ -64,14 +64,21 @@ class Evaluation:
     draws: Draws
     notes: tuple[str, ...] = ()
 
-    def mean(self) -> dict[str, float | None]:
-        """Return the rates' means over the folds, frame level; None where a fold leaves one undefined."""
+    def levels(self) -> dict[str, list[Level]]:
+        """Return the folds' levels, by name: those that every fold has."""
+        found: dict[str, list[Level]] = {}
+        for one in self.folds.values():
+            for level in one.levels:
+                found.setdefault(level.name, []).append(level)
+        return {name: levels for name, levels in found.items() if len(levels) == len(self.folds)}
+
+    def mean(self, level: str = "frame") -> dict[str, float | None]:
+        """Return the rates' means over the folds; None where a fold leaves one undefined."""
         found: dict[str, float | None] = {}
         for name in _MEAN:
-            rates = [one.levels[0].rates for one in self.folds.values()]
-            values = [{**one.at, **one.along}[name].value for one in rates]
-            known = [value for value in values if value is not None]
-            found[name] = fmean(known) if len(known) == len(values) and values else None
+            values = [one.rates.along.get(name) or one.rates.at[name] for one in self.levels()[level]]
+            known = [one.value for one in values if one.value is not None]
+            found[name] = fmean(known) if len(known) == len(values) else None
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -83,7 +90,7 @@ class Evaluation:
             found |= {**one, "notes": [*self.notes, *one["notes"]]}
         elif self.folds:
             found["folds"] = {name: one.to_json() for name, one in self.folds.items()}
-            found["mean"] = self.mean()
+            found["mean"] = {level: self.mean(level) for level in self.levels()}
         for section in self.labels:
             found[section.title.replace(" ", "_")] = {
                 row.name: {**row.counts, **{name: one.to_json() for name, one in row.measures.items()}}
@@ -91,21 +98,22 @@ class Evaluation:
             }
         return found
 
-    def summary(self) -> Sheet | None:
-        """Return a line a fold and their mean; None where there is one test only."""
+    def summary(self) -> list[Sheet]:
+        """Return, of each level, a line a fold and their mean; nothing where there is one test only."""
         if len(self.folds) < 2:
-            return None
-        heads = ("", "HTER", "AUC", "EER", "TPR@FPR 1 %", "BPCER", "APCER max", "ACER")
-        lines = []
-        for name, one in self.folds.items():
-            rates = {**one.levels[0].rates.at, **one.levels[0].rates.along}
-            lines.append((name, *(per_cent(rates[key]) for key in _MEAN)))
-        lines.append(("mean", *(per_cent(Estimate(value)) for value in self.mean().values())))
-        origins = {one.levels[0].threshold.rule for one in self.folds.values()}
-        about = (
-            "Frame level; thresholds " + "; ".join(f"{rule.origin}: {rule.told()}" for rule in origins) + "."
-        )
-        return Sheet("Folds", about, heads, tuple(lines))
+            return []
+        heads = ("", *(HEADS[name] for name in _MEAN))
+        found = []
+        for name, levels in self.levels().items():
+            lines = []
+            for fold, level in zip(self.folds, levels, strict=True):
+                rates = {**level.rates.at, **level.rates.along}
+                lines.append((fold, *(per_cent(rates[key]) for key in _MEAN)))
+            lines.append(("mean", *(per_cent(Estimate(value)) for value in self.mean(name).values())))
+            rule = levels[0].threshold.rule
+            about = f"Thresholds, of each fold its own: {rule.origin}, {rule.told()}."
+            found.append(Sheet(f"Folds, {name} level", about, heads, tuple(lines)))
+        return found
 
     def write(self, folder: Path) -> list[Path]:
         """Write metrics.json, metrics.md and the pictures into `folder`, and return their paths."""
@@ -133,7 +141,7 @@ class Evaluation:
         """Return the report; `pictures` are texts and files beside it."""
         parts = [(name or found.of, found) for name, found in self.folds.items()]
         title = f"Evaluation of {self.title}"
-        return markdown(title, self.draws, parts, self.summary(), self.labels, pictures)
+        return markdown(title, self.notes, self.draws, parts, self.summary(), self.labels, pictures)
 
 
 def evaluate(path: Path, scores: Path | None, how: Evaluating | None = None) -> Evaluation:
@@ -155,7 +163,7 @@ def evaluate(path: Path, scores: Path | None, how: Evaluating | None = None) -> 
         return _folds(truth, given, how)
     if given.folds:
         raise UsageError(f"{given.name} has the column fold; say which protocol with --protocol")
-    folds = {}
+    folds, notes = {}, []
     if "score" not in given.columns:
         if how.dev is not None or how.dev_scores is not None:
             raise UsageError(f"{given.name} has no column score, so nothing needs --dev or --dev-scores")
@@ -165,13 +173,21 @@ def evaluate(path: Path, scores: Path | None, how: Evaluating | None = None) -> 
         refuse_unknown(given, [truth, *shared])
         test = test_part(truth, given, how.split, leave_missing=how.leave_missing)
         folds[""] = evaluate_parts(test, dev, parse_rule(how.threshold), how.draws)
+        notes = list(_unused(given, test, dev))
     labels = _labels(truth, given, how)
     if not folds and not labels:
         raise SourceError(
             f"{given.name} predicts {', '.join(given.columns)}, of which {truth.name} has no labels"
             + (f" in its {how.split} rows" if truth.splits() else "")
         )
-    return Evaluation(f"{given.name} on {truth.name}", folds, labels, how.draws)
+    return Evaluation(f"{given.name} on {truth.name}", folds, labels, how.draws, tuple(notes))
+
+
+def _unused(given: Predictions, test: Part, dev: Part | None) -> Iterator[str]:
+    used = [part.presentations.table.index for part in (test, dev) if part is not None]
+    rest = ~given.table["sample_id"].isin({one for index in used for one in index})
+    if rest.any():
+        yield f"{int(rest.sum())} scores are of rows that are neither tested nor in the development set"
 
 
 def _dev(truth: Truth, given: Predictions, how: Evaluating) -> tuple[Part | None, list[Truth]]:
