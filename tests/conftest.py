@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,9 @@ from hypothesis import settings
 # A noisy machine must not fail a property; CI draws the same examples each time.
 settings.register_profile("facedata", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("facedata")
+
+# A shell's background jobs ignore Ctrl-C, and so does what they start; the tests of Ctrl-C send real ones.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL_FACES = ROOT.parent / "shared" / "real-faces"

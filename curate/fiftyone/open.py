@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,7 +59,8 @@ def open_app(
         state = open_state(fo, name or default_name(dataset.root))
         changed = re_rooted(state, dataset, cache or PICTURES) if here else 0
         notes = [*_other_version(state, dataset), *_gone(state, dataset)]
-    session = fo.launch_app(state.dataset, remote=remote, port=port, address=address, auto=False)
+    with redirect_stdout(sys.stderr):  # where its server is slow, FiftyOne says so on standard output
+        session = fo.launch_app(state.dataset, remote=remote, port=port, address=address, auto=False)
     return Opened(session, state.name, notes, changed)
 
 
