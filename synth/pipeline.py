@@ -1,0 +1,126 @@
+"""SpoofDiffusionPipeline: a live face and an attack to look like go in, the live face under that attack comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline
+from torch import Tensor
+
+from facedata.synth.conditions import Conditions
+from facedata.synth.model import SpoofUNet
+
+__all__ = ["GUIDED", "Guidance", "SpoofDiffusionPipeline"]
+
+GUIDED = ("content", "quality", "kind", "style")
+"""Conditions in the order in which guidance adds them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """How strongly each condition is followed: 1 as it was learned, more exaggerates, 0 ignores it.
+
+    Conditions are added one after the other in the order of GUIDED, and each weight scales the step from the
+    prediction without its condition to the one with it (Brooks et al., InstructPix2Pix, CVPR 2023, for two).
+    Weights of 1 cost nothing: as many predictions are made as there are weights that differ, and one more.
+    """
+
+    content: float = 1.0
+    quality: float = 1.0
+    kind: float = 1.0
+    style: float = 1.5
+
+    def parts(self) -> list[tuple[float, tuple[str, ...]]]:
+        """Return (factor, conditions left out) of the predictions that are summed; factors sum to 1."""
+        factors: dict[tuple[str, ...], float] = {}
+        for place, name in enumerate(GUIDED):
+            weight = getattr(self, name)
+            with_it, without = tuple(GUIDED[place + 1 :]), tuple(GUIDED[place:])
+            factors[with_it] = factors.get(with_it, 0.0) + weight
+            factors[without] = factors.get(without, 0.0) - weight
+        everything = tuple(GUIDED)
+        factors[everything] = factors.get(everything, 0.0) + 1.0
+        return [(factor, left_out) for left_out, factor in factors.items() if abs(factor) > 1e-9]
+
+
+class SpoofDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc] # diffusers is untyped
+    """Any scheduler of diffusers that predicts velocities serves; `vae`, where there is one, an AutoencoderKL."""
+
+    model_cpu_offload_seq = "unet->vae"
+    _optional_components = ["vae"]  # noqa: RUF012 - a name of diffusers
+
+    def __init__(self, unet: SpoofUNet, scheduler: Any, vae: Any = None) -> None:
+        super().__init__()
+        self.register_modules(unet=unet, scheduler=scheduler, vae=vae)
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        conditions: Conditions,
+        generators: Sequence[torch.Generator],
+        steps: int = 20,
+        strength: float = 1.0,
+        guidance: Guidance | None = None,
+        step_arguments: Mapping[str, Any] | None = None,
+    ) -> Tensor:
+        """Return n x 3 x h x w pictures in [0, 1], float32 on the CPU.
+
+        `conditions` hold pictures in [-1, 1], encoded here where there is a VAE. Each sample draws its noise
+        from a generator of its own on the CPU, so that a picture does not depend on its neighbours, on the
+        batch or on the device. `strength` under 1 starts from the live face with that share of the noise:
+        more of its identity, and more of its colours. Raises ValueError where `strength` is not in (0, 1].
+        """
+        if not 0 < strength <= 1:
+            raise ValueError(f"strength {strength} is not in (0, 1]")
+        device, dtype = self.unet.device, self.unet.dtype
+        parts = (guidance or Guidance()).parts()
+        start = self._encoded(conditions.content.to(device, dtype))
+        given = Conditions(**{**_fields(conditions), "content": start.cpu()}).to(device, dtype)
+        noise = torch.stack([torch.randn(start.shape[1:], generator=one) for one in generators])
+        self.scheduler.set_timesteps(steps, device=device)
+        timesteps = self.scheduler.timesteps
+        first = min(steps - 1, round(steps * (1 - strength)))
+        timesteps = timesteps[first:]
+        if first:
+            if hasattr(self.scheduler, "set_begin_index"):
+                self.scheduler.set_begin_index(first)
+            at = timesteps[:1].repeat(len(noise))
+            state = self.scheduler.add_noise(start.float(), noise.to(device), at)
+        else:
+            state = noise.to(device) * self.scheduler.init_noise_sigma
+        extra = dict(step_arguments or {})
+        for timestep in self.progress_bar(timesteps):
+            scaled = self.scheduler.scale_model_input(state, timestep).to(dtype)
+            velocity = self._guided(scaled, timestep, given, parts)
+            state = self.scheduler.step(velocity, timestep, state, **extra).prev_sample
+        return self._decoded(state).float().div(2).add(0.5).clamp(0, 1).cpu()
+
+    def _guided(
+        self, state: Tensor, timestep: Tensor, given: Conditions, parts: Sequence[tuple[float, Any]]
+    ) -> Tensor:
+        every = Conditions.cat([given.without(*left_out) for _, left_out in parts])
+        found = self.unet(state.repeat(len(parts), 1, 1, 1), timestep, every).float()
+        pieces = found.chunk(len(parts))
+        return sum(
+            (factor * piece for (factor, _), piece in zip(parts, pieces, strict=True)),
+            start=torch.zeros_like(pieces[0]),
+        )
+
+    def _encoded(self, pictures: Tensor) -> Tensor:
+        if self.vae is None:
+            return pictures
+        latents: Tensor = self.vae.encode(pictures).latent_dist.mode()
+        return latents * self.vae.config.scaling_factor
+
+    def _decoded(self, state: Tensor) -> Tensor:
+        if self.vae is None:
+            return state
+        decoded: Tensor = self.vae.decode(state.to(self.vae.dtype) / self.vae.config.scaling_factor).sample
+        return decoded
+
+
+def _fields(conditions: Conditions) -> dict[str, Tensor]:
+    return {name: getattr(conditions, name) for name in conditions.__dataclass_fields__}

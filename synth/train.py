@@ -1,0 +1,255 @@
+"""The training loop: pairs in, a pipeline on disk out, every step a function of the seed and its number."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from diffusers import DDIMScheduler, DDPMScheduler
+from diffusers.training_utils import EMAModel
+from torch import Tensor
+
+from facedata import __version__
+from facedata.datasets.canonical import content_hash
+from facedata.datasets.dataset import Dataset
+from facedata.datasets.errors import FacedataError, TargetError, UsageError
+from facedata.datasets.record import write_text
+from facedata.synth.batches import Batch, Batches
+from facedata.synth.config import TrainConfig
+from facedata.synth.grids import Grid
+from facedata.synth.losses import clean_of, relative_quality_loss, sharpness, snr_weights, velocity
+from facedata.synth.model import SIZES, SpoofUNet
+from facedata.synth.pairs import Pairs, find_pairs
+from facedata.synth.pictures import QUALITIES, Scale, Shelf
+from facedata.synth.pipeline import SpoofDiffusionPipeline
+from facedata.synth.state import load_state, newest_state, save_state
+
+__all__ = ["CARD_NAME", "Trained", "train"]
+
+CARD_NAME = "training.json"
+LOG_NAME = "log.csv"
+_MEASURED = 512  # targets whose qualities set the scale
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a run came to."""
+
+    root: Path
+    steps: int
+    loss: float
+    parameters: int
+    pairs: int
+
+
+def noise_scheduler() -> Any:
+    """Return the schedule that is trained: velocities, and pure noise at its end."""
+    return DDPMScheduler(
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        clip_sample=False,
+    )
+
+
+def train(
+    source: Path,
+    target: Path,
+    config: TrainConfig,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Callable[[int, int, float], None] | None = None,
+) -> Trained:
+    """Train on the pairs of the dataset `source` and save a pipeline, with its states and its log, in `target`.
+
+    With `resume` the run goes on from its newest state to the same numbers. Raises TargetError where `target`
+    is occupied or holds a run of another configuration, SourceError where there are no pairs, and FacedataError,
+    naming the samples, where the loss is no number any more: the last state is kept.
+    """
+    dataset = Dataset.open(source)
+    pairs = find_pairs(dataset, config.pairs)
+    card = _card(dataset, pairs, config)
+    _prepare(target, card, resume=resume, overwrite=overwrite)
+    return _Run(dataset, target, config, pairs, card, progress).make()
+
+
+def _card(dataset: Dataset, pairs: Pairs, config: TrainConfig) -> dict[str, Any]:
+    return {
+        "facedata": __version__,
+        "dataset": {"name": dataset.root.resolve().name, "version": dataset.version},
+        "config": config.model_dump(mode="json"),
+        "kinds": list(pairs.kinds),
+        "domains": sorted({pairs.faces[pair.target].domain or "" for pair in pairs.pairs}),
+        "pairs": len(pairs.pairs),
+    }
+
+
+def _prepare(target: Path, card: dict[str, Any], *, resume: bool, overwrite: bool) -> None:
+    known = target / CARD_NAME
+    if target.exists() and any(target.iterdir()):
+        if overwrite and known.is_file():
+            shutil.rmtree(target)
+        elif not resume:
+            raise TargetError(f"{target} is not empty; choose another -o, --resume or --overwrite")
+        elif not known.is_file():
+            raise TargetError(f"{target} holds no run to go on with; choose another -o")
+        else:
+            before = json.loads(known.read_text("utf-8"))
+            before["config"]["steps"] = card["config"]["steps"]  # a run may go on for longer
+            if any(before.get(key) != card[key] for key in ("config", "dataset", "kinds")):
+                raise TargetError(
+                    f"{target} was trained with another configuration or dataset; choose another -o"
+                )
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        write_text(known, json.dumps(card, indent=1))
+    except OSError as error:
+        raise TargetError(f"cannot write {target}: {error.strerror}; choose another -o") from None
+
+
+class _Run:
+    def __init__(
+        self,
+        dataset: Dataset,
+        target: Path,
+        config: TrainConfig,
+        pairs: Pairs,
+        card: dict[str, Any],
+        progress: Callable[[int, int, float], None] | None,
+    ) -> None:
+        self.target, self.config, self.pairs, self.card, self.progress = target, config, pairs, card, progress
+        self.shelf = Shelf(dataset, [face.image for face in pairs.faces], config.network.resolution)
+        measured = [pair.target for pair in pairs.pairs[:: max(1, len(pairs.pairs) // _MEASURED)]]
+        self.scale = Scale.of(self.shelf.qualities(measured))
+        card["quality"] = {"names": list(QUALITIES), "mean": self.scale.mean, "deviation": self.scale.deviation}
+        self.scheduler = noise_scheduler()
+        self.batches = Batches(
+            pairs,
+            self.shelf,
+            self.scale,
+            config.drop,
+            config.batch,
+            config.seed,
+            self.scheduler.config.num_train_timesteps,
+        )
+
+    def make(self) -> Trained:
+        config = self.config
+        torch.manual_seed(config.seed)
+        size = SIZES[config.network.size]
+        model = SpoofUNet(
+            sample_size=config.network.resolution,
+            kinds=len(self.pairs.kinds),
+            qualities=len(QUALITIES),
+            **size,
+        )
+        ema = EMAModel(
+            model.parameters(), decay=config.ema, use_ema_warmup=True, inv_gamma=1.0, power=0.75
+        )
+        optimizer = torch.optim.AdamW(model.parameters(), config.rate, weight_decay=config.weight_decay)
+        found = newest_state(self.target)
+        first = load_state(found, model, ema, optimizer) if found else 0
+        accelerator = Accelerator(
+            mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate
+        )
+        net, optimizer = accelerator.prepare(model, optimizer)
+        ema.to(accelerator.device)
+        grid = Grid(self.pairs, self.shelf, self.scale, config)
+        loss, step = math.nan, first
+        try:
+            micro = self.batches.between(first * config.accumulate, config.steps * config.accumulate)
+            for step in range(first, config.steps):
+                for group in optimizer.param_groups:
+                    group["lr"] = config.rate * min(1.0, (step + 1) / (config.warmup + 1))
+                torch.manual_seed(config.seed + step)  # dropout, where a network has any
+                losses = []
+                for _ in range(config.accumulate):
+                    batch = next(micro)
+                    with accelerator.accumulate(net):
+                        losses.append(self._loss(net, batch, accelerator.device))
+                        self._check(losses[-1], batch, step)
+                        accelerator.backward(losses[-1])
+                        if accelerator.sync_gradients:
+                            accelerator.clip_grad_norm_(net.parameters(), config.clip)
+                        optimizer.step()
+                        optimizer.zero_grad()
+                ema.step(model.parameters())
+                loss = float(torch.stack([one.detach() for one in losses]).mean())
+                self._after(step + 1, loss, model, ema, optimizer, grid)
+        except torch.cuda.OutOfMemoryError:
+            raise UsageError(
+                f"batch {config.batch} does not fit into the GPU's memory; try batch: {max(1, config.batch // 2)} "
+                f"with accumulate: {2 * config.accumulate}"
+            ) from None
+        if step + 1 >= config.steps or first >= config.steps:
+            self._publish(model, ema)
+        return Trained(
+            self.target,
+            config.steps,
+            loss,
+            sum(one.numel() for one in model.parameters()),
+            len(self.pairs.pairs),
+        )
+
+    def _loss(self, net: Any, batch: Batch, device: torch.device) -> Tensor:
+        alphas = self.scheduler.alphas_cumprod.to(device)[batch.times.to(device)][:, None, None, None]
+        alpha, sigma = alphas.sqrt(), (1 - alphas).sqrt()
+        clean, noise = batch.target.to(device), batch.noise.to(device)
+        noisy = alpha * clean + sigma * noise
+        given = batch.conditions.to(device, clean.dtype)
+        predicted = net(noisy, batch.times.to(device), given).float()
+        snr = (alphas / (1 - alphas).clamp(min=1e-8)).flatten()
+        errors = (predicted - velocity(clean, noise, alpha, sigma)).square().mean(dim=(1, 2, 3))
+        loss = (errors * snr_weights(snr, self.config.snr)).mean()
+        if self.config.relative_quality:
+            seen = clean_of(noisy, predicted, alpha, sigma)
+            trust = alphas.flatten()  # of a picture that is nearly noise, sharpness says nothing
+            order = relative_quality_loss(sharpness(seen), sharpness(clean), trust)
+            loss = loss + self.config.relative_quality * order
+        return loss
+
+    def _check(self, loss: Tensor, batch: Batch, step: int) -> None:
+        if not torch.isfinite(loss):
+            raise FacedataError(
+                f"the loss is {float(loss)} at step {step + 1}, with the samples {', '.join(batch.samples)}; "
+                f"the last state is kept in {self.target}: go on from it with a smaller rate"
+            )
+
+    def _after(
+        self, step: int, loss: float, model: SpoofUNet, ema: EMAModel, optimizer: Any, grid: Grid
+    ) -> None:
+        with (self.target / LOG_NAME).open("a", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerow([step, f"{loss:.6f}"])
+        if self.progress:
+            self.progress(step, self.config.steps, loss)
+        if step % self.config.save_every == 0 or step == self.config.steps:
+            save_state(self.target, step, model, ema, optimizer)
+        if step % self.config.grid_every == 0 or step == self.config.steps:
+            ema.store(model.parameters())
+            ema.copy_to(model.parameters())
+            grid.write(self._pipeline(model), self.target / "grids" / f"step-{step:06d}.png")
+            ema.restore(model.parameters())
+
+    def _pipeline(self, model: SpoofUNet) -> SpoofDiffusionPipeline:
+        pipeline = SpoofDiffusionPipeline(model, DDIMScheduler.from_config(self.scheduler.config))
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline
+
+    def _publish(self, model: SpoofUNet, ema: EMAModel) -> None:
+        ema.copy_to(model.parameters())
+        self._pipeline(model).save_pretrained(self.target, safe_serialization=True)
+        weights = self.target / "unet" / "diffusion_pytorch_model.safetensors"
+        self.card["weights"] = content_hash(weights.read_bytes())
+        write_text(self.target / CARD_NAME, json.dumps(self.card, indent=1))
