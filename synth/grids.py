@@ -71,9 +71,7 @@ def _some(numbers: Sequence[int], count: int, words: Words) -> list[int]:
 
 def _sheet(rows: Sequence[Sequence[NDArray[np.uint8]]]) -> NDArray[np.uint8]:
     side = rows[0][0].shape[0]
-    sheet = np.full(
-        (len(rows) * (side + _GAP) - _GAP, len(rows[0]) * (side + _GAP) - _GAP, 3), 255, np.uint8
-    )
+    sheet = np.full((len(rows) * (side + _GAP) - _GAP, len(rows[0]) * (side + _GAP) - _GAP, 3), 255, np.uint8)
     for y, row in enumerate(rows):
         for x, one in enumerate(row):
             sheet[y * (side + _GAP) : y * (side + _GAP) + side, x * (side + _GAP) :][:, :side] = one

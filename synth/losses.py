@@ -45,5 +45,3 @@ def velocity(clean: Tensor, noise: Tensor, alpha: Tensor, sigma: Tensor) -> Tens
 def clean_of(noisy: Tensor, predicted: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
     """Return the clean picture that a velocity stands for: alpha * noisy - sigma * velocity."""
     return alpha * noisy - sigma * predicted
-
-

@@ -17,7 +17,17 @@ from facedata.synth.config import Pairing
 
 __all__ = ["Face", "Pair", "Pairs", "find_pairs", "read_faces"]
 
-_COLUMNS = ["sample_id", "image", "content_hash", "split", "subject", "domain", "label", "attack", "parent_id"]
+_COLUMNS = [
+    "sample_id",
+    "image",
+    "content_hash",
+    "split",
+    "subject",
+    "domain",
+    "label",
+    "attack",
+    "parent_id",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +161,7 @@ def _by_subject(faces: Sequence[Face], used: Sequence[int]) -> list[Pair]:
     return pairs
 
 
-def _none(
-    dataset: Dataset, wanted: Pairing, faces: Sequence[Face], used: Sequence[int], alone: bool
-) -> str:
+def _none(dataset: Dataset, wanted: Pairing, faces: Sequence[Face], used: Sequence[int], alone: bool) -> str:
     name = dataset.root.name
     if alone:
         return f"{name}: every kind of attack has one picture, which cannot be its own style; add pictures"
@@ -167,4 +175,6 @@ def _none(
             f"{name}: no spoof has its live parent in the dataset; keep the originals (facedata augment "
             "--originals keep), or pair by the person (pairs: {by: subject})"
         )
-    return f"{name}: no person has both a live face and a spoof; say who is shown (subject), or pair by parent"
+    return (
+        f"{name}: no person has both a live face and a spoof; say who is shown (subject), or pair by parent"
+    )

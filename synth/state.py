@@ -25,11 +25,18 @@ def save_state(root: Path, step: int, model: nn.Module, ema: EMAModel, optimizer
     work = final.with_name(f".{final.name}")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    save_file({name: one.detach().contiguous() for name, one in model.state_dict().items()}, work / "model.safetensors")
+    save_file(
+        {name: one.detach().contiguous() for name, one in model.state_dict().items()},
+        work / "model.safetensors",
+    )
     save_file({str(i): one.contiguous() for i, one in enumerate(ema.shadow_params)}, work / "ema.safetensors")
     moments = optimizer.state_dict()["state"]
     save_file(
-        {f"{i}.{name}": value.contiguous() for i, values in moments.items() for name, value in values.items()},
+        {
+            f"{i}.{name}": value.contiguous()
+            for i, values in moments.items()
+            for name, value in values.items()
+        },
         work / "optimizer.safetensors",
     )
     (work / "state.json").write_text(json.dumps({"step": step, "ema_step": ema.optimization_step}), "utf-8")
@@ -63,5 +70,7 @@ def load_state(path: Path, model: nn.Module, ema: EMAModel, optimizer: Any) -> i
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise DatasetError(f"{path} cannot be read ({reason}); remove it to go on from the state before") from None
+        raise DatasetError(
+            f"{path} cannot be read ({reason}); remove it to go on from the state before"
+        ) from None
     return int(told["step"])

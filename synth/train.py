@@ -133,7 +133,11 @@ class _Run:
         self.shelf = Shelf(dataset, [face.image for face in pairs.faces], config.network.resolution)
         measured = [pair.target for pair in pairs.pairs[:: max(1, len(pairs.pairs) // _MEASURED)]]
         self.scale = Scale.of(self.shelf.qualities(measured))
-        card["quality"] = {"names": list(QUALITIES), "mean": self.scale.mean, "deviation": self.scale.deviation}
+        card["quality"] = {
+            "names": list(QUALITIES),
+            "mean": self.scale.mean,
+            "deviation": self.scale.deviation,
+        }
         self.scheduler = noise_scheduler()
         self.batches = Batches(
             pairs,
@@ -155,9 +159,7 @@ class _Run:
             qualities=len(QUALITIES),
             **size,
         )
-        ema = EMAModel(
-            model.parameters(), decay=config.ema, use_ema_warmup=True, inv_gamma=1.0, power=0.75
-        )
+        ema = EMAModel(model.parameters(), decay=config.ema, use_ema_warmup=True, inv_gamma=1.0, power=0.75)
         optimizer = torch.optim.AdamW(model.parameters(), config.rate, weight_decay=config.weight_decay)
         found = newest_state(self.target)
         first = load_state(found, model, ema, optimizer) if found else 0

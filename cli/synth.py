@@ -1,0 +1,176 @@
+"""facedata synth train | sample."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from facedata.cli import options as o
+from facedata.cli import show
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    add_completion=False, help="Make attacks from live faces by diffusion.", no_args_is_help=True
+)
+
+
+class Scheduler(StrEnum):
+    """How noise is taken away."""
+
+    ddim = "ddim"
+    dpm = "dpm"
+    unipc = "unipc"
+    ddpm = "ddpm"
+
+
+class Precision(StrEnum):
+    """The numbers that the network computes with."""
+
+    fp32 = "fp32"
+    fp16 = "fp16"
+    bf16 = "bf16"
+
+
+@app.callback()
+def _group() -> None:
+    """Make attacks from live faces by diffusion: train on pairs, then sample."""
+
+
+@app.command("train")
+def train(
+    dataset: Annotated[Path, typer.Argument(help="A dataset of live faces with attacks made of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the model.")],
+    config: Annotated[
+        Path | None, typer.Option("--config", help="A YAML file; without it, a small network for two cores.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="In place of the configuration's.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="In place of the configuration's.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest state, to the same numbers.")
+    ] = False,
+    overwrite: o.Overwrite = False,
+    json_wanted: o.Json = False,
+) -> None:
+    """Train a network that puts a live face under an attack: its content is kept, the style followed."""
+    _need_packages()
+    from facedata.synth.config import load_config
+    from facedata.synth.train import train as library
+
+    chosen = load_config(config)
+    told: dict[str, Any] = {"steps": steps, "seed": seed}
+    chosen = chosen.model_copy(update={name: value for name, value in told.items() if value is not None})
+    started = time.monotonic()
+    with show.progress("train") as bar:
+        made = library(
+            dataset,
+            output,
+            chosen,
+            resume=resume,
+            overwrite=overwrite,
+            progress=lambda step, total, _loss: bar(step, total),
+        )
+    summary = {
+        "model": str(made.root),
+        "steps": made.steps,
+        "loss": None if made.loss != made.loss else round(made.loss, 6),
+        "parameters": made.parameters,
+        "pairs": made.pairs,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    if json_wanted:
+        show.as_json(summary)
+        return
+    typer.echo(
+        f"trained {made.steps} steps on {made.pairs} pairs in {summary['seconds']} s: {made.parameters:,} "
+        f"parameters, last loss {summary['loss']}\nmodel    {made.root}\nsheets   {made.root / 'grids'}"
+    )
+
+
+@app.command("sample")
+def sample(
+    dataset: Annotated[Path, typer.Argument(help="A dataset whose live faces are put under attacks.")],
+    model: Annotated[Path, typer.Option("--model", help="The folder that facedata synth train wrote.")],
+    style: Annotated[Path, typer.Option("--style", help="A dataset with the attacks to look like.")],
+    output: o.Output,
+    variants: Annotated[int, typer.Option(min=1, help="Attacks to make of each live face.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="Live faces to take at most.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same pictures.")] = 0,
+    scheduler: Annotated[Scheduler, typer.Option(help="How noise is taken away.")] = Scheduler.ddim,
+    steps: Annotated[int, typer.Option(min=1, max=1000, help="Steps from noise to picture.")] = 20,
+    strength: Annotated[
+        float,
+        typer.Option(min=0.01, max=1, help="Share of noise to start from: less keeps more of the live face."),
+    ] = 1.0,
+    guidance: Annotated[float, typer.Option(min=0, max=10, help="How strongly the style is followed.")] = 1.5,
+    kind_guidance: Annotated[
+        float, typer.Option(min=0, max=10, help="How strongly the kind of attack is followed.")
+    ] = 1.0,
+    content_guidance: Annotated[
+        float, typer.Option(min=0, max=10, help="How strongly the live face is followed.")
+    ] = 1.0,
+    quality_guidance: Annotated[
+        float, typer.Option(min=0, max=10, help="How strongly the style's quality is followed.")
+    ] = 1.0,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Pictures that go through the network together.")
+    ] = 4,
+    precision: Annotated[Precision, typer.Option(help="Numbers to compute with.")] = Precision.fp32,
+    device: Annotated[str | None, typer.Option(help="cpu, or cuda; the GPU where there is one.")] = None,
+    layout: o.LayoutOption = o.Layout.files,
+    resume: o.Resume = False,
+    overwrite: o.Overwrite = False,
+    json_wanted: o.Json = False,
+) -> None:
+    """Make attacks of live faces in the style of a dataset's attacks, seeded picture by picture."""
+    _need_packages()
+    import torch
+
+    from facedata.datasets.engine import Options
+    from facedata.synth.pipeline import Guidance
+    from facedata.synth.sample import Sampling
+    from facedata.synth.sample import sample as library
+
+    weights = Guidance(content_guidance, quality_guidance, kind_guidance, guidance)
+    sampling = Sampling(
+        scheduler=scheduler.value,
+        steps=steps,
+        strength=strength,
+        guidance=weights,
+        batch=batch_size,
+        precision=precision.value,
+        device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
+    )
+    started = time.monotonic()
+    with show.progress("synth sample") as bar:
+        options = Options(layout=layout.value, resume=resume, overwrite=overwrite)
+        result = library(
+            dataset,
+            model,
+            style,
+            output,
+            variants=variants,
+            limit=limit,
+            seed=seed,
+            sampling=sampling,
+            options=dataclasses.replace(options, progress=bar),
+        )
+    show.finish(result, started, json_wanted=json_wanted)
+
+
+def _need_packages() -> None:
+    from facedata.datasets.errors import UsageError
+
+    missing = [
+        name
+        for name in ("torch", "diffusers", "accelerate", "safetensors")
+        if importlib.util.find_spec(name) is None
+    ]
+    if missing:
+        raise UsageError(f"synth needs {', '.join(missing)}: pip install 'facedata[synth]'")

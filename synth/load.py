@@ -1,0 +1,121 @@
+"""A trained model from a folder: checked before anything of it is run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+from safetensors import SafetensorError
+
+from facedata.datasets.canonical import content_hash
+from facedata.datasets.errors import DatasetError, UsageError
+from facedata.synth.model import SpoofUNet
+from facedata.synth.pictures import QUALITIES, Scale
+from facedata.synth.pipeline import SpoofDiffusionPipeline
+from facedata.synth.train import CARD_NAME
+
+__all__ = ["SCHEDULERS", "Model", "load_model", "read_card"]
+
+SCHEDULERS = {
+    "ddim": "DDIMScheduler",
+    "dpm": "DPMSolverMultistepScheduler",
+    "unipc": "UniPCMultistepScheduler",
+    "ddpm": "DDPMScheduler",
+}
+"""Names on the command line and diffusers' classes. `ddpm` draws noise at each step."""
+
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A pipeline with its card: what it was trained on, kinds of attack, and the scale of quality values."""
+
+    pipeline: SpoofDiffusionPipeline
+    card: dict[str, Any]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Species that it knows, in the order of their indices."""
+        return tuple(self.card["kinds"])
+
+    @property
+    def weights(self) -> str:
+        """SHA-256 of the network's weights: the model's version."""
+        return str(self.card["weights"])
+
+    @property
+    def resolution(self) -> int:
+        """Side of the pictures that it makes, px."""
+        return int(self.card["config"]["network"]["resolution"])
+
+    @property
+    def scale(self) -> Scale:
+        """What makes quality values of unit spread."""
+        return Scale(self.card["quality"]["mean"], self.card["quality"]["deviation"])
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Return what a model's folder says of its training, or raise DatasetError naming the mend."""
+    if not path.is_dir():
+        raise DatasetError(f"{path} is no folder; give the folder that facedata synth train wrote")
+    for found in sorted(path.rglob("*")):
+        if found.suffix in _PICKLED:
+            raise DatasetError(
+                f"{found} is pickled, and loading it could run code; convert it to safetensors or remove it"
+            )
+    try:
+        card: dict[str, Any] = json.loads((path / CARD_NAME).read_text("utf-8"))
+        weights = content_hash((path / "unet" / "diffusion_pytorch_model.safetensors").read_bytes())
+    except FileNotFoundError as error:
+        mend = "finish its training with facedata synth train --resume"
+        raise DatasetError(
+            f"{path} holds no finished model ({Path(error.filename).name} is missing); {mend}"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path / CARD_NAME} cannot be read ({error}); restore it") from None
+    if card.get("weights") != weights:
+        raise DatasetError(
+            f"{path}: the weights are not those that its {CARD_NAME} names; restore the folder"
+        )
+    if card.get("quality", {}).get("names") != list(QUALITIES):
+        raise DatasetError(
+            f"{path} was trained by facedata {card.get('facedata')}, whose quality values were others; train it again"
+        )
+    return card
+
+
+@lru_cache(maxsize=2)
+def load_model(path: Path, scheduler: str = "ddim", device: str = "cpu", precision: str = "fp32") -> Model:
+    """Return the model of a folder, ready to sample.
+
+    `precision` is fp32, fp16 or bf16. Raises DatasetError where the folder holds no whole, safe model, and
+    UsageError where the scheduler or the device is not there.
+    """
+    if scheduler not in SCHEDULERS:
+        raise UsageError(f"--scheduler {scheduler!r} is not one of {', '.join(SCHEDULERS)}")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError("--device cuda: there is no GPU that torch can use; leave it out")
+    card = read_card(path)
+    dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
+    try:
+        unet = SpoofUNet.from_pretrained(path / "unet", torch_dtype=dtype, use_safetensors=True)
+        base = diffusers.DDIMScheduler.from_pretrained(path / "scheduler")
+        vae = None
+        if (path / "vae").is_dir():
+            vae = diffusers.AutoencoderKL.from_pretrained(
+                path / "vae", torch_dtype=dtype, use_safetensors=True
+            )
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DatasetError(f"{path} cannot be loaded ({reason}); restore the folder") from None
+    pipeline = SpoofDiffusionPipeline(
+        unet.eval(), getattr(diffusers, SCHEDULERS[scheduler]).from_config(base.config), vae
+    ).to(device)
+    pipeline.set_progress_bar_config(disable=True)
+    return Model(pipeline, card)
