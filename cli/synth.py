@@ -164,6 +164,50 @@ def sample(
     show.finish(result, started, json_wanted=json_wanted)
 
 
+@app.command("despoof")
+def despoof(
+    dataset: Annotated[Path, typer.Argument(help="A dataset of faces, live or not.")],
+    model: Annotated[Path, typer.Option("--model", help="A model that was trained with task: despoof.")],
+    output: o.Output,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same pictures.")] = 0,
+    steps: Annotated[int, typer.Option(min=1, max=1000, help="Steps from noise to picture.")] = 20,
+    strength: Annotated[
+        float, typer.Option(min=0.01, max=1, help="Share of noise to start from: more changes more.")
+    ] = 0.5,
+    scheduler: Annotated[Scheduler, typer.Option(help="How noise is taken away.")] = Scheduler.ddim,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Pictures that go through the network together.")
+    ] = 4,
+    precision: Annotated[Precision, typer.Option(help="Numbers to compute with.")] = Precision.fp32,
+    device: Annotated[str | None, typer.Option(help="cpu, or cuda; the GPU where there is one.")] = None,
+    layout: o.LayoutOption = o.Layout.files,
+    resume: o.Resume = False,
+    overwrite: o.Overwrite = False,
+    json_wanted: o.Json = False,
+) -> None:
+    """Make the live-looking face of each picture, and a layer that shows what had to change for it."""
+    _need_packages()
+    import torch
+
+    from facedata.datasets.engine import Options
+    from facedata.synth.despoof import despoof as library
+    from facedata.synth.sample import Sampling
+
+    sampling = Sampling(
+        scheduler=scheduler.value,
+        steps=steps,
+        strength=strength,
+        batch=batch_size,
+        precision=precision.value,
+        device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
+    )
+    started = time.monotonic()
+    with show.progress("synth despoof") as bar:
+        options = Options(layout=layout.value, resume=resume, overwrite=overwrite, progress=bar)
+        result = library(dataset, model, output, seed=seed, sampling=sampling, options=options)
+    show.finish(result, started, json_wanted=json_wanted)
+
+
 def _need_packages() -> None:
     from facedata.datasets.errors import UsageError
 

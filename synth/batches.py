@@ -13,7 +13,7 @@ from facedata.datasets.words import Words
 from facedata.synth.conditions import Conditions
 from facedata.synth.config import Dropping
 from facedata.synth.pairs import Pair, Pairs
-from facedata.synth.pictures import Scale, Shelf, as_tensor
+from facedata.synth.pictures import Scale, Shelf, as_tensor, coarse
 
 __all__ = ["Batch", "Batches", "generator_of"]
 
@@ -45,20 +45,23 @@ class Batches:
     size: int
     seed: int
     train_times: int = 1000
+    coarse_content: bool = False
+    """Whether the content is a coarse copy of the target, as de-spoofing is told it."""
 
     def at(self, step: int) -> Batch:
         """Return the batch of a step."""
         chosen = [self._pair(step * self.size + place) for place in range(self.size)]
         targets = [pair.target for pair, _ in chosen]
-        kinds = [self.pairs.kinds.index(self.pairs.faces[number].attack or "") for number in targets]
+        kinds = [self.pairs.kinds.index(self.pairs.kind_of(pair)) for pair, _ in chosen]
         draw = generator_of(self.seed, "noise", step)
         target = as_tensor(self.shelf.pictures(targets))
         given = {
             name: torch.rand(self.size, generator=draw) >= share
             for name, share in self.drop.model_dump().items()
         }
+        content = as_tensor(self.shelf.pictures([pair.content for pair, _ in chosen]))
         conditions = Conditions(
-            content=as_tensor(self.shelf.pictures([pair.content for pair, _ in chosen])),
+            content=coarse(content) if self.coarse_content else content,
             style=as_tensor(self.shelf.pictures([style for _, style in chosen])),
             kind=torch.tensor(kinds),
             quality=self.scale(self.shelf.qualities(targets)),

@@ -15,7 +15,7 @@ from facedata.synth.batches import generator_of
 from facedata.synth.conditions import Conditions
 from facedata.synth.config import TrainConfig
 from facedata.synth.pairs import Pairs
-from facedata.synth.pictures import Scale, Shelf, as_tensor
+from facedata.synth.pictures import Scale, Shelf, as_tensor, coarse
 from facedata.synth.pipeline import SpoofDiffusionPipeline
 
 __all__ = ["Grid"]
@@ -40,6 +40,7 @@ class Grid:
             choice = pairs.styles[pairs.kinds[kind]]
             others = [n for n in choice if pairs.faces[n].subject not in shown] or list(choice)
             self.styles.append(words.named(f"style {kind}").choice(others))
+        self.coarse = config.task == "despoof"
         self.shelf, self.scale, self.seed = shelf, scale, config.seed
 
     def write(self, pipeline: SpoofDiffusionPipeline, path: Path) -> None:
@@ -50,12 +51,13 @@ class Grid:
         for number, content in enumerate(contents):
             count = len(styles)
             yes = torch.ones(count, dtype=torch.bool)
+            faces = as_tensor(np.repeat(content[None], count, axis=0))
             conditions = Conditions(
-                as_tensor(np.repeat(content[None], count, axis=0)),
+                coarse(faces) if self.coarse else faces,
                 as_tensor(styles),
                 torch.tensor(self.kinds),
                 self.scale(self.shelf.qualities(self.styles)),
-                *(yes,) * 4,
+                *((yes, ~yes, yes, ~yes) if self.coarse else (yes,) * 4),
             )
             generators = [generator_of(self.seed, "grid", number, place) for place in range(count)]
             made = pipeline(conditions, generators)

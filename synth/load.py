@@ -85,7 +85,8 @@ def read_card(path: Path) -> dict[str, Any]:
         )
     if card.get("quality", {}).get("names") != list(QUALITIES):
         raise DatasetError(
-            f"{path} was trained by facedata {card.get('facedata')}, whose quality values were others; train it again"
+            f"{path} was trained by facedata {card.get('facedata')}, whose quality values were others; "
+            "train it again"
         )
     return card
 

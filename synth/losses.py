@@ -11,8 +11,8 @@ __all__ = ["clean_of", "relative_quality_loss", "sharpness", "snr_weights", "vel
 def snr_weights(snr: Tensor, gamma: float) -> Tensor:
     """Return the weights of a velocity's squared errors, n, after Hang et al., Min-SNR, ICCV 2023.
 
-    Their min(snr, gamma) / (snr + 1) is 0 at a signal-to-noise ratio of 0, where sampling starts if the schedule
-    ends in pure noise; counting the noise's own unit, min(snr + 1, gamma) / (snr + 1), keeps it at 1 there.
+    Their min(snr, gamma) / (snr + 1) is 0 at a signal-to-noise ratio of 0, where sampling starts if the
+    schedule ends in pure noise; min(snr + 1, gamma) / (snr + 1) is 1 there and falls off alike.
     """
     return (snr + 1).clamp(max=gamma) / (snr + 1)
 
@@ -28,8 +28,8 @@ def relative_quality_loss(found: Tensor, wanted: Tensor, weights: Tensor, margin
 
     `found` and `wanted` are n values, `weights` n in [0, 1]. A pair whose wanted values differ by at least
     `margin` should differ by half of that at least, in the same direction. After the idea of DiffFAS
-    (arXiv 2409.08572), whose released code has no such loss: which of two pictures is better is easier told, and
-    less tied to a measure, than how good each is.
+    (arXiv 2409.08572), whose released code has no such loss: which of two pictures is better is easier told,
+    and less tied to a measure, than how good each is.
     """
     apart = wanted[:, None] - wanted[None, :]
     pairs = (apart > margin).to(found.dtype) * weights[:, None] * weights[None, :]
@@ -38,7 +38,7 @@ def relative_quality_loss(found: Tensor, wanted: Tensor, weights: Tensor, margin
 
 
 def velocity(clean: Tensor, noise: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
-    """Return alpha * noise - sigma * clean (Salimans and Ho, ICLR 2022), for n x 1 x 1 x 1 `alpha` and `sigma`."""
+    """Return alpha * noise - sigma * clean (Salimans and Ho, ICLR 2022), alpha and sigma n x 1 x 1 x 1."""
     return alpha * noise - sigma * clean
 
 

@@ -1,4 +1,4 @@
-"""The network: a UNet of diffusers that sees the live face beside the noise, and the attack through attention."""
+"""The network: a UNet of diffusers that sees the live face beside the noise, and attends to the attack."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SpoofUNet(ModelMixin, ConfigMixin):  # type: ignore[misc] # diffusers is u
 
     config_name = "config.json"
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
         sample_size: int = 64,
@@ -86,5 +86,5 @@ class SpoofUNet(ModelMixin, ConfigMixin):  # type: ignore[misc] # diffusers is u
         return tokens, torch.cat([style.mean(dim=1), kind, quality], dim=1)
 
     def guess_quality(self, style: Tensor) -> Tensor:
-        """Return the quality, n x q, that the style's tokens tell of: a task beside, which keeps it in them."""
+        """Return the quality, n x q, that the style's tokens tell of: learning it keeps it in them."""
         return cast(Tensor, self.hear_quality(self.style(style).flatten(1)))

@@ -1,7 +1,7 @@
 """Pairs to learn from: an attack, the live face that it shows, and other attacks of its kind for a style.
 
-Nobody learns from a pair of two people, and a style is never the target itself nor, where there is a choice, a
-picture of the same person: else the network could copy who is shown from it.
+Nobody learns from a pair of two people, and a style is never the target itself nor, where there is a choice,
+a picture of the same person: else the network could copy who is shown from it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from facedata.datasets.errors import SourceError, UsageError
 from facedata.datasets.words import Words
 from facedata.synth.config import Pairing
 
-__all__ = ["Face", "Pair", "Pairs", "find_pairs", "read_faces"]
+__all__ = ["LIVE", "Face", "Pair", "Pairs", "find_live", "find_pairs", "read_faces"]
+
+LIVE = "live"
+"""The one kind that a network of live faces knows."""
 
 _COLUMNS = [
     "sample_id",
@@ -66,10 +69,15 @@ class Pairs:
     styles: dict[str, tuple[int, ...]]
     left_out: int
 
-    def style_of(self, pair: Pair, words: Words) -> int:
-        """Draw the style for a pair: of the target's kind, another picture, of another person if there is one."""
+    def kind_of(self, pair: Pair) -> str:
+        """Return the kind of a pair's target."""
         target = self.faces[pair.target]
-        choice = self.styles[target.attack or ""]
+        return target.attack or "" if target.label == "spoof" else LIVE
+
+    def style_of(self, pair: Pair, words: Words) -> int:
+        """Draw a pair's style: another picture of the target's kind, of another person if there is one."""
+        target = self.faces[pair.target]
+        choice = self.styles[self.kind_of(pair)]
         number = words.integer(0, len(choice) - 1)
         fallback = None
         for step in range(len(choice)):  # a person has few pictures, so the first tries hit
@@ -89,23 +97,25 @@ def read_faces(dataset: Dataset) -> list[Face]:
     return [Face(**row) for row in dataset.rows(_COLUMNS)]
 
 
+def find_live(dataset: Dataset, wanted: Pairing) -> Pairs:
+    """Return the live faces of a dataset, each a pair with itself, for a network that knows nothing else.
+
+    Raises SourceError where there are fewer than two, and UsageError as `find_pairs` does.
+    """
+    faces, used = _used(dataset, wanted)
+    live = tuple(number for number in used if faces[number].label == "live")
+    if len(live) < 2:
+        raise SourceError(f"{dataset.root.name} has {len(live)} live faces to learn from; give more")
+    return Pairs(tuple(faces), tuple(Pair(one, one) for one in live), (LIVE,), {LIVE: live}, 0)
+
+
 def find_pairs(dataset: Dataset, wanted: Pairing) -> Pairs:
     """Return the pairs of a dataset.
 
     Raises SourceError where there are none, UsageError where a domain to hold out is not there, or where a
     spoof and the live face it was made from are said to be two people.
     """
-    faces = read_faces(dataset)
-    domains = {face.domain for face in faces}
-    if odd := [name for name in wanted.hold_out if name not in domains]:
-        known = ", ".join(sorted(name for name in domains if name)) or "none"
-        raise UsageError(f"hold_out: no domain {odd[0]!r} in {dataset.root.name}; its domains are {known}")
-    split = wanted.split or ("train" if any(face.split == "train" for face in faces) else None)
-    used = [
-        number
-        for number, face in enumerate(faces)
-        if (split is None or face.split == split) and face.domain not in wanted.hold_out
-    ]
+    faces, used = _used(dataset, wanted)
     pairs = _by_parent(faces, used) if wanted.by == "parent" else _by_subject(faces, used)
     styles: dict[str, list[int]] = defaultdict(list)
     for number in used:
@@ -123,6 +133,22 @@ def find_pairs(dataset: Dataset, wanted: Pairing) -> Pairs:
         {kind: tuple(styles[kind]) for kind in kinds},
         len(pairs) - len(kept),
     )
+
+
+def _used(dataset: Dataset, wanted: Pairing) -> tuple[list[Face], list[int]]:
+    """Return all rows, and the numbers of those that training may use."""
+    faces = read_faces(dataset)
+    domains = {face.domain for face in faces}
+    if odd := [name for name in wanted.hold_out if name not in domains]:
+        known = ", ".join(sorted(name for name in domains if name)) or "none"
+        raise UsageError(f"hold_out: no domain {odd[0]!r} in {dataset.root.name}; its domains are {known}")
+    split = wanted.split or ("train" if any(face.split == "train" for face in faces) else None)
+    used = [
+        number
+        for number, face in enumerate(faces)
+        if (split is None or face.split == split) and face.domain not in wanted.hold_out
+    ]
+    return faces, used
 
 
 def _by_parent(faces: Sequence[Face], used: Sequence[int]) -> list[Pair]:
@@ -157,7 +183,7 @@ def _by_subject(faces: Sequence[Face], used: Sequence[int]) -> list[Pair]:
             continue
         choice = live.get((face.subject, face.domain)) or live.get((face.subject, "*"))
         if choice:
-            pairs.append(Pair(Words.of("pair", face.sample_id).choice(*choice), number))
+            pairs.append(Pair(Words.of("pair", face.sample_id).choice(choice), number))
     return pairs
 
 

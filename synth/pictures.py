@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812 - the name that torch's own documentation uses
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,10 +16,13 @@ from facedata.datasets.errors import SourceError
 from facedata.datasets.pictures import read_picture
 from facedata.datasets.quality import look_of
 
-__all__ = ["QUALITIES", "Scale", "Shelf", "as_tensor", "fitted", "quality_vector"]
+__all__ = ["COARSE", "QUALITIES", "Scale", "Shelf", "as_tensor", "coarse", "fitted", "quality_vector"]
 
 QUALITIES = ("blur", "noise", "compression", "resolution")
-"""Blur effect 0-1; log10 of the noise's deviation in codes; JPEG quality 1-100; log2 of the shorter side, px."""
+"""Blur effect 0-1, log10 of the noise's deviation in codes, JPEG quality 1-100, log2 of the shorter side."""
+
+COARSE = 8
+"""Side of the copy that tells a network of live faces who is shown, px."""
 
 
 def fitted(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -35,7 +39,7 @@ def fitted(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 
 def quality_vector(small: NDArray[np.uint8], data: bytes, side: int) -> NDArray[np.float32]:
-    """Return QUALITIES of a picture: `small` as the network sees it, `data` its file, `side` its shorter side.
+    """Return QUALITIES of a picture: `small` as the network sees it, its file, and its shorter side in px.
 
     Blur and noise are those that the network can show, compression and resolution those of the file.
     """
@@ -49,6 +53,12 @@ def quality_vector(small: NDArray[np.uint8], data: bytes, side: int) -> NDArray[
 def as_tensor(pictures: NDArray[np.uint8]) -> Tensor:
     """Return n x 3 x h x w float32 in [-1, 1] of n x h x w x 3 uint8."""
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def coarse(pictures: Tensor, side: int = COARSE) -> Tensor:
+    """Return n x 3 x h x w pictures in [-1, 1] that went through `side` px: no texture is left."""
+    small = F.interpolate(pictures, (side, side), mode="area")
+    return F.interpolate(small, pictures.shape[2:], mode="bicubic", align_corners=False).clamp(-1, 1)
 
 
 class Scale:
@@ -65,11 +75,11 @@ class Scale:
 
     def __call__(self, values: NDArray[np.float32]) -> Tensor:
         """Return n x q standardised values."""
-        return torch.from_numpy((values - np.float32(self.mean)) / np.float32(self.deviation)).float()
+        return (torch.from_numpy(values) - torch.tensor(self.mean)) / torch.tensor(self.deviation)
 
 
 class Shelf:
-    """Pictures of a dataset at one size, each decoded once: n x side x side x 3 bytes, and n x q qualities."""
+    """Pictures of a dataset at one size, with their qualities, each decoded once and kept."""
 
     def __init__(self, dataset: Dataset, images: Sequence[str], side: int) -> None:
         self.dataset, self.images, self.side = dataset, images, side

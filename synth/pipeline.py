@@ -1,7 +1,8 @@
-"""SpoofDiffusionPipeline: a live face and an attack to look like go in, the live face under that attack comes out."""
+"""The pipeline: a live face and an attack to look like go in, the face under that attack comes out."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ class Guidance:
 
     Conditions are added one after the other in the order of GUIDED, and each weight scales the step from the
     prediction without its condition to the one with it (Brooks et al., InstructPix2Pix, CVPR 2023, for two).
-    Weights of 1 cost nothing: as many predictions are made as there are weights that differ, and one more.
+    Weights of 1 cost nothing: as many predictions are made as there are other weights, and one more.
     """
 
     content: float = 1.0
@@ -47,7 +48,7 @@ class Guidance:
 
 
 class SpoofDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc] # diffusers is untyped
-    """Any scheduler of diffusers that predicts velocities serves; `vae`, where there is one, an AutoencoderKL."""
+    """Any scheduler of diffusers that predicts velocities serves; `vae`, if there is one, an AutoencoderKL."""
 
     model_cpu_offload_seq = "unet->vae"
     _optional_components = ["vae"]  # noqa: RUF012 - a name of diffusers
@@ -64,22 +65,24 @@ class SpoofDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc] # diffuse
         steps: int = 20,
         strength: float = 1.0,
         guidance: Guidance | None = None,
+        start: Tensor | None = None,
         step_arguments: Mapping[str, Any] | None = None,
     ) -> Tensor:
         """Return n x 3 x h x w pictures in [0, 1], float32 on the CPU.
 
         `conditions` hold pictures in [-1, 1], encoded here where there is a VAE. Each sample draws its noise
         from a generator of its own on the CPU, so that a picture does not depend on its neighbours, on the
-        batch or on the device. `strength` under 1 starts from the live face with that share of the noise:
-        more of its identity, and more of its colours. Raises ValueError where `strength` is not in (0, 1].
+        batch or on the device. `strength` under 1 starts from the content (from `start`, n x 3 x h x w, where
+        it is given) with that share of the noise: more of its identity, and more of its colours. Raises
+        ValueError where `strength` is not in (0, 1].
         """
         if not 0 < strength <= 1:
             raise ValueError(f"strength {strength} is not in (0, 1]")
         device, dtype = self.unet.device, self.unet.dtype
         parts = (guidance or Guidance()).parts()
-        start = self._encoded(conditions.content.to(device, dtype))
-        given = Conditions(**{**_fields(conditions), "content": start.cpu()}).to(device, dtype)
-        noise = torch.stack([torch.randn(start.shape[1:], generator=one) for one in generators])
+        content = self._encoded(conditions.content.to(device, dtype))
+        given = dataclasses.replace(conditions, content=content.cpu()).to(device, dtype)
+        noise = torch.stack([torch.randn(content.shape[1:], generator=one) for one in generators])
         self.scheduler.set_timesteps(steps, device=device)
         timesteps = self.scheduler.timesteps
         first = min(steps - 1, round(steps * (1 - strength)))
@@ -88,7 +91,8 @@ class SpoofDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc] # diffuse
             if hasattr(self.scheduler, "set_begin_index"):
                 self.scheduler.set_begin_index(first)
             at = timesteps[:1].repeat(len(noise))
-            state = self.scheduler.add_noise(start.float(), noise.to(device), at)
+            clean = content if start is None else self._encoded(start.to(device, dtype))
+            state = self.scheduler.add_noise(clean.float(), noise.to(device), at)
         else:
             state = noise.to(device) * self.scheduler.init_noise_sigma
         extra = dict(step_arguments or {})
@@ -113,14 +117,11 @@ class SpoofDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc] # diffuse
         if self.vae is None:
             return pictures
         latents: Tensor = self.vae.encode(pictures).latent_dist.mode()
-        return latents * self.vae.config.scaling_factor
+        scaled: Tensor = latents * self.vae.config.scaling_factor
+        return scaled
 
     def _decoded(self, state: Tensor) -> Tensor:
         if self.vae is None:
             return state
         decoded: Tensor = self.vae.decode(state.to(self.vae.dtype) / self.vae.config.scaling_factor).sample
         return decoded
-
-
-def _fields(conditions: Conditions) -> dict[str, Tensor]:
-    return {name: getattr(conditions, name) for name in conditions.__dataclass_fields__}

@@ -270,9 +270,9 @@ def _styles(dataset: Dataset, card: dict[str, Any]) -> tuple[Face, ...]:
             f"{dataset.root} has no attack of a kind that the model knows ({', '.join(card['kinds'])}); "
             "give another --style, or train on its kinds"
         )
-    if odd := sorted({face.domain for face in faces if face.domain in held_out} - {None}):
+    if odd := sorted({face.domain for face in faces if face.domain and face.domain in held_out}):
         raise UsageError(
-            f"{dataset.root} has styles of {', '.join(map(str, odd))}, which the model's training held out: "
+            f"{dataset.root} has styles of {', '.join(odd)}, which the model's training held out: "
             "attacks in their style would leak the test; filter them out first"
         )
     if len(faces) < 2:
@@ -281,7 +281,7 @@ def _styles(dataset: Dataset, card: dict[str, Any]) -> tuple[Face, ...]:
 
 
 def _fitted_box(parent: Sample, side: int) -> tuple[float, ...] | None:
-    """Return the parent's box in the middle square that the network sees, None where nothing of it is left."""
+    """Return the parent's box in the middle square that the network sees, None where none of it is left."""
     if parent.box is None:
         return None
     least = min(parent.width, parent.height)

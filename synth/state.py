@@ -1,4 +1,4 @@
-"""States of a training run, in safetensors: weights, their average, and the optimiser's moments. No pickle."""
+"""States of a training run: weights, their average and the optimiser's moments, without pickle."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def load_state(path: Path, model: nn.Module, ema: EMAModel, optimizer: Any) -> i
         ema.optimization_step = told["ema_step"]
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in load_file(path / "optimizer.safetensors").items():
-            number, _, name = key.partition(".")
-            state.setdefault(int(number), {})[name] = value
+            place, _, name = key.partition(".")
+            state.setdefault(int(place), {})[name] = value
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]

@@ -27,7 +27,7 @@ from facedata.synth.config import TrainConfig
 from facedata.synth.grids import Grid
 from facedata.synth.losses import clean_of, relative_quality_loss, sharpness, snr_weights, velocity
 from facedata.synth.model import SIZES, SpoofUNet
-from facedata.synth.pairs import Pairs, find_pairs
+from facedata.synth.pairs import Pairs, find_live, find_pairs
 from facedata.synth.pictures import QUALITIES, Scale, Shelf
 from facedata.synth.pipeline import SpoofDiffusionPipeline
 from facedata.synth.state import load_state, newest_state, save_state
@@ -72,14 +72,14 @@ def train(
     overwrite: bool = False,
     progress: Callable[[int, int, float], None] | None = None,
 ) -> Trained:
-    """Train on the pairs of the dataset `source` and save a pipeline, with its states and its log, in `target`.
+    """Train on the pairs of the dataset `source`; save a pipeline with its states and its log in `target`.
 
     With `resume` the run goes on from its newest state to the same numbers. Raises TargetError where `target`
-    is occupied or holds a run of another configuration, SourceError where there are no pairs, and FacedataError,
-    naming the samples, where the loss is no number any more: the last state is kept.
+    is occupied or holds a run of another configuration, SourceError where there are no pairs, and
+    FacedataError, naming the samples, where the loss is no number any more: the last state is kept.
     """
     dataset = Dataset.open(source)
-    pairs = find_pairs(dataset, config.pairs)
+    pairs = (find_live if config.task == "despoof" else find_pairs)(dataset, config.pairs)
     card = _card(dataset, pairs, config)
     _prepare(target, card, resume=resume, overwrite=overwrite)
     return _Run(dataset, target, config, pairs, card, progress).make()
@@ -139,14 +139,16 @@ class _Run:
             "deviation": self.scale.deviation,
         }
         self.scheduler = noise_scheduler()
+        despoofing = config.task == "despoof"
         self.batches = Batches(
             pairs,
             self.shelf,
             self.scale,
-            config.drop,
+            config.drop if not despoofing else config.drop.model_copy(update={"style": 1.0, "quality": 1.0}),
             config.batch,
             config.seed,
             self.scheduler.config.num_train_timesteps,
+            despoofing,
         )
 
     def make(self) -> Trained:
@@ -192,8 +194,8 @@ class _Run:
                 self._after(step + 1, loss, model, ema, optimizer, grid)
         except torch.cuda.OutOfMemoryError:
             raise UsageError(
-                f"batch {config.batch} does not fit into the GPU's memory; try batch: {max(1, config.batch // 2)} "
-                f"with accumulate: {2 * config.accumulate}"
+                f"batch {config.batch} does not fit into the GPU's memory; try "
+                f"batch: {max(1, config.batch // 2)} with accumulate: {2 * config.accumulate}"
             ) from None
         if step + 1 >= config.steps or first >= config.steps:
             self._publish(model, ema)
@@ -214,7 +216,7 @@ class _Run:
         predicted = net(noisy, batch.times.to(device), given).float()
         snr = (alphas / (1 - alphas).clamp(min=1e-8)).flatten()
         errors = (predicted - velocity(clean, noise, alpha, sigma)).square().mean(dim=(1, 2, 3))
-        loss = (errors * snr_weights(snr, self.config.snr)).mean()
+        loss: Tensor = (errors * snr_weights(snr, self.config.snr)).mean()
         if self.config.relative_quality:
             seen = clean_of(noisy, predicted, alpha, sigma)
             trust = alphas.flatten()  # of a picture that is nearly noise, sharpness says nothing
