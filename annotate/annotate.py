@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,10 @@ from facedata.datasets.engine import Options, Result
 from facedata.datasets.errors import SourceError, TargetError
 
 __all__ = ["Annotated", "annotate"]
+
+_COLLECTED = (50_000, 20, 100)
+"""Objects between two looks for cycles. Records and samples come by the million and have none, and Python's
+700 would take an eighth of the CPU for finding nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ def annotate(
         scratch = tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.absolute().parent)
     except OSError as error:
         raise TargetError(f"cannot write to {target}: {error.strerror or error}; choose another -o") from None
-    with scratch as folder:
+    with scratch as folder, _rare_collections():
         spool = Spool(Path(folder, "records"))
         try:
             tally = ask_all(dataset, tasks, provider, asking, spool)
@@ -59,6 +65,16 @@ def annotate(
         finally:
             spool.close()
     return Annotated(tally, result)
+
+
+@contextlib.contextmanager
+def _rare_collections() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(*_COLLECTED)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _nothing_answered(tally: Tally) -> str:

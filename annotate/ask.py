@@ -27,6 +27,8 @@ __all__ = ["Answered", "Asker", "Limits", "Spent", "sum_usage"]
 _PATIENT = 4
 """How many times as often as an error a "too many requests" is tried again: it comes right by waiting."""
 _GIVE_UP = 16  # requests in a row that a server failed to answer, at least: then it is down
+_LONGEST_WAIT = 900.0
+"""Seconds that a server may ask to be left alone for; a longer wish ends the run, to be gone on with then."""
 _STOPPED = Outcome(status="error", detail="not asked: the run was stopped")
 
 
@@ -100,6 +102,7 @@ class Asker:
         self._purse = _Purse(limits.budget, self.spent)
         self._asking: dict[str, asyncio.Future[Answered]] = {}
         self._failed_in_a_row = 0
+        self._answered = False
 
     async def ask(self, request: Request) -> Answered:
         """Return the outcome of a request; one that two ask at the same time is sent once."""
@@ -184,6 +187,11 @@ class Asker:
         except TimeoutError:
             outcome = Outcome(status="error", detail=f"no answer within {patience:g} s", retryable=True)
         outcome = replace(outcome, cost=self._cost(outcome))
+        if outcome.retryable and (outcome.retry_after or 0.0) > _LONGEST_WAIT:
+            wish = (
+                f"{outcome.detail}; the server asks to wait for {outcome.retry_after:.0f} s, run again then"
+            )
+            outcome = replace(outcome, detail=wish, retryable=False, fatal=True)
         if self.store.path is not None:
             self.store.put(key, request.question(), outcome)
         self.count(outcome)
@@ -197,7 +205,10 @@ class Asker:
 
     def _watch(self, outcome: Outcome) -> None:
         """End the run where asking on is of no use."""
-        self._failed_in_a_row = self._failed_in_a_row + 1 if outcome.retryable else 0
+        # A request may be at fault itself, but not the first sixteen of a run, each for itself.
+        refused = outcome.status == "error" and not self._answered and self.store.path is not None
+        self._answered = self._answered or outcome.status not in ("error", "rate-limited")
+        self._failed_in_a_row = self._failed_in_a_row + 1 if outcome.retryable or refused else 0
         if self.ended:
             return  # the first reason is the reason; the others were under way
         if outcome.fatal:
@@ -284,8 +295,7 @@ class _Gate:
         requests, tokens = limits.requests_per_minute, limits.tokens_per_minute
         # A bucket of one second's worth: no burst at the start of a minute.
         self._requests = None if requests is None else _bucket(requests)
-        self._tokens = None if tokens is None else AsyncLimiter(tokens, 60)
-        self._most_tokens = tokens
+        self._tokens = None if tokens is None else _bucket(tokens)
         self._stop = stop
         self._closed_until = 0.0
 
@@ -293,9 +303,12 @@ class _Gate:
         """Wait until a request of the expected size may be sent."""
         if self._requests is not None:
             await self._unless_stopped(self._requests.acquire())
-        if self._tokens is not None and self._most_tokens is not None:
-            size = min(expected.prompt + expected.output, self._most_tokens)
-            await self._unless_stopped(self._tokens.acquire(size))
+        if self._tokens is not None:
+            size = float(expected.prompt + expected.output)
+            while size > 0 and not self._stop.is_set():  # the bucket holds a second's worth
+                part = min(size, self._tokens.max_rate)
+                await self._unless_stopped(self._tokens.acquire(part))
+                size -= part
         loop = asyncio.get_running_loop()
         while (wait := self._closed_until - loop.time()) > 0 and not self._stop.is_set():
             await self.rest(wait)

@@ -22,17 +22,23 @@ from facedata.annotate.store import Batch, Store
 from facedata.datasets.canonical import identifier
 from facedata.datasets.errors import ServiceError, UsageError
 
-__all__ = ["BatchProvider", "Fetched", "ask_in_batches"]
+__all__ = ["BatchFailedError", "BatchProvider", "Fetched", "ask_in_batches"]
 
-_ROUNDS = 2  # the questions, and what checks found wrong with the answers
+
+class BatchFailedError(ServiceError):
+    """A job is over and answered nothing, so its requests are free to be sent again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a finished job holds: outcomes by request key, and what is wrong with the rest of its rows."""
+    """What a finished job holds: outcomes by request key, and what is wrong with the rest of its rows.
+
+    `strays` are outcomes that were paid for and answer no request that is known.
+    """
 
     outcomes: Mapping[str, Outcome]
     problems: Sequence[str] = ()
+    strays: Sequence[Outcome] = ()
 
 
 class BatchProvider(Provider, Protocol):
@@ -44,7 +50,7 @@ class BatchProvider(Provider, Protocol):
         ...
 
     def batch_row(self, key: str, request: Request) -> tuple[Any, int]:
-        """Return a request as a row of a job, and its size, bytes as sent."""
+        """Return a request as a row of a job, and its size, bytes as sent: a quarter of a job at most."""
         ...
 
     async def submit(self, label: str, rows: Sequence[Any]) -> str:
@@ -56,7 +62,10 @@ class BatchProvider(Provider, Protocol):
         ...
 
     async def fetch(self, name: str, keys: Sequence[str]) -> Fetched | None:
-        """Return the outcomes of a finished job, None while it runs."""
+        """Return the outcomes of a finished job, None while it runs.
+
+        Raises BatchFailedError where it failed as a whole, and ServiceError where it cannot be asked after.
+        """
         ...
 
 
@@ -80,16 +89,20 @@ async def ask_in_batches(
 ) -> None:
     """Put the answers to everything that `jobs` ask into the journal, asking the server every `poll` s.
 
-    What was spent is counted at `asker`, whose `stop` ends the wait; jobs that run go on at the server.
+    One round asks the questions, the next what checks found wrong with the answers, and what rows that failed
+    or the budget left over, until a round brings nothing. What was spent is counted at `asker`, whose `stop`
+    ends the wait; jobs that run go on at the server.
     """
     if store.path is None:
         raise UsageError("batch mode needs a journal, to find its jobs again; give --journal")
     errand = _Errand(provider, store, asker, poll, tell)
     await errand.fetch_open()
-    for _ in range(_ROUNDS if repair else 1):
-        if asker.stop.is_set() or not await errand.send_missing(jobs(), limits, repair=repair):
-            return
-        await errand.fetch_open()
+    while not asker.stop.is_set():
+        sent = await errand.send_missing(jobs(), limits, repair=repair)
+        if not sent or not await errand.fetch_open():
+            break
+    if errand.left and not asker.stop.is_set():
+        tell(f"{errand.left} requests were not sent: they could exceed the budget of {limits.budget:g} USD")
 
 
 @dataclass(slots=True)
@@ -99,18 +112,21 @@ class _Errand:
     asker: Asker
     poll: float
     tell: Callable[[str], None]
-    feared: float = 0.0  # US dollars that what was sent may come to
+    feared: float = 0.0  # US dollars: what was spent, and what is under way may come to
+    left: int = 0  # requests that the budget left over in the last round
 
     async def send_missing(self, jobs: Iterable[Job], limits: Limits, *, repair: bool) -> bool:
         """Send what the journal cannot answer; whether there was anything."""
         held: list[_Row] = []
         seen: set[str] = set()
-        size, sent = 0, False
+        size, sent, self.left = 0, False, 0
 
         def hold(key: str, request: Request) -> None:
             nonlocal size
-            if key not in seen and self._affordable(request, limits.budget):
-                seen.add(key)
+            if key in seen:
+                return
+            seen.add(key)
+            if self._affordable(request, limits.budget):
                 row, length = self.provider.batch_row(key, request)
                 held.append(_Row(key, request.question(), row))
                 size += length
@@ -121,7 +137,7 @@ class _Errand:
             await answer_job(job, gatherer, repair=repair)
 
         async for _ in in_flight(jobs, gather, 1, self.asker.stop):
-            if size >= 0.7 * self.provider.batch_bytes:
+            if size >= 0.7 * self.provider.batch_bytes:  # a row takes a quarter at most
                 await self._send(held)
                 held.clear()
                 size, sent = 0, True
@@ -135,6 +151,7 @@ class _Errand:
             return True
         worst = self.provider.price.of(self.provider.estimate(request))
         if self.feared + worst > budget:
+            self.left += 1
             return False
         self.feared += worst
         return True
@@ -147,13 +164,17 @@ class _Errand:
         self.store.name_batch(label, name)
         self.tell(f"sent batch {name} of {len(rows)} requests")
 
-    async def fetch_open(self) -> None:
-        """Wait for every job that was sent, and put its answers into the journal."""
+    async def fetch_open(self) -> int:
+        """Wait for every job that was sent, put its answers into the journal, and return how many came."""
+        before = len(self.store)
         waiting = self.store.open_batches(self._owner())
         while waiting and not self.asker.stop.is_set():
             waiting = [batch for batch in waiting if not await self._fetch(batch)]
             if waiting:
                 await self._rest()
+        if not waiting:
+            self.feared = self.asker.spent.cost or 0.0
+        return len(self.store) - before
 
     async def _fetch(self, batch: Batch) -> bool:
         """Return whether a job is over."""
@@ -163,17 +184,16 @@ class _Errand:
             return True
         try:
             fetched = await self.provider.fetch(name, [key for key, _ in batch.asked])
-        except ServiceError:
-            self.store.end_batch(batch.label)  # it failed as a whole: its requests are free to be sent again
+        except BatchFailedError:
+            self.store.end_batch(batch.label)
             raise
         if fetched is None:
             return False
         questions = dict(batch.asked)
         for key, outcome in fetched.outcomes.items():
-            price = self.provider.price
-            paid = replace(outcome, cost=None if price is None else price.of(outcome.usage))
-            self.store.put(key, questions[key], paid)
-            self.asker.count(paid)
+            self.store.put(key, questions[key], self._paid(outcome))
+        for stray in fetched.strays:
+            self._paid(stray)
         self.store.end_batch(batch.label)
         lost = len(questions) - len(fetched.outcomes)
         self.tell(
@@ -182,6 +202,13 @@ class _Errand:
         for problem in fetched.problems[:5]:
             self.tell(f"batch {name}: {problem}")
         return True
+
+    def _paid(self, outcome: Outcome) -> Outcome:
+        """Return an outcome with its cost, which is counted as spent."""
+        price = self.provider.price
+        paid = replace(outcome, cost=None if price is None else price.of(outcome.usage))
+        self.asker.count(paid)
+        return paid
 
     async def _rest(self) -> None:
         try:

@@ -35,7 +35,7 @@ def judge(job: Job, text: str) -> tuple[Answer, tuple[Check, ...]]:
 
 def understand(task: Task, evidence: Mapping[str, Any], words: Words, text: str) -> Answer:
     """Return an answer's text as an `Answer`: parsed, and put into the task's conversation."""
-    response, problem = parse(text, task.response)
+    response, problem = parse(text, task.validator)
     pairs = [] if response is None else task.conversation(evidence, response, words)
     texts = [reply for _, reply in pairs]
     # Most of a response's prose stands word for word in the conversation: it is read once.

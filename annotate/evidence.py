@@ -1,6 +1,7 @@
 """Evidence: what is known of a sample, with its origin, as tasks, checks and people read it.
 
-    label       {value, origin}       attack   {species, class, family, medium, called, origin}
+    label       {value, origin}       attack   {species, class, family, medium, called, origin}; part
+                and covering where only a part of the face is covered
     expression  {value, origin}       valence, arousal, confidence
     aus         [{au, name, region, side, intensity, grade, strength, origin}, ...]    those that show
     coded       [1, 2, ...]  the units that were coded at all; absent: those of them that do not show
@@ -21,7 +22,7 @@ that are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -39,54 +40,62 @@ __all__ = ["DEMOGRAPHICS", "demographics_of", "evidence_of", "origin_of", "regio
 DEMOGRAPHICS = ("age", "gender", "race")
 _SMALLEST = 0.002  # of the picture: specks of a mask are no place that one would point at
 _BARE = 0.3  # of a side of the picture that shows no medium: there the medium ends inside
-_PARTS = {"brows": (17, 27), "nose": (27, 36), "eyes": (36, 48), "mouth": (48, 68)}
+_PARTS = {"brows": (17, 27), "eyes": (36, 48), "nose": (27, 36), "mouth": (48, 68)}
 """Points of iBUG's 68 by what they bound."""
+_RIM = 0.1
+"""Of the distance of the eyes' outer corners: the points run along brows and lips, not round them."""
+_COVERED = ("upper", "lower", "left", "right", "eyes", "mouth")
+"""Parts of a face that an attack may cover while the rest is alive."""
 _SIDES = {"l": "left", "left": "left", "r": "right", "right": "right"}
 
 
-def evidence_of(sample: Sample, mask: NDArray[np.uint8] | None = None) -> dict[str, Any]:
-    """Return the evidence of a sample, JSON-ready; `mask`, uint8 H x W, is its layer of that name."""
+def evidence_of(
+    sample: Sample, mask: NDArray[np.uint8] | None = None, wanted: Collection[str] | None = None
+) -> dict[str, Any]:
+    """Return the evidence of a sample, JSON-ready; `mask`, uint8 H x W, is its layer of that name.
+
+    `wanted` holds the keys that will be looked at, None all of them: what takes long and is not among them
+    is left out.
+    """
     found: dict[str, Any] = {"picture": {"width": sample.width, "height": sample.height}}
     if sample.label is not None:
         found["label"] = {"value": sample.label, "origin": origin_of(sample, "label")}
     if sample.attack is not None:
         known = {"species": sample.attack, **species(sample.attack)}
-        found["attack"] = {**known, "origin": origin_of(sample, "attack")}
+        found["attack"] = {**known, **_partly(sample), "origin": origin_of(sample, "attack")}
     found |= _classes(sample, found.get("attack", {}))
     found |= _expression(sample)
-    found |= _places(sample)
+    if sample.box is not None:
+        found["face"] = [round(value, 1) for value in sample.box]
+    if sample.landmarks is not None and len(sample.landmarks) == 68 and _among("parts", wanted):
+        found["parts"] = _parts(sample.landmarks, sample.width, sample.height)
     if steps := _steps(sample.parameters):
         found["steps"] = steps
     if sample.label == "live":
         found["region"] = {"boxes": [], "share": 0.0, "edges": [], "origin": origin_of(sample, "label")}
     elif mask is not None and sample.label == "spoof" and (region := region_of(mask)) is not None:
         found["region"] = {**region, "origin": "truth"}
-    return found | _derived(sample, found)
+    return found | _derived(sample, found, wanted)
 
 
-def _derived(sample: Sample, found: Mapping[str, Any]) -> dict[str, Any]:
+def _among(key: str, wanted: Collection[str] | None) -> bool:
+    return wanted is None or key in wanted
+
+
+def _derived(sample: Sample, found: Mapping[str, Any], wanted: Collection[str] | None) -> dict[str, Any]:
     """Return what follows from the rest: signs, attributes, questions and options."""
     more: dict[str, Any] = {}
-    if (signs := signs_of(sample, found.get("region"))) is not None:
+    if _among("signs", wanted) and (signs := signs_of(sample, found.get("region"))) is not None:
         more["signs"] = signs
     # what an attack's picture is of stays, but round it stands another scene in another light
     levels = ("person",) if sample.label == "spoof" else ("person", "image")
     if attributes := [one for one in _attributes(sample.attributes or {}) if one["level"] in levels]:
         more["attributes"] = attributes
-    if questions := questions_of({**found, **more}):
+    if _among("questions", wanted) and (questions := questions_of({**found, **more})):
         more["questions"] = questions
-    if "expression" in found:
+    if "expression" in found and _among("choices", wanted):
         more["choices"] = choices_of(found["expression"]["value"], sample.sample_id)
     return more
-
-
-def _places(sample: Sample) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if sample.box is not None:
-        found["face"] = [round(value, 1) for value in sample.box]
-    if sample.landmarks is not None and len(sample.landmarks) == 68:
-        found["parts"] = {name: _bounds(sample.landmarks[a:b]) for name, (a, b) in _PARTS.items()}
-    return found
 
 
 def demographics_of(sample: Sample, asked: Sequence[str]) -> dict[str, Any]:
@@ -120,15 +129,36 @@ def _classes(sample: Sample, attack: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     levels = ["forged", attack["family"], attack["medium"]]
     found: dict[str, Any] = {"lineage": [*levels, attack["known"]] if "/" in attack["known"] else levels}
-    parts = {step["parameters"].get("part", "whole") for step in _steps(sample.parameters)}
     if "class" in attack:
-        found["attack_class"] = attack["class"] if parts <= {"whole"} else "partial-paper"
+        paper = "part" in attack and attack["species"].split("/")[0] in ("print", "paper")
+        found["attack_class"] = "partial-paper" if paper else attack["class"]
     return found
 
 
-def _bounds(points: Sequence[tuple[float, float]]) -> list[float]:
-    (left, top), (right, bottom) = np.min(points, axis=0), np.max(points, axis=0)
-    return [round(float(value), 1) for value in (left, top, right - left, bottom - top)]
+def _partly(sample: Sample) -> dict[str, Any]:
+    """Return which part of a live face the attack covers, where it is one, and what that is called."""
+    for step in _steps(sample.parameters):
+        told = step["parameters"]
+        part = next((told[name] for name in ("part", "covers") if told.get(name) in _COVERED), None)
+        if part is None and told.get("behind") == "live":
+            part = "some"
+        words = knowledge("attacks")["partly"].get(str(sample.attack).split("/")[0])
+        if part is not None and words is not None:
+            return {"part": part, **words}
+    return {}
+
+
+def _parts(landmarks: Sequence[tuple[float, float]], width: int, height: int) -> dict[str, list[float]]:
+    """Return the boxes of the parts of a face, with a rim, inside the picture."""
+    points = np.asarray(landmarks, np.float64)
+    rim = _RIM * float(np.hypot(*(points[45] - points[36])))
+    found = {}
+    for name, (first, end) in _PARTS.items():
+        left, top = np.maximum(points[first:end].min(0) - rim, 0)
+        right, bottom = np.minimum(points[first:end].max(0) + rim, (width, height))
+        if right > left and bottom > top:
+            found[name] = [round(float(value), 1) for value in (left, top, right - left, bottom - top)]
+    return found
 
 
 def _expression(sample: Sample) -> dict[str, Any]:

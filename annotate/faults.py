@@ -16,7 +16,7 @@ from typing import Any
 from facedata.annotate.facs import ACTION_UNITS, EXPRESSIONS
 from facedata.datasets.words import Words
 
-__all__ = ["FAULTS", "Case", "Fault", "Sentences", "inject"]
+__all__ = ["FAULTS", "OTHER_SAMPLE", "Case", "Fault", "Sentences", "inject", "sentence"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,8 +314,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault("box outside", box_outside, ("boxes-inside",), ("boxes-match",)),
     Fault("box elsewhere", box_elsewhere, ("boxes-match",)),
     Fault("label leak", _saying("leak"), ("no-label-leak",), _STATED),
-    Fault("identity", _saying("identity"), ("no-identity",), ("no-demographics",)),
-    Fault("demographics", _saying("demographics"), ("no-demographics",)),
+    # "The president is smiling" claims a unit as well.
+    Fault("identity", _saying("identity"), ("no-identity",), ("no-demographics", "aus-grounded")),
+    Fault("demographics", _saying("demographics"), ("no-demographics",), ("aus-grounded",)),
     Fault("refusal", declined, ("refusal",), _UNITS),
     Fault("bad form", bad_form, ("schema",)),
 )

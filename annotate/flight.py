@@ -23,7 +23,7 @@ async def in_flight(
     """Yield what `work` makes of each job, `width` at a time, as they come.
 
     A job is taken when there is room for it. Once `stop` is set no further one is, and those in the air land:
-    what was sent is paid for.
+    what was sent is paid for. An error of one sets `stop`, and is raised when the others have landed.
     """
     running: set[asyncio.Task[Done]] = set()
     landed: asyncio.Queue[asyncio.Task[Done]] = asyncio.Queue()
@@ -45,6 +45,10 @@ async def in_flight(
                 return
             task = await landed.get()
             running.discard(task)
+            if not task.cancelled() and task.exception() is not None and running:
+                if stop is not None:
+                    stop.set()
+                await asyncio.wait(running)
             yield task.result()
     finally:
         for task in running:

@@ -51,9 +51,10 @@ class Jobs:
 
     def __iter__(self) -> Iterator[Job]:
         self.passed_over.clear()
+        wanted = {key for task in self.tasks for key in (*task.needs, *task.uses)}
         masks = any("region" in (*task.needs, *task.uses) or "signs" in task.needs for task in self.tasks)
         for sample in self.dataset:
-            evidence = evidence_of(sample, self._mask(sample) if masks else None)
+            evidence = evidence_of(sample, self._mask(sample) if masks else None, wanted)
             for task in self.tasks:
                 yield from self._jobs(sample, task, evidence)
 

@@ -1,7 +1,8 @@
 """Questions that a row's labels answer, and the options of a multiple choice.
 
 Every question comes from a stated label, and what was not coded is not asked about. Answers are `yes`, `no`
-or a few words; `positive` and `negative` are clauses for the longer answer.
+or a few words; `positive` and `negative` are clauses for the longer answer. `kind` is what is asked about:
+`live`, `expression`, `unit`, or a trait by its name.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from facedata.annotate.facs import EXPRESSIONS
-from facedata.annotate.knowledge import knowledge
+from facedata.annotate.knowledge import clauses, knowledge
 from facedata.datasets.words import Words
 
 __all__ = ["choices_of", "questions_of"]
@@ -21,8 +22,10 @@ _NEAR = {"sadness": "neutral", "fear": "surprise", "surprise": "fear", "anger": 
 
 
 def questions_of(evidence: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return (question, answer, positive, negative) of the labels in a sample's evidence."""
-    return [*_live(evidence), *_expression(evidence), *_units(evidence), *_traits(evidence)]
+    """Return (kind, question, answer, positive, negative) of the labels in a sample's evidence."""
+    asked = {"live": _live, "expression": _expression, "unit": _units}
+    found = [{"kind": kind, **one} for kind, ask in asked.items() for one in ask(evidence)]
+    return found + list(_traits(evidence))
 
 
 def choices_of(expression: str, sample_id: str) -> list[str]:
@@ -42,7 +45,7 @@ def _live(evidence: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     label = evidence.get("label", {}).get("value")
     if label is None:
         return
-    positive, negative = "the face is live", "this is an attack and no live face"
+    positive, negative = "the face is live", "this is an attack and not a live face"
     yield _asked("Does the camera see a live face?", label == "live", positive, negative)
     positive, negative = "something other than a live face is shown", "the face is live"
     yield _asked("Is this a presentation attack?", label == "spoof", positive, negative)
@@ -56,7 +59,7 @@ def _expression(evidence: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     other = _NEAR.get(shown, "sadness" if shown != "sadness" else "happiness")
     for name in (shown, other):
         face = faces[name]
-        negative = f"the expression is {faces[shown]['adjective']}"
+        negative = f"it looks {faces[shown]['adjective']}"
         question = f"Is this {face['article']} {face['adjective']} face?"
         yield _asked(question, name == shown, f"the face looks {face['adjective']}", negative)
     yield {"question": "What is the shown expression?", "answer": shown}
@@ -68,7 +71,7 @@ def _units(evidence: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     for au in evidence.get("coded", ()):
         if au in looks:
             question = f"Does the face show {looks[au]['question']}?"
-            positive, negative = looks[au]["seen"][0], f"AU{au} is absent"
+            positive, negative = clauses(au, present)[0], f"there is no sign of {looks[au]['question']}"
             yield _asked(question, au in present, positive, negative)
 
 
@@ -76,7 +79,7 @@ def _traits(evidence: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     tables = knowledge("attributes")
     for trait in evidence.get("attributes", ()):
         if "question" in (table := tables[trait["name"]]):
-            yield {"question": table["question"], "answer": trait["value"]}
+            yield {"kind": trait["name"], "question": table["question"], "answer": trait["value"]}
 
 
 def _asked(question: str, holds: bool, positive: str, negative: str) -> dict[str, str]:

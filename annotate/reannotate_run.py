@@ -22,7 +22,7 @@ from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import UsageError
 from facedata.datasets.instructions import read_records
 from facedata.datasets.versions.derive import Derived, Writing
-from facedata.datasets.versions.edit import apply_edits
+from facedata.datasets.versions.edit import Author, apply_edits
 from facedata.datasets.versions.edits_file import Edit
 
 __all__ = ["Kind", "parse_reliability", "reannotate"]
@@ -44,13 +44,11 @@ def reannotate(
     """Write `source` with adjudicated labels as `target`, and what people are to look at as `review`, a CSV.
 
     `answers` are datasets with instruction records; those that `source` has itself count too. The labels are
-    edits, kept in curation/edits.csv of the new version like those of people. Raises UsageError where no row
-    has a label or a detection to start from.
+    edits, kept in curation/edits.csv of the new version like those of people; `answers` are parents of it.
+    Raises UsageError where no row has a label or a detection to start from.
     """
-    dataset = Dataset.open(source)
-    records = itertools.chain.from_iterable(
-        read_records(Dataset.open(one).root) for one in (source, *answers)
-    )
+    dataset, read = Dataset.open(source), [Dataset.open(one) for one in answers]
+    records = itertools.chain.from_iterable(read_records(one.root) for one in (dataset, *read))
     found = gather(records)
     decide = reannotate_units if kind == "au" else reannotate_expressions
     result = decide(dataset, found, threshold=threshold, stated=stated)
@@ -63,7 +61,8 @@ def reannotate(
     edits = [
         Edit(f"adjudication:{number}", *astuple(edit)) for number, edit in enumerate(result.edits, start=1)
     ]
-    derived = apply_edits(dataset, edits, target, writing=writing)
+    told = {"adjudicated": kind, "threshold": threshold, "reliability": dict(stated or {})}
+    derived = apply_edits(dataset, edits, target, writing=writing, author=Author("annotate", told, read))
     write_csv(result.reviews, Review, review)
     return derived, result
 

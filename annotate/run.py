@@ -114,9 +114,13 @@ def ask_all(
     """Ask everything and put the records into `spool`; stopped at any point, what was answered is kept.
 
     Raises SourceError where no sample has what the tasks need, ServiceError where the provider's answer ends
-    the run, and KeyboardInterrupt once what was under way at a Ctrl-C has landed in the journal.
+    the run, and KeyboardInterrupt once what was under way at a Ctrl-C has landed in the journal; at a second
+    one at once.
     """
-    return asyncio.run(_ask_all(dataset, tasks, provider, asking, spool))
+    try:
+        return asyncio.run(_ask_all(dataset, tasks, provider, asking, spool))
+    except asyncio.CancelledError:  # how a second Ctrl-C arrives
+        raise KeyboardInterrupt from None
 
 
 async def _ask_all(
@@ -153,7 +157,10 @@ class _Run:
     done: int = 0
 
     def stopping(self) -> None:
-        self.asking.tell("stopping once the requests under way are answered; Ctrl-C again gives them up")
+        if self.asking.batch:
+            self.asking.tell("stopping; jobs that were sent go on at the server, run again to fetch them")
+        else:
+            self.asking.tell("stopping once the requests under way are answered; Ctrl-C again gives them up")
 
     async def batches(self, store: Store) -> None:
         await ask_in_batches(
@@ -231,11 +238,12 @@ def _nothing_to_ask(passed_over: Counter[tuple[str, str]], tasks: Sequence[Task]
 
 
 def settings(tasks: Sequence[Task], provider: Provider, asking: Asking) -> dict[str, Any]:
-    """Return what decides the records, for the dataset's record: never a key, a path or a speed."""
+    """Return what decides the records, for the dataset's record: never a key, a path or a speed.
+
+    The tasks are told whole, so that the dataset can be made again when their files have changed or gone.
+    """
     return {
-        "tasks": [
-            {"name": task.name, "version": task.version, "template": task.template_hash} for task in tasks
-        ],
+        "tasks": [task.model_dump(mode="json", exclude_defaults=True) for task in tasks],
         "provider": provider.settings(),
         "sampling": asking.sampling.to_json(),
         "draws": asking.draws,

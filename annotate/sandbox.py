@@ -12,12 +12,12 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, nodes
+from jinja2 import StrictUndefined, Template, meta, nodes
 from jinja2.exceptions import SecurityError, TemplateSyntaxError, UndefinedError
-from jinja2.runtime import Context
+from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-__all__ = ["condition", "joined", "template", "value"]
+__all__ = ["condition", "fixed", "joined", "predicates", "template", "value"]
 
 _FILTERS = (
     *("abs", "float", "int", "max", "min", "round", "sum"),
@@ -31,12 +31,25 @@ _TEXTS = ("lower", "upper", "capitalize", "startswith", "endswith", "strip", "sp
 """Methods of texts that templates may call."""
 _MAPS = ("items", "keys", "values", "get")
 _LISTS = ("index", "count")
+_OF_MAPS = frozenset(dir(dict))
+_OF_LOOPS = frozenset(["first", "index", "index0", "last", "length", "revindex", "revindex0"])
 _DEEPEST = 3  # loops within loops
 _LONGEST = 100_000  # characters that a text may grow to
 
 
 class _Environment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset(["*", "**", "%", "+"])
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Return what `obj.attribute` is: of maps, as nearly always, without detours.
+
+        Jinja looks for an attribute, which a map has not, catches the error and then for a value.
+        """
+        if type(obj) is dict and attribute not in _OF_MAPS:
+            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+        if type(obj) is LoopContext and attribute in _OF_LOOPS:
+            return getattr(obj, attribute)
+        return super().getattr(obj, attribute)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Let values of maps through, and the few methods that texts and maps need."""
@@ -71,6 +84,26 @@ def joined(items: Sequence[Any], last: str = "and") -> str:
     return f" {last} ".join([", ".join(texts[:-1]), texts[-1]]) if len(texts) > 1 else "".join(texts)
 
 
+def predicates(phrases: Sequence[str]) -> str:
+    """Return phrases that begin with their verb in one clause, each verb once, and what is not there last.
+
+    >>> predicates(["has a beard", "wears no glasses", "has short hair", "wears a shirt"])
+    'has a beard and short hair, and wears a shirt and no glasses'
+    """
+    objects: dict[str, list[str]] = {}
+    for phrase in phrases:
+        verb, _, rest = phrase.partition(" ")
+        objects.setdefault(verb, []).append(rest)
+    clauses = [f"{verb} {joined(sorted(rests, key=_absent))}" for verb, rests in objects.items()]
+    if len(clauses) > 1 and len(clauses) < len(phrases):
+        return f"{', '.join(clauses[:-1])}, and {clauses[-1]}"
+    return joined(clauses)
+
+
+def _absent(rest: str) -> bool:
+    return rest.startswith(("no ", "neither "))
+
+
 def _sentence(text: str) -> str:
     """Return a text with a capital at its start; unlike `capitalize` it leaves the rest (AU, LCD) alone."""
     return text[:1].upper() + text[1:]
@@ -95,8 +128,7 @@ def _environment() -> _Environment:
 @functools.lru_cache(maxsize=1024)
 def template(text: str) -> Template:
     """Return a compiled template; raise TemplateSyntaxError where it is none, or uses what is not for it."""
-    environment = _environment()
-    tree = environment.parse(text)
+    tree = _environment().parse(text)
     banned = (nodes.Macro, nodes.CallBlock, nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
     for node in tree.find_all((*banned, nodes.For)):
         if isinstance(node, banned) or (isinstance(node, nodes.For) and node.recursive):
@@ -104,7 +136,14 @@ def template(text: str) -> Template:
             raise TemplateSyntaxError(f"{kind} is not for templates of tasks", node.lineno)
     if _depth(tree) > _DEEPEST:
         raise TemplateSyntaxError(f"more than {_DEEPEST} loops within each other", 1)
-    return environment.from_string(tree)
+    return _environment().from_string(tree)
+
+
+@functools.lru_cache(maxsize=1024)
+def fixed(text: str) -> str | None:
+    """Return what a template comes to that looks at nothing it is given, None for others."""
+    looked_at = meta.find_undeclared_variables(_environment().parse(text))
+    return None if looked_at else template(text).render()
 
 
 def _depth(node: nodes.Node) -> int:

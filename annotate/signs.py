@@ -1,8 +1,8 @@
 """Which signs of an attack, or of a live face, a picture shows by what is recorded of it.
 
 A sign is named only where the physics of the recorded parameters left it large enough to be seen; the tables
-`cues` and `live` of `knowledge` say when. Pictures whose making is not recorded have no signs: not even a
-typical one is claimed of them.
+`cues` and `live` of `knowledge` say when. Of an attack whose making is not recorded no sign is claimed, not
+even a typical one: all that is said is what its species alone implies (`implied`), and its kind says so.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ _GAP = re.compile(r"\{(\w+)\}")
 
 
 def signs_of(sample: Sample, region: Mapping[str, Any] | None) -> list[dict[str, Any]] | None:
-    """Return the signs of a row: name, kind (`medium`, `live` or `camera`), `where` and `values` of each.
+    """Return the signs of a row: name, kind (`medium`, `live`, `camera`), `where` and `values` of each.
 
-    `region` is the evidence of that name. None where nothing is recorded that signs could be told from.
+    `region` is the evidence of that name. Of an attack whose making is not recorded, one of kind `species`,
+    which is nothing that was seen. None where not even the species implies one.
     """
     steps = _steps(sample)
     if sample.label == "live":
@@ -41,7 +42,7 @@ def signs_of(sample: Sample, region: Mapping[str, Any] | None) -> list[dict[str,
         return None
     acting = [(number, *step) for number, step in enumerate(steps) if _of_attack(step[0], sample.attack)]
     if not acting:
-        return None
+        return _implied(sample.attack)
     found: dict[str, dict[str, Any]] = {}
     for number, operator, parameters in acting:
         if operator.startswith(_RECAPTURES) and parameters.get("strength", 1) < _LEAST_SHARE:
@@ -52,6 +53,13 @@ def signs_of(sample: Sample, region: Mapping[str, Any] | None) -> list[dict[str,
             if name not in found and condition(cue["when"], **known):
                 found[name] = _sign(name, "medium", cue, known)
     return list(found.values())
+
+
+def _implied(attack: str) -> list[dict[str, Any]] | None:
+    for name, sign in knowledge("implied").items():
+        if any(_below(attack, prefix) for prefix in sign["species"]):
+            return [{"name": name, "kind": "species"}]
+    return None
 
 
 def filled(text: str, values: Mapping[str, Any]) -> str:
@@ -87,8 +95,8 @@ def _sign(name: str, kind: str, cue: Mapping[str, Any], known: Mapping[str, Any]
 
 def _edges(names: Sequence[str]) -> str:
     if len(names) == 4:
-        return "edges on all four sides"
-    return f"{joined(names)} edge{'s' if len(names) > 1 else ''} of the picture"
+        return "all four edges of the picture"
+    return f"the {joined(names)} edge{'s' if len(names) > 1 else ''} of the picture"
 
 
 @functools.cache

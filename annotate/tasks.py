@@ -17,14 +17,14 @@ from typing import Any, Literal
 import yaml
 from jinja2 import TemplateError, TemplateSyntaxError
 from jsonschema_rs import ValidationError as SchemaError
-from jsonschema_rs import validator_for
+from jsonschema_rs import Validator, validator_for
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from facedata.annotate.facs import ACTION_UNITS, EXPRESSIONS, grade
-from facedata.annotate.knowledge import knowledge, signs
-from facedata.annotate.sandbox import template
+from facedata.annotate.knowledge import clauses, knowledge, signs
+from facedata.annotate.sandbox import fixed, predicates, template
 from facedata.annotate.signs import filled
-from facedata.datasets.canonical import identifier
+from facedata.datasets.canonical import canonical_json, identifier
 from facedata.datasets.errors import UsageError
 from facedata.datasets.words import Words
 
@@ -101,6 +101,16 @@ class Task(_Model):
         """The id of the response schema."""
         return identifier("schema", self.response)
 
+    @functools.cached_property
+    def schema_text(self) -> str:
+        """The canonical JSON of the response schema."""
+        return canonical_json(self.response)
+
+    @functools.cached_property
+    def validator(self) -> Validator:
+        """What tells whether an answer is one of the response schema."""
+        return validator_for(dict(self.response))
+
     def asking(self, *demographics: str) -> Task:
         """Return the task that asks for these demographics too, which it must offer."""
         for name in demographics:
@@ -147,10 +157,12 @@ class Task(_Model):
         return self._text(getattr(self, part), known, words.named(part)).strip()
 
     def _text(self, text: str, known: Mapping[str, Any], words: Words) -> str:
-        picker = _Picker(words)
-        helpers = {"pick": picker, "say": picker.say, "shuffled": picker.shuffled, **_tables()}
         try:
-            return str(template(text).render(**known, **helpers))
+            if (same := fixed(text)) is not None:
+                return same
+            picker = _Picker(words)
+            helpers = {name: getattr(picker, name) for name in ("say", "seen", "shuffled", "told")}
+            return template(text).render({**_tables(), **known, "pick": picker, **helpers})
         except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
             raise UsageError(f"task {self.name}: a template failed: {error}; mend the task") from None
 
@@ -169,6 +181,15 @@ class _Picker:
     def say(self, phrases: Sequence[str], values: Mapping[str, Any] | None = None) -> str:
         """Return one of the phrases, with its gaps filled from `values`."""
         return filled(self(*phrases), values or {})
+
+    def told(self, traits: Sequence[Mapping[str, Any]]) -> str:
+        """Return one phrase of each trait's `says`, in one clause."""
+        return predicates([self(*trait["says"]) for trait in traits])
+
+    def seen(self, unit: Mapping[str, Any], units: Sequence[Mapping[str, Any]] = ()) -> str:
+        """Return what is seen of an action unit, with its side; `units` are those that show with it."""
+        found = clauses(unit["au"], [one["au"] for one in units]) or [f"{unit['name']} shows"]
+        return str(self(*found)) + (f" on the person's {unit['side']} side" if "side" in unit else "")
 
     def shuffled(self, items: Sequence[Any]) -> list[Any]:
         """Return the items in an order by hash words (Fisher and Yates)."""

@@ -2,9 +2,10 @@
 
     python benchmarks/annotate.py [rules] [server] [killed] [memory] [--samples 10000] [--rounds 3]
 
-The samples are rendered faces, repeated under ids and hashes of their own, so that every request is another.
-The server is a process on loopback that answers after 200 ms, whatever it is asked; answers that checks find
-wrong are not sent back, which would double the requests.
+The samples are rendered faces, repeated under ids and hashes of their own and with action units drawn anew,
+so that every request and nearly every text is another. The server is a process on loopback that answers
+after 200 ms, whatever it is asked; answers that checks find wrong are not sent back, which would double the
+requests.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import json
 import os
 import pstats
 import re
-import resource
 import shutil
 import signal
 import statistics
@@ -27,7 +27,8 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,13 @@ from facedata.annotate.facs import EXPRESSIONS
 from facedata.annotate.providers.catalogue import Opening, open_provider
 from facedata.annotate.run import Asking
 from facedata.annotate.store import Store
-from facedata.annotate.tasks import Task, load_task
+from facedata.annotate.tasks import load_task, stock_tasks
 from facedata.datasets.canonical import content_hash
 from facedata.datasets.dataset import SAMPLES_NAME, Dataset
 from facedata.datasets.engine import Options
 from facedata.datasets.ingest import ingest_demo
 from facedata.datasets.record import RECORD_NAME
+from facedata.datasets.words import Words
 
 LATENCY = 0.2  # s
 IN_FLIGHT = 64
@@ -56,7 +58,7 @@ ANSWER: dict[str, Any] = {
 
 
 def samples(root: Path, count: int) -> Path:
-    """Return a dataset of `count` coded faces, which repeat; their ids and bytes do not."""
+    """Return a dataset of `count` coded faces, which repeat; their ids, bytes and action units do not."""
     seed, made = root / "seed", root / f"ds-{count}"
     if not seed.exists():
         ingest_demo(seed, Options(engine="serial"), identities=6, pictures=4, size=64)
@@ -76,6 +78,7 @@ def samples(root: Path, count: int) -> Path:
                 (made / row["image"]).write_bytes(data)
                 row["sample_id"], row["content_hash"] = f"{number:032x}", content_hash(data)
                 row["layers"] = []
+                row["au"] = units(Words.of("benchmark", number), row["au_domain"])
                 several.append(row)
             writer.write_table(type(table).from_pylist(several, schema=table.schema))
     record = json.loads((made / RECORD_NAME).read_text("utf-8"))
@@ -85,21 +88,26 @@ def samples(root: Path, count: int) -> Path:
     return made
 
 
-def task() -> Task:
-    """Return the stock task, with those of its checks that there are."""
-    from facedata.annotate.checks.catalogue import CHECKS
-
-    stock = load_task("explain-expression")
-    return stock.model_copy(update={"checks": tuple(one for one in stock.checks if one.rule in CHECKS)})
+def units(words: Words, domain: Sequence[int]) -> list[dict[str, Any]]:
+    """Return one to six of the coded units, with intensities."""
+    drawn = sorted({words.choice(domain) for _ in range(words.integer(1, 6))})
+    return [{"au": au, "intensity": round(words.uniform(0.2, 5), 2)} for au in drawn]
 
 
-def run(dataset: Path, provider: str, asking: Asking, opening: Opening | None = None) -> int:
+def run(
+    dataset: Path,
+    provider: str,
+    asking: Asking,
+    opening: Opening | None = None,
+    tasks: Sequence[str] = ("explain-expression",),
+) -> int:
     """Annotate, throw the result away, and return the number of records."""
     gc.collect()
     gc.freeze()  # as the command does
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "out")
-        made = annotate(dataset, [task()], target, open_provider(provider, opening), asking)
+        asked = [load_task(name) for name in tasks]
+        made = annotate(dataset, asked, target, open_provider(provider, opening), asking)
         wrong = {name: n for name, n in made.tally.by_status.items() if name in ("reject", "blocked")}
         if wrong or made.tally.unanswered:
             raise SystemExit(f"not everything was answered: {wrong} {made.tally.problems[:1]}")
@@ -107,16 +115,26 @@ def run(dataset: Path, provider: str, asking: Asking, opening: Opening | None = 
 
 
 def rules(root: Path, count: int, rounds: int) -> None:
-    """Print records a second of CPU through `rules`."""
-    dataset = samples(root, count)
-    run(samples(root, 100), "rules", Asking())  # warm
-    rates = []
-    for _ in range(rounds):
-        began = time.process_time()
-        made = run(dataset, "rules", Asking())
-        rates.append(made / (time.process_time() - began))
-    middle = statistics.median(rates)
-    print(f"rules: {made} records, {middle:.0f} a second of CPU ({min(rates):.0f} to {max(rates):.0f})")
+    """Print records a second of CPU through `rules`, of one task and of all."""
+    for label, tasks, number in (
+        ("explain-expression", ["explain-expression"], count),
+        ("all tasks", list(stock_tasks()), count // 10),
+    ):
+        place = root / label
+        place.mkdir()
+        dataset, few = samples(place, number), samples(place, 100)
+        run(few, "rules", Asking(), tasks=tasks)  # warm
+        rates = []
+        for _ in range(rounds):
+            began = time.process_time()
+            made = run(dataset, "rules", Asking(), tasks=tasks)
+            rates.append(made / (time.process_time() - began))
+        print(f"rules, {label}: {made} records, {middle_of(rates, '.0f')} a second of CPU")
+
+
+def middle_of(values: Sequence[float], form: str) -> str:
+    """Return the median, and the range in brackets."""
+    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
 def profile(root: Path, count: int) -> None:
@@ -207,29 +225,51 @@ async def _bare(url: str, count: int) -> None:
 
 
 def server(root: Path, count: int, rounds: int) -> None:
-    """Print the share of the ideal throughput that 64 requests in flight keep, and CPU a request."""
-    dataset = samples(root, count)
+    """Print the share of the ideal throughput that 64 requests in flight keep, and CPU a request.
+
+    `asking` lasts until the last record is made, `whole` until the dataset is written. The three take turns,
+    since the machine may be busy with something else.
+    """
+    dataset, few = samples(root, count), samples(root, IN_FLIGHT)
     ideal = count / IN_FLIGHT * LATENCY
+    found: dict[str, list[float]] = defaultdict(list)
     with serving() as url:
-        began = time.perf_counter()
-        asyncio.run(_bare(url, count))
-        floor = ideal / (time.perf_counter() - began)
-        print(f"bare sockets: {count} requests, {IN_FLIGHT} in flight: {floor:.1%} of ideal")
         for provider in ("openai", "gemini"):
-            shares, cpu = [], []
-            for number in range(rounds + 1):
-                journal = root / f"{provider}-{number}.sqlite"
-                asking = Asking(repair=False, journal=journal, limits=Limits(concurrency=IN_FLIGHT))
-                began, burnt = time.perf_counter(), time.process_time()
-                run(dataset, provider, asking, opening_of(provider, url))
-                shares.append(ideal / (time.perf_counter() - began))
-                cpu.append(1000 * (time.process_time() - burnt) / count)
-            shares, cpu = shares[1:], cpu[1:]  # the first round imports the SDK
-            middle = statistics.median(shares)
-            print(
-                f"{provider}: {count} requests, {IN_FLIGHT} in flight: {middle:.1%} of ideal "
-                f"({min(shares):.1%} to {max(shares):.1%}), {statistics.median(cpu):.2f} ms of CPU a request"
-            )
+            _served(root, few, provider, url)  # imports the SDK
+        for _ in range(rounds):
+            began = time.perf_counter()
+            asyncio.run(_bare(url, count))
+            found["bare"].append(ideal / (time.perf_counter() - began))
+            for provider in ("openai", "gemini"):
+                asked, whole, cpu = _served(root, dataset, provider, url)
+                found[f"{provider} asking"].append(ideal / asked)
+                found[f"{provider} whole"].append(ideal / whole)
+                found[f"{provider} cpu"].append(1000 * cpu / count)
+    print(f"server: {count} requests, {IN_FLIGHT} in flight, load of the machine {os.getloadavg()[0]:.1f}")
+    print(f"bare sockets: {middle_of(found['bare'], '.1%')} of ideal")
+    for provider in ("openai", "gemini"):
+        asking, whole, cpu = (found[f"{provider} {what}"] for what in ("asking", "whole", "cpu"))
+        print(
+            f"{provider}: asking {middle_of(asking, '.1%')} of ideal, whole {middle_of(whole, '.1%')}, "
+            f"{middle_of(cpu, '.2f')} ms of CPU a request"
+        )
+
+
+def _served(root: Path, dataset: Path, provider: str, url: str) -> tuple[float, float, float]:
+    """Annotate by a server and return seconds until the last record and until the end, and CPU seconds."""
+    journal = root / "served.sqlite"
+    made: list[float] = []
+    asking = Asking(
+        repair=False,
+        journal=journal,
+        limits=Limits(concurrency=IN_FLIGHT),
+        progress=lambda done, of: made.append(time.perf_counter()),
+    )
+    began, burnt = time.perf_counter(), time.process_time()
+    run(dataset, provider, asking, opening_of(provider, url))
+    ended, burnt = time.perf_counter(), time.process_time() - burnt
+    journal.unlink()
+    return made[-1] - began, ended - began, burnt
 
 
 def killed(root: Path, count: int) -> None:
@@ -266,7 +306,7 @@ def main() -> None:
     )
     parser.add_argument("what", nargs="*", default=["rules", "server", "killed", "memory"])
     parser.add_argument("--samples", type=int, default=10_000)
-    parser.add_argument("--requests", type=int, default=1_920)
+    parser.add_argument("--requests", type=int, default=3_200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--asking", nargs=3, help=argparse.SUPPRESS)
@@ -281,7 +321,9 @@ def main() -> None:
     elif arguments.peak:
         dataset, journal = map(Path, arguments.peak)
         run(dataset, "rules", Asking(repair=False, journal=journal, limits=Limits(concurrency=IN_FLIGHT)))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+        # getrusage would give the peak of the process that started this one, where that was larger
+        status = Path("/proc/self/status").read_text("utf-8")
+        peak = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1e3  # type: ignore[index]
         print(f"memory: {len(Dataset.open(dataset))} samples, peak {peak:.0f} MB")
     else:
         with tempfile.TemporaryDirectory() as folder:

@@ -204,6 +204,8 @@ def ask(
         device=device,
         batch_size=batch_size,
         recorded=recorded,
+        tell=_tell,
+        planning=dry_run,
     )
     answering = open_provider(provider.value, opening)
     local = provider is Provider_.transformers
@@ -226,12 +228,16 @@ def ask(
         swap=Swap(swap),
         batch=batch,
         poll=poll,
-        tell=lambda line: typer.echo(f"facedata: {line}", err=True),
+        tell=_tell,
     )
     if dry_run:
         _show_plan(dataset, tasks, answering, asking, json_wanted=json_wanted)
     elif output is not None:
         _make(dataset, tasks, output, answering, asking, overwrite=overwrite, json_wanted=json_wanted)
+
+
+def _tell(line: str) -> None:
+    typer.echo(f"facedata: {line}", err=True)
 
 
 def _tasks(names: list[str | Path], priors: list[Prior]) -> list[Task]:

@@ -26,8 +26,8 @@ def edit(
 ) -> None:
     """Apply corrections by hand as a new version. Where `old` is not what the row says, nothing is made.
 
-    Edits of split, subject and domain go to what was made from the sample too. The lines are kept in
-    curation/edits.csv of the new version.
+    An edit of the field deleted to true takes the sample out. Edits of split, subject and domain go to what
+    was made from the sample too. The lines are kept in curation/edits.csv of the new version.
     """
     from facedata.datasets.versions.edit import edit as library
 
@@ -38,4 +38,5 @@ def edit(
 
 def _told(details: dict[str, Any]) -> str:
     already = f", {details['already_so']} edits were so already" if details["already_so"] else ""
-    return f"edited {details['edited_rows']} samples{already}"
+    deleted = f", deleted {details['deleted_rows']}" if details["deleted_rows"] else ""
+    return f"edited {details['edited_rows']} samples{deleted}{already}"

@@ -12,8 +12,11 @@ from typer.core import TyperGroup
 from facedata import __version__
 from facedata.cli import (
     annotate,
+    audit,
     augment,
+    curate,
     diff,
+    doctor,
     edit,
     export,
     info,
@@ -62,9 +65,11 @@ app.command("join")(join.join)
 app.command("augment")(augment.augment)
 app.add_typer(synth.app, name="synth")
 app.add_typer(annotate.app, name="annotate")
+app.add_typer(curate.app, name="curate")
 app.command("info")(info.info)
 app.command("validate")(validate.validate)
 app.command("report")(report.report)
+app.command("audit")(audit.audit)
 app.command("filter")(filter_verb.filter_rows)
 app.command("merge")(merge.merge)
 app.command("edit")(edit.edit)
@@ -75,6 +80,7 @@ app.command("log")(log.log)
 app.command("rebuild")(rebuild.rebuild)
 app.command("export")(export.export)
 app.command("init")(init.init)
+app.command("doctor")(doctor.doctor)
 
 
 def _version(wanted: bool) -> None:

@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from facedata.datasets.engine import Options
     from facedata.datasets.inputs import Reading
+    from facedata.datasets.measuring import Measuring
     from facedata.datasets.versions.derive import Writing
 
 
@@ -174,7 +175,7 @@ def options(
         workers=workers or _cores(),
         resume=resume,
         overwrite=overwrite,
-        cache=None if no_cache else cache or Path(os.environ.get("FACEDATA_CACHE", ".facedata/cache")),
+        cache=None if no_cache else cache or _cache(),
         max_pixels=int(max_megapixels * 1e6),
         timeout=timeout,
     )
@@ -185,6 +186,17 @@ def writing(layout: Layout | None, resume: bool, overwrite: bool) -> Writing:
     from facedata.datasets.versions.derive import Writing
 
     return Writing(layout.value if layout else None, resume, overwrite)
+
+
+def measuring(workers: int, cache: Path | None, no_cache: bool) -> Measuring:
+    """Return how pictures are measured."""
+    from facedata.datasets.measuring import Measuring
+
+    return Measuring(workers=workers or _cores(), cache=None if no_cache else cache or _cache())
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("FACEDATA_CACHE", ".facedata/cache"))
 
 
 def _cores() -> int:

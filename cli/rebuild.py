@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from facedata.datasets.versions.derive import Writing
     from facedata.datasets.versions.rebuild import Inputs
 
+ANSWERS = Path(".facedata/answers.sqlite")
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -34,6 +36,7 @@ class Order:
     target: Path
     options: Options
     detector: str = "cascade"
+    answers: Path = ANSWERS
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -73,6 +76,9 @@ def rebuild(
     detector: Annotated[
         str, typer.Option(help="What cut out the faces, as `facedata ingest --detector` takes it.")
     ] = "cascade",
+    answers: Annotated[
+        Path, typer.Option(help="The journal of answers an annotated dataset rests on, or what it replayed.")
+    ] = ANSWERS,
     engine: o.EngineOption = o.Engine.auto,
     workers: o.Workers = 0,
     overwrite: o.Overwrite = False,
@@ -80,7 +86,8 @@ def rebuild(
 ) -> None:
     """Make a dataset again from its record: exit code 0 where it is the same, 4 where it is not.
 
-    Inputs are found by their version: among --input, then beside the dataset.
+    Inputs are found by their version: among --input, then beside the dataset. No model is asked: its answers
+    come from --answers, and one that is not there is named.
     """
     from facedata.datasets.dataset import Dataset
     from facedata.datasets.inputs import refuse_overlap
@@ -101,7 +108,8 @@ def rebuild(
             max_megapixels=found.record.parameters.get("max_pixels", 64_000_000) / 1e6,
         )
         target = output or Path(folder, found.root.resolve().name)
-        order = Order(found.record, found.root, Inputs(found.root, inputs or ()), target, options, detector)
+        places = Inputs(found.root, inputs or ())
+        order = Order(found.record, found.root, places, target, options, detector, answers)
         _rebuilder(found.record)(order)
         _report(found, target, kept=output is not None, json_wanted=json_wanted)
         if output is None:
@@ -252,6 +260,35 @@ def _edit(order: Order) -> None:
     apply_edits(Dataset.open(order.source()), edits, order.target, skip, order.writing)
 
 
+def _annotate(order: Order) -> None:
+    from facedata.annotate.rebuild import rebuild as annotate_again
+    from facedata.datasets.dataset import Dataset
+
+    if "adjudicated" in order.parameters:
+        _adjudicate(order)
+    else:
+        made = Dataset.open(order.root)
+        annotate_again(made, order.source(), order.target, order.answers, order.options)
+
+
+def _adjudicate(order: Order) -> None:
+    from facedata.annotate.reannotate_run import reannotate
+
+    told = order.parameters
+    source, *answers = order.parents()
+    with tempfile.TemporaryDirectory(prefix="facedata-review-") as folder:
+        reannotate(
+            told["adjudicated"],
+            source,
+            answers,
+            order.target,
+            Path(folder, "review.csv"),
+            threshold=told["threshold"],
+            stated=told["reliability"],
+            writing=order.writing,
+        )
+
+
 REBUILDERS: dict[str, Callable[[Order], None]] = {
     "ingest": _ingest,
     "join": _join,
@@ -261,4 +298,5 @@ REBUILDERS: dict[str, Callable[[Order], None]] = {
     "sample": _sample,
     "split": _split,
     "edit": _edit,
+    "annotate": _annotate,
 }

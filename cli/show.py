@@ -23,6 +23,8 @@ PARTLY = 3
 """Exit code of a run that left some samples out."""
 DIFFERENT = 4
 """Exit code of `diff` and `rebuild` where two versions are not the same."""
+FAILED_AUDIT = 4
+"""Exit code of `audit` where a dataset does not pass what `--fail-on` names."""
 
 
 @contextmanager

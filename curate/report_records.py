@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import heapq
 import io
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import FacedataError
+from facedata.datasets.exports.instructions import boxes_of
 from facedata.datasets.instructions import Record, read_records
 from facedata.datasets.items import printable
 from facedata.datasets.pictures import read_picture
@@ -20,7 +21,9 @@ from facedata.datasets.words import Words
 
 __all__ = ["ShownRecord", "ShownRecords", "show_records"]
 
-_SIDE = 192  # pixels of a thumbnail's longer side
+_SIDE = 256  # pixels of a thumbnail's longer side
+_BOXED = "#ffd400"
+_WORDINGS = ("says", "positive", "negative")  # of the rules, which prove nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +81,24 @@ def _shown(dataset: Dataset, record: Record) -> ShownRecord:
         by=printable(f"{made.provider} {made.answered_by or made.model}"),
         picture=_thumbnail(dataset, record),
         turns=[(turn.role, "\n".join(map(printable, turn.text().split("\n")))) for turn in record.messages],
-        evidence="\n".join(
-            f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in record.evidence.items()
-        ),
+        evidence="\n".join(_line(name, value) for name, value in record.evidence.items()),
         checks=[(check.rule, check.status, printable(check.detail)) for check in record.checks],
     )
+
+
+def _line(name: str, value: Any) -> str:
+    """Return a label of the evidence in a line, or in one for each thing that it lists."""
+    if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        return "\n".join([f"{name}:", *(f"  {_told(one)}" for one in value)])
+    return f"{name}: {_told(value) or '-'}"
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_told(one)}" for key, one in value.items() if key not in _WORDINGS)
+    if isinstance(value, list):
+        return ", ".join(f"[{_told(one)}]" if isinstance(one, list) else _told(one) for one in value)
+    return printable(str(value))
 
 
 def _thumbnail(dataset: Dataset, record: Record) -> str | None:
@@ -96,7 +112,13 @@ def _thumbnail(dataset: Dataset, record: Record) -> str | None:
     except FacedataError:
         return None
     picture = Image.fromarray(pixels)
+    scale = min(1.0, _SIDE / max(picture.size))
     picture.thumbnail((_SIDE, _SIDE))
+    canvas = ImageDraw.Draw(picture)
+    for x, y, width, height in sorted(boxes_of(record.structured)):
+        if width >= 1 and height >= 1:  # what a model answers need not be a box
+            corners = [one * scale for one in (x, y, x + width - 1, y + height - 1)]
+            canvas.rectangle(corners, outline=_BOXED, width=2)
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=85)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

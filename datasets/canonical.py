@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import Any
 
-__all__ = ["canonical_json", "content_hash", "identifier"]
+__all__ = ["canonical_json", "content_hash", "identifier", "identifier_of"]
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
@@ -31,5 +31,14 @@ def content_hash(data: bytes) -> str:
 
 def identifier(*parts: Any) -> str:
     """Return a 128-bit identifier, 32 hexadecimal digits, of the canonical JSON of `parts`."""
-    text = canonical_json(parts).encode("utf-8", "surrogatepass")
+    return identifier_of(canonical_json(parts)[1:-1])
+
+
+def identifier_of(*texts: str) -> str:
+    """Return the `identifier` of parts whose canonical JSON is known: `texts`, of one part or several.
+
+    >>> identifier_of('"a"', canonical_json({"b": 1})) == identifier("a", {"b": 1})
+    True
+    """
+    text = f"[{','.join(texts)}]".encode("utf-8", "surrogatepass")
     return hashlib.blake2b(text, digest_size=16).hexdigest()

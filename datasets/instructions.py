@@ -8,7 +8,7 @@ every record says which evidence it had, who answered, what was checked and what
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ __all__ = [
     "Usage",
     "read_records",
     "record_id",
+    "rows_to_table",
     "to_table",
 ]
 
@@ -58,6 +59,8 @@ SCHEMA = pa.schema(
     metadata={b"facedata.instructions_version": b"1"},
 )
 """Columns of instructions.parquet; messages, structured, evidence and provenance are canonical JSON."""
+
+_SPELLED = ("messages", "structured", "evidence", "provenance")
 
 
 class _Model(BaseModel):
@@ -149,18 +152,14 @@ class Record(_Model):
 
     def to_row(self) -> dict[str, Any]:
         """Return the record as Arrow takes it."""
-        plain = self.model_dump(mode="json", exclude_none=True)
-        row: dict[str, Any] = {name: plain.get(name) for name in SCHEMA.names}
-        for name in ("messages", "structured", "evidence", "provenance"):
-            row[name] = canonical_json(plain[name])
-        return row
+        return self.spelled()[0]
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Record:
         """Return the record of a row, or raise DatasetError."""
         try:
             values = dict(row)
-            for name in ("messages", "structured", "evidence", "provenance"):
+            for name in _SPELLED:
                 values[name] = json.loads(row[name])
             return cls.model_validate(values)
         except (KeyError, TypeError, ValueError) as error:
@@ -171,12 +170,21 @@ class Record(_Model):
 
     def record_hash(self) -> str:
         """Return the SHA-256 of the record without the storage references of its images."""
+        return self.spelled()[1]
+
+    def spelled(self) -> tuple[dict[str, Any], str]:
+        """Return (`to_row`, `record_hash`): both spell the same values, which is most of their cost."""
         plain = self.model_dump(mode="json", exclude_none=True)
+        row = {**plain, **{name: canonical_json(plain[name]) for name in _SPELLED}}
         for turn in plain["messages"]:
             for part in turn["content"]:
                 if "image" in part:
                     del part["image"]["path"]
-        return content_hash(canonical_json(plain).encode("utf-8", "surrogatepass"))
+        # Canonical JSON of an object is that of its values, put together.
+        same = [name for name in _SPELLED if name != "messages"]
+        texts = {name: row[name] if name in same else canonical_json(plain[name]) for name in sorted(plain)}
+        text = ",".join(f'"{name}":{value}' for name, value in texts.items())
+        return row, content_hash(f"{{{text}}}".encode("utf-8", "surrogatepass"))
 
 
 def record_id(sample_id: str, task: str, task_version: int, request: str) -> str:
@@ -186,7 +194,12 @@ def record_id(sample_id: str, task: str, task_version: int, request: str) -> str
 
 def to_table(records: Iterable[Record]) -> pa.Table:
     """Return the records as an Arrow table of `SCHEMA`."""
-    return pa.Table.from_pylist([record.to_row() for record in records], schema=SCHEMA)
+    return rows_to_table([record.to_row() for record in records])
+
+
+def rows_to_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Return rows, as `Record.to_row` gives them, as an Arrow table of `SCHEMA`."""
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
 def read_records(root: Path) -> Iterator[Record]:

@@ -26,7 +26,7 @@ from facedata.datasets.errors import FacedataError, UsageError
 from facedata.datasets.items import printable
 from facedata.datasets.shard import ShardSpec, do_shard
 
-__all__ = ["ENGINES", "run_shards"]
+__all__ = ["ENGINES", "run_shards", "try_a_worker", "worker_pool"]
 
 ENGINES = ("serial", "process")
 _WINDOW = 2  # shards in hand per worker: enough that none waits, few enough that memory stays flat
@@ -57,12 +57,9 @@ class _ProcessEngine:
         self.workers = workers
         self.preload = preload
         self.limit = limit
-        # fork after another library has started threads hangs; forkserver forks from a clean, warm process.
-        self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload([__name__, *preload])
 
     def run(self, specs: Iterable[ShardSpec]) -> Iterator[str]:
-        self._try_a_worker()
+        try_a_worker(self.preload)
         waiting = (dataclasses.replace(spec, limit=self.limit) for spec in specs)
         while True:
             in_hand: dict[Future[str], ShardSpec] = {}
@@ -86,17 +83,6 @@ class _ProcessEngine:
             for future, spec in in_hand.items():
                 if future not in finished:
                     yield from self._retry(spec)
-
-    def _try_a_worker(self) -> None:
-        """Tell a machine or a script on which no worker starts from one whose pictures kill workers."""
-        with self._pool(1) as pool:
-            try:
-                pool.submit(os.getpid).result()
-            except BrokenProcessPool:
-                raise FacedataError(
-                    "worker processes cannot start; in a script, put the call under "
-                    "if __name__ == '__main__': (workers import the script), or use the serial engine"
-                ) from None
 
     def _drain(
         self, pool: ProcessPoolExecutor, waiting: Iterator[ShardSpec], in_hand: dict[Future[str], ShardSpec]
@@ -146,7 +132,27 @@ class _ProcessEngine:
             shutil.rmtree(probes, ignore_errors=True)
 
     def _pool(self, workers: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(workers, self.context, initializer=_start_worker, initargs=(self.preload,))
+        return worker_pool(workers, self.preload)
+
+
+def worker_pool(workers: int, preload: tuple[str, ...]) -> ProcessPoolExecutor:
+    """Return a pool of processes that have imported `preload`, leave Ctrl-C to this one and die with it."""
+    # fork after another library has started threads hangs; forkserver forks from a clean, warm process.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, *preload])
+    return ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(preload,))
+
+
+def try_a_worker(preload: tuple[str, ...]) -> None:
+    """Tell a machine or a script on which no worker starts from one whose pictures kill workers."""
+    with worker_pool(1, preload) as pool:
+        try:
+            pool.submit(os.getpid).result()
+        except BrokenProcessPool:
+            raise FacedataError(
+                "worker processes cannot start; in a script, put the call under "
+                "if __name__ == '__main__': (workers import the script), or use the serial engine"
+            ) from None
 
 
 def _start_worker(preload: tuple[str, ...]) -> None:

@@ -157,7 +157,7 @@ def _blur(luma: NDArray[Any]) -> float:
         after = cv2.absdiff(again[:, 1:], again[:, :-1])
         if (total := cv2.sumElems(before)[0]) > 0:
             # What blurring took: each step less its remainder, and nothing where the step grew.
-            found.append(1 - cv2.sumElems(cv2.max(before - after, 0))[0] / total)
+            found.append(1 - cv2.sumElems(np.maximum(before - after, 0))[0] / total)
     return max(found, default=float("nan"))
 
 

@@ -197,7 +197,7 @@ class Sample:
             for name in ("box", "au_domain"):
                 values[name] = None if row[name] is None else tuple(row[name])
             if row["landmarks"] is not None:
-                values["landmarks"] = tuple((x, y) for x, y in row["landmarks"])
+                values["landmarks"] = tuple([(x, y) for x, y in row["landmarks"]])
             values["source"] = None if row["source"] is None else Source(**row["source"])
             return cls(**values)
         except (KeyError, TypeError, ValueError) as error:

@@ -16,13 +16,14 @@ from PIL import Image, ImageDraw, ImageFont
 from facedata.datasets.errors import FacedataError
 from facedata.datasets.items import printable
 from facedata.datasets.pictures import read_picture
-from facedata.datasets.sample import Sample
+from facedata.datasets.sample import SCHEMA, Sample
 from facedata.datasets.storage import read_reference
 
 __all__ = ["SHEET_NAME", "steps_of", "write_sheet"]
 
 SHEET_NAME = "preview.png"
 _LOOKED_AT = 5000  # ids are hashes, so the first rows are a fair sample of all
+_UNSEEN = ("landmarks", "au", "au_domain", "attributes")  # columns that are large and not shown
 _COLUMNS, _FAMILIES, _OPERATORS = 8, 6, 16
 _TILE, _GAP, _CAPTION, _HEADING = 168, 8, 32, 44
 _PAPER, _INK, _GREY = (255, 255, 255), (24, 24, 27), (113, 113, 122)
@@ -69,8 +70,9 @@ def write_sheet(root: Path) -> None:
 
 def _rows(root: Path) -> Iterator[Sample]:
     with pq.ParquetFile(root / "samples.parquet") as file:
-        for batch in file.iter_batches(512):
-            yield from map(Sample.from_row, batch.to_pylist())
+        unseen = dict.fromkeys(_UNSEEN)
+        for batch in file.iter_batches(512, columns=[name for name in SCHEMA.names if name not in _UNSEEN]):
+            yield from (Sample.from_row({**row, **unseen}) for row in batch.to_pylist())
 
 
 def _families(samples: Iterable[Sample]) -> dict[str, list[Sample]]:

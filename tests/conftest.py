@@ -62,3 +62,15 @@ def faces(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(jpeg(number))
     return root
+
+
+@pytest.fixture(scope="session")
+def fifty(tmp_path_factory: pytest.TempPathFactory):
+    """A process with FiftyOne that is connected to a MongoDB of its own: see curate_parts.py."""
+    from curate_parts import Fifty
+    from mongo_parts import mongod
+
+    with mongod(tmp_path_factory.mktemp("mongo")) as uri:
+        process = Fifty(uri)
+        yield process
+        process.close()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
-import sys
 
 import pytest
-from conftest import ROOT
+from annotate_breaches import BREACHES, FACE, HOLDS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +14,7 @@ from facedata.annotate.answering import answer_job
 from facedata.annotate.ask import Asker, Limits
 from facedata.annotate.checks.base import status_of
 from facedata.annotate.checks.boxes import area_of, iou
-from facedata.annotate.checks.catalogue import CHECKS, RUN_CHECKS
+from facedata.annotate.checks.catalogue import CHECKS, RUN_CHECKS, run_checks
 from facedata.annotate.checks.duplicates import Seen, shingles, similarity
 from facedata.annotate.compare import compare
 from facedata.annotate.compose import understand
@@ -25,30 +23,13 @@ from facedata.annotate.providers.base import Image, Outcome, Request, Sampling
 from facedata.annotate.spool import Spool
 from facedata.annotate.store import Store
 from facedata.annotate.swap import Swap, with_swaps
-from facedata.annotate.tasks import Task, load_task, stock_tasks
+from facedata.annotate.tasks import CheckSpec, Task, load_task, stock_tasks
 from facedata.datasets.errors import UsageError
 from facedata.datasets.instructions import Check, Usage
 from facedata.datasets.sample import Sample
 from facedata.datasets.words import Words
 
 WORDS = Words.of(0, "test")
-FACE = {
-    "picture": {"width": 100, "height": 80},
-    "expression": {"value": "happiness", "origin": "truth"},
-    "coded": [4, 6, 12],
-    "absent": [4],
-    "aus": [
-        {"au": 6, "name": "cheek raiser"},
-        {"au": 12, "name": "lip corner puller", "side": "left"},
-    ],
-}
-PRINT = {
-    "picture": {"width": 100, "height": 80},
-    "label": {"value": "spoof"},
-    "attack": {"species": "print/inkjet"},
-    "region": {"boxes": [[10, 10, 40, 40]]},
-}
-LIVE = {"picture": {"width": 100, "height": 80}, "label": {"value": "live"}}
 
 
 def task(*rules: str, severity: str = "fail", **more) -> Task:
@@ -73,82 +54,9 @@ def found(rule: str, evidence: dict, text: str = "-", settings: dict | None = No
     return CHECKS[rule](answer, settings or {})
 
 
-BREACHES = [
-    ("expression-equals-truth", FACE, "-", {"expression": "anger"}, "'anger'"),
-    ("expression-equals-truth", FACE, "The face looks sad.", {}, "says sadness"),
-    ("label-equals-truth", PRINT, "-", {"label": "live"}, "'live'"),
-    ("label-equals-truth", LIVE, "This is a spoof.", {}, "says spoof"),
-    ("label-equals-truth", LIVE, "The face is not live.", {}, "denies"),
-    ("attack-equals-truth", PRINT, "-", {"attack": "replay/lcd"}, "'replay/lcd'"),
-    ("attack-equals-truth", LIVE, "-", {"attack": "print"}, "the attack is none"),
-    ("aus-complete", FACE, "AU6 shows.", {}, "AU12"),
-    ("aus-complete", FACE, "AU6 shows; the lip corners are not pulled up.", {}, "AU12"),
-    ("aus-grounded", FACE, "AU4 shows.", {}, "AU4, coded as absent"),
-    ("aus-grounded", FACE, "The chin is pushed up.", {}, "AU17, which was not coded"),
-    ("aus-grounded", FACE, "Yes.", {}, "AU4, coded as absent"),
-    ("aus-grounded", FACE, "-", {"aus": [{"au": 4}]}, "AU4, coded as absent"),
-    ("polarity", FACE, "AU12 is absent.", {}, "denies AU12"),
-    ("polarity", FACE, "AU9 is absent.", {}, "AU9 absent, which was not coded"),
-    ("polarity", FACE, "-", {"absent": [6]}, "denies AU6"),
-    ("side", FACE, "The right lip corner is pulled up.", {}, "AU12 on the right"),
-    ("au-names", FACE, "AU12 (chin raiser) shows.", {}, "'chin raiser'"),
-    ("au-names", FACE, "The chin raiser (AU12) shows.", {}, "'chin raiser'"),
-    ("au-names", FACE, "-", {"aus": [{"au": 6, "name": "dimpler"}]}, "'dimpler'"),
-    (
-        "au-names",
-        FACE,
-        "The nose is wrinkled.",
-        {"aus": [{"au": 6, "seen": "The nose is wrinkled"}]},
-        "AU9 under AU6",
-    ),
-    ("cue-for-species", PRINT, "A grid of pixels is visible.", {}, "'pixels'"),
-    ("cue-for-species", LIVE, "Ink dots are on the skin.", {}, "'Ink'"),
-    ("boxes-inside", PRINT, "-", {"boxes": [[70, 10, 40, 40]]}, "100 x 80 px"),
-    ("boxes-inside", PRINT, "-", {"boxes": [[70, 10, 0, 40]]}, "is empty"),
-    ("boxes-match", PRINT, "-", {"boxes": [[50, 10, 40, 40]]}, "IoU 0.00"),
-    ("boxes-match", PRINT, "-", {"boxes": []}, "IoU 0.00"),
-    ("boxes-match", LIVE, "-", {"boxes": [[1, 1, 9, 9]]}, "live face"),
-    ("no-label-leak", FACE, "According to the given coding, AU12 shows.", {}, "coding"),
-    ("no-label-leak", FACE, "As stated in the prompt, this is joy.", {}, "prompt"),
-    ("no-identity", FACE, "The man looks like Brad Pitt.", {}, "Brad Pitt"),
-    ("no-identity", FACE, "I recognise this person.", {}, "recognise"),
-    ("no-demographics", FACE, "She smiles.", {}, "gender"),
-    ("no-demographics", FACE, "A person of about 30 years smiles, who looks old.", {}, "age"),
-    ("no-demographics", FACE, "The white man smiles.", {}, "gender"),
-    ("refusal", FACE, "I'm sorry, but I cannot describe faces.", {}, "refuses"),
-]
-
-
 @pytest.mark.parametrize(("rule", "evidence", "text", "response", "detail"), BREACHES)
 def test_breach(rule, evidence, text, response, detail):
     assert detail in found(rule, evidence, text, **response)
-
-
-HOLDS = [
-    ("expression-equals-truth", FACE, "This is joy, not anger.", {"expression": "happiness"}),
-    ("label-equals-truth", PRINT, "Not live: this is a spoof.", {"label": "spoof"}),
-    ("label-equals-truth", PRINT, "A live face would scatter the light.", {}),
-    ("attack-equals-truth", PRINT, "-", {"attack": "print"}),
-    ("attack-equals-truth", LIVE, "-", {"attack": None}),
-    ("aus-complete", FACE, "The cheeks are raised and the lip corners are pulled up.", {}),
-    ("aus-grounded", FACE, "AU6 and AU12 show; there is no sign of AU4 or AU9.", {}),
-    ("aus-grounded", FACE, "No.", {}),
-    ("polarity", FACE, "AU4 is absent.", {}),
-    ("polarity", FACE, "AU9 was not coded.", {}),
-    ("side", FACE, "The left lip corner is pulled up.", {}),
-    ("au-names", FACE, "AU12 (lip corner puller) and AU6, the cheek raiser, show.", {}),
-    ("au-names", FACE, "-", {"aus": [{"au": 6, "name": "Cheek raiser", "seen": "the cheeks are raised"}]}),
-    ("cue-for-species", PRINT, "Ink dots, but no pixels, are visible; the sensor's pixels are finer.", {}),
-    ("cue-for-species", LIVE, "No pixel grid and no ink is seen.", {}),
-    ("boxes-inside", PRINT, "-", {"boxes": [[60, 40, 40, 40.9]]}),
-    ("boxes-match", PRINT, "-", {"boxes": [[10, 10, 20, 40], [30, 10, 20, 40]]}),
-    ("boxes-match", LIVE, "-", {"boxes": []}),
-    ("no-label-leak", FACE, "Given the raised cheeks, and as indicated by the mouth, this is joy.", {}),
-    ("no-identity", FACE, "This is AU12, the Lip Corner Puller. It looks like a smile.", {}),
-    ("no-demographics", FACE, "An old wooden door and a white wall are behind the person.", {}),
-    ("refusal", FACE, "AU4 cannot be seen.", {}),
-    ("prototype", FACE, "-", {}),
-]
 
 
 @pytest.mark.parametrize(("rule", "evidence", "text", "response"), HOLDS)
@@ -169,6 +77,21 @@ NOT_KNOWN += ["polarity", "side", "cue-for-species", "boxes-inside", "boxes-matc
 @pytest.mark.parametrize("rule", NOT_KNOWN)
 def test_what_is_not_known_is_not_checked(rule):
     assert found(rule, {}, "AU12 shows anger on the left; a spoof made of pixels.") is None
+
+
+def test_what_is_read_badly_in_prose_flags_there_and_fails_in_a_field():
+    def status(rule: str, **response) -> str:
+        answer = understand(task(), FACE, WORDS, json.dumps({"text": "-", **response}))
+        (check,) = run_checks(answer, (CheckSpec(rule=rule),))
+        return check.status
+
+    assert status("aus-grounded", text="AU4 shows.") == "flag"
+    assert status("aus-grounded", aus=[{"au": 4}]) == "fail"
+    assert status("polarity", text="AU12 is absent.") == "flag"
+    assert status("polarity", absent=[12]) == "fail"
+    assert status("aus-complete", text="AU6 shows.") == "flag"
+    assert status("aus-complete", aus=[{"au": 6}]) == "fail"
+    assert status("side", text="The right lip corner is pulled up.") == "fail"
 
 
 def test_equals_truth_of_any_field_and_by_the_tasks_own_names():
@@ -297,7 +220,7 @@ def answered(job: Job, provider: Says, swapped: Request | None = None, *, repair
 
 
 GOOD = json.dumps({"text": "AU6 and AU12 show."})
-BAD = json.dumps({"text": "AU4, AU6 and AU12 show."})
+BAD = json.dumps({"text": "AU6 and AU12 show.", "aus": [{"au": 4}]})
 
 
 def test_one_repair_and_then_review():
@@ -385,64 +308,3 @@ def test_copies_among_the_records_of_a_run_go_to_review(tmp_path):
     compare(spool, [asked])
     assert [len(record.checks) for record in spool] == [2] * 4, "a second pass replaces what the first found"
     spool.close()
-
-
-# The figures
-
-FLOORS = {  # of recall, and of right answers without an alarm; per cent, for words the checks were mended by
-    "schema": (100, 100),
-    "expression-equals-truth": (90, 99),
-    "label-equals-truth": (90, 99),
-    "attack-equals-truth": (100, 100),
-    "aus-complete": (85, 93),
-    "aus-grounded": (85, 98),
-    "polarity": (80, 98),
-    "side": (60, 99),
-    "au-names": (90, 99),
-    "cue-for-species": (85, 99),
-    "boxes-inside": (100, 100),
-    "boxes-match": (100, 100),
-    "no-label-leak": (90, 99),
-    "no-identity": (90, 99),
-    "no-demographics": (90, 99),
-    "refusal": (85, 99),
-}
-
-
-@pytest.fixture(scope="module")
-def bench():
-    spec = importlib.util.spec_from_file_location("checks_bench", ROOT / "benchmarks" / "checks.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["checks_bench"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["checks_bench"]
-
-
-def test_the_checks_keep_their_floors(bench):
-    (corpus,) = [one for one in bench.corpora() if one.name == "known words"]
-    checks, _ = bench.measure(corpus, 400, seed=7)
-    assert set(checks) == set(FLOORS)
-    for rule, (recall, clean) in FLOORS.items():
-        one = checks[rule]
-        faulty = one.right + one.missed
-        assert faulty >= 3, rule
-        assert 100 * one.right / faulty >= recall, (rule, one.missing[:3])
-        assert 100 * (1 - one.alarms / one.clean) >= clean, (rule, one.alarming[:3])
-
-
-def test_faults_do_what_they_say(bench):
-    (corpus,) = [one for one in bench.corpora() if one.name == "known words"]
-    for fault in (*bench.FAULTS, bench.OTHER_SAMPLE):
-        made = 0
-        for number in range(60):
-            words = Words.of(3, fault.name, number)
-            _, make = corpus.sources[number % 2]
-            case, other = make(words), make(words.named("other"))
-            before = json.dumps(case.response)
-            text = bench.inject(fault, case, other, corpus.bank.faults, words)
-            assert json.dumps(case.response) == before, "the right answer is left as it is"
-            if text is not None:
-                made += 1
-                assert text != json.dumps(case.response, ensure_ascii=False), fault.name
-        assert made, fault.name

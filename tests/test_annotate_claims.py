@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from annotate_sentences import SENTENCES
 from hypothesis import given
@@ -38,6 +40,16 @@ def test_every_name_is_read_as_its_unit(unit):
 def test_any_text_can_be_read(text):
     for mention in scan(text):
         assert 0 <= mention.start < mention.end <= len(text)
+
+
+@given(st.lists(st.sampled_from([text for text, _ in SENTENCES]), min_size=2, max_size=4))
+def test_a_line_says_the_same_wherever_it_stands(lines):
+    expected, begin = [], 0
+    for line in lines:
+        for one in scan(line):
+            expected.append(dataclasses.replace(one, start=one.start + begin, end=one.end + begin))
+        begin += len(line) + 1
+    assert list(scan("\n".join(lines))) == expected
 
 
 VOCABULARY = """

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from annotate_parts import ANSWER, make_requests
@@ -60,6 +62,14 @@ def test_an_answer_with_its_usage_model_and_id(server, tmp_path):
     assert server.heads[0]["x-goog-api-key"] == KEY
 
 
+def test_a_proxy_is_used_where_the_environment_names_one(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    (request,) = make_requests(tmp_path, 1)
+    outcome = ask(SimpleNamespace(url="http://models.invalid"), request)
+    assert outcome.status == "ok", outcome
+    assert server.asked[0][0].startswith("POST http://models.invalid/v1")
+
+
 BLOCKED = {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "modelVersion": "m"}
 KEY_INVALID = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
 DAILY = {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel"}]}
@@ -103,8 +113,14 @@ def test_a_truncated_answer_keeps_its_text_and_its_cost(server, tmp_path):
 
 
 def test_the_servers_delay_is_read(server, tmp_path):
-    server.script = [gemini_error(429, "RESOURCE_EXHAUSTED", "wait", retry_info("1.5s"))]
-    assert ask(server, make_requests(tmp_path, 1)[0]).retry_after == 1.5
+    header = gemini_error(429, "RESOURCE_EXHAUSTED", "wait")
+    header.headers["retry-after"] = "7"
+    server.script = [
+        gemini_error(429, "RESOURCE_EXHAUSTED", "wait", retry_info("1.5s")),
+        gemini_error(503, "UNAVAILABLE", "busy", retry_info("2s")),
+        header,
+    ]
+    assert [ask(server, one).retry_after for one in make_requests(tmp_path, 3)] == [1.5, 2.0, 7.0]
 
 
 def test_a_server_that_is_not_there_may_come_back(server, tmp_path):
@@ -112,14 +128,36 @@ def test_a_server_that_is_not_there_may_come_back(server, tmp_path):
     server.url = "http://127.0.0.1:1"
     outcome = ask(server, request)
     assert (outcome.status, outcome.retryable) == ("error", True)
+    assert "0x" not in outcome.detail
 
 
-def test_big_pictures_go_through_the_files_api(server, tmp_path):
+def test_big_pictures_go_through_the_files_api(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(Gemini, "inline", 100)
     (request,) = make_requests(tmp_path, 1)
-    assert ask(server, request, inline=100).status == "ok"
+    assert ask(server, request).status == "ok"
     assert server.uploads == [request.images[0].read()]
     part = server.asked[-1][1]["contents"][0]["parts"][0]["fileData"]
     assert (part.get("fileUri") or part["file_uri"]) == "https://files.example/f1"
+
+
+def test_the_address_of_the_environment_is_part_of_what_is_asked(server, tmp_path, monkeypatch):
+    """And what the SDK reads of another service of its vendor is not followed."""
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", server.url)
+    monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
+    provider = Gemini("gemini-2.5-flash")
+    assert provider.settings()["address"] == server.url
+    assert Gemini("gemini-2.5-flash", base_url="http://127.0.0.1:1").settings()["address"] != server.url
+    (request,) = make_requests(tmp_path, 1)
+    assert ask(server, request).status == "ok"
+    assert server.asked[0][0] == "POST /v1/models/gemini-2.5-flash:generateContent"
+
+
+def test_a_key_that_a_server_echoes_is_not_kept(server, tmp_path):
+    blocked = {"promptFeedback": {"blockReason": "OTHER", "blockReasonMessage": f"saw {KEY}"}}
+    server.script = [Reply(gemini_response(f"you sent {KEY}")), Reply(blocked)]
+    first, second = (ask(server, request) for request in make_requests(tmp_path, 2))
+    assert first.text == "you sent ***"
+    assert (second.status, KEY in repr(second)) == ("blocked", False)
 
 
 def test_without_a_key_it_says_which_variable(monkeypatch):
@@ -127,6 +165,24 @@ def test_without_a_key_it_says_which_variable(monkeypatch):
     monkeypatch.delenv("GOOGLE_API_KEY", raising=False)
     with pytest.raises(UsageError, match="GEMINI_API_KEY"):
         Gemini("gemini-2.5-flash")
+
+
+@pytest.mark.parametrize(
+    ("size", "tiles"),
+    [
+        ((384, 384), 1),
+        ((960, 540), 6),  # the vendor's example: 540 / 1.5 = 360; 960 / 360 = 2.7 and 540 / 360 = 1.5
+        ((512, 512), 4),
+        ((400, 100), 2),  # a tile is no smaller than 256
+        ((3000, 3000), 16),  # and no larger than 768
+    ],
+)
+def test_a_picture_is_paid_for_by_tiles(server, tmp_path, size, tiles):
+    (request,) = make_requests(tmp_path, 1)
+    pictures = [replace(request, images=(replace(request.images[0], size=one),)) for one in (size, (1, 1))]
+    provider = Gemini("gemini-2.5-flash")
+    large, small = (provider.estimate(one).prompt for one in pictures)
+    assert large - small == 258 * (tiles - 1)
 
 
 def test_prices_by_name_and_half_in_batches(server):
@@ -191,6 +247,34 @@ def test_a_batch_that_succeeded_with_failed_rows_answers_none_of_them(server, tm
     _, fetched = batch(server, make_requests(tmp_path, 2))
     assert not fetched.outcomes
     assert fetched.problems == ["a row failed: no quota for ***"] * 2
+
+
+def carrying(key, words):
+    answer = {"request_key": key, **ANSWER, "words": words}
+    return {"response": gemini_response(json.dumps(answer))}
+
+
+def test_rows_that_differ_under_one_key_answer_nothing(server, tmp_path):
+    """Row 1 says that it is the answer to request 0: neither is believed, and request 1 has none."""
+    requests = make_requests(tmp_path, 4)
+    keys, _ = batch(server, requests)
+    server.batches.clear()
+    server.rows = {1: carrying(keys[0][:16], "another"), 2: carrying("0" * 16, "whose")}
+    keys, fetched = batch(server, requests)
+    assert set(fetched.outcomes) == {keys[3]}
+    assert sorted(fetched.problems) == [
+        "a row carries the key 0000000000000000, which no request has",
+        f"several rows that differ carry the key {keys[0][:16]}",
+    ]
+
+
+def test_a_row_that_comes_twice_is_one_and_one_that_does_not_come_is_missing(server, tmp_path):
+    requests = make_requests(tmp_path, 3)
+    keys, _ = batch(server, requests)
+    server.batches.clear()
+    server.rows = {1: carrying(keys[0][:16], ANSWER["words"])}
+    keys, fetched = batch(server, requests)
+    assert (set(fetched.outcomes), fetched.problems) == ({keys[0], keys[2]}, [])
 
 
 def test_a_batch_that_failed_says_so(server, tmp_path):

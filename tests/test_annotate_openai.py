@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from types import SimpleNamespace
 
 import pytest
 from annotate_parts import ANSWER, make_requests
@@ -12,6 +15,7 @@ from annotate_servers import OpenAI as Server
 from annotate_servers import Reply, openai_error, openai_response, serving
 
 from facedata.annotate.providers.base import Outcome, Sampling
+from facedata.annotate.providers.common import seconds
 from facedata.annotate.providers.openai import OpenAI
 from facedata.annotate.providers.replay import Replay
 from facedata.annotate.store import Store
@@ -28,9 +32,10 @@ def server(monkeypatch):
         yield server
 
 
-def ask(server, *requests) -> list[Outcome]:
+def ask(server, *requests, said=None) -> list[Outcome]:
     async def run():
-        provider = OpenAI("tiny-vlm", base_url=f"{server.url}/v1")
+        tell = None if said is None else said.append
+        provider = OpenAI("tiny-vlm", base_url=f"{server.url}/v1", tell=tell)
         try:
             return [await provider.answer(request) for request in requests]
         finally:
@@ -58,6 +63,13 @@ def test_an_answer_with_its_usage_model_and_id(server, tmp_path):
     picture = body["messages"][0]["content"][0]["image_url"]["url"]
     assert picture.startswith("data:image/jpeg;base64,")
     assert base64.b64decode(picture.split(",")[1]) == request.images[0].read()
+
+
+def test_a_proxy_is_used_where_the_environment_names_one(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    (outcome,) = ask(SimpleNamespace(url="http://models.invalid"), *make_requests(tmp_path, 1))
+    assert outcome.status == "ok", outcome
+    assert server.asked[0][0] == "POST http://models.invalid/v1/chat/completions"
 
 
 @pytest.mark.parametrize(
@@ -92,6 +104,27 @@ def test_the_servers_delay_is_read(server, tmp_path, head, delay):
     assert outcome.retry_after == (2.0 if head == "retry-after" else 0.25)
 
 
+@pytest.mark.parametrize("code", [429, 500, 503])
+def test_the_servers_delay_may_be_a_date(server, tmp_path, code):
+    then = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    server.script = [openai_error(code, "wait", **{"retry-after": then})]
+    (outcome,) = ask(server, *make_requests(tmp_path, 1))
+    assert outcome.retryable
+    assert 80 < outcome.retry_after <= 90
+
+
+@pytest.mark.parametrize(
+    ("text", "delay"),
+    [
+        *(("30", 30.0), ("1.5s", 1.5), ("200ms", 0.2), ("2m", 120.0)),
+        *(("soon", None), ("", None), (None, None), ("-1", None), ("nan", None)),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+    ],
+)
+def test_delays_are_read(text, delay):
+    assert seconds(text) == delay
+
+
 @pytest.mark.parametrize(
     ("known", "sent"),
     [({"json_object", None}, ["json_schema", "json_object"]), ({None}, ["json_schema", "json_object", None])],
@@ -99,11 +132,39 @@ def test_the_servers_delay_is_read(server, tmp_path, head, delay):
 def test_a_server_without_schemas_is_told_the_schema(server, tmp_path, known, sent):
     server.formats = known
     first, second = make_requests(tmp_path, 2)
-    assert [outcome.status for outcome in ask(server, first, second)] == ["ok", "ok"]
+    said = []
+    assert [outcome.status for outcome in ask(server, first, second, said=said)] == ["ok", "ok"]
+    assert said[0].startswith("the server refuses JSON schemas (400); it is told in the prompt")
+    assert len(said) == len(sent) - 1
     asked = [(body.get("response_format") or {}).get("type") for _, body in server.asked]
     assert asked == [*sent, sent[-1]]  # what was learnt from the first is used for the second
     told = server.asked[-1][1]["messages"][-1]["content"][-1]["text"]
     assert json.dumps(second.schema) in told
+
+
+@pytest.mark.parametrize("answer", [{"is": "live"}, "a live face"])
+def test_a_server_that_takes_a_schema_and_ignores_it_is_told_the_schema(server, tmp_path, answer):
+    requests = make_requests(tmp_path, 3)
+    server.script = [Reply(openai_response(json.dumps(ANSWER))), Reply(openai_response(json.dumps(answer)))]
+    said = []
+    assert [outcome.status for outcome in ask(server, *requests, said=said)] == ["ok"] * 3
+    told = [
+        json.dumps(requests[0].schema) in body["messages"][-1]["content"][-1]["text"]
+        for _, body in server.asked
+    ]
+    assert told == [False, False, True]
+    assert [body["response_format"]["type"] for _, body in server.asked] == ["json_schema"] * 3
+    assert len(said) == 1
+    assert "does not keep to JSON schemas" in said[0]
+
+
+def test_a_server_that_keeps_to_schemas_is_believed(server, tmp_path):
+    requests = make_requests(tmp_path, 10)
+    server.script = [Reply(openai_response(json.dumps(ANSWER)))] * 8
+    server.answer = {"an": "oddity"}
+    said = []
+    ask(server, *requests, said=said)
+    assert said == []
 
 
 def test_it_needs_a_key_or_an_address(monkeypatch):
@@ -111,6 +172,45 @@ def test_it_needs_a_key_or_an_address(monkeypatch):
     with pytest.raises(UsageError, match="--base-url"):
         OpenAI("gpt")
     assert OpenAI("tiny-vlm", base_url="http://127.0.0.1:1/v1").price is None
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("localhost:8000/v1", "no address such as http://"),
+        ("127.0.0.1:8000", "no address such as http://"),
+        ("ftp://host/v1", "no address such as http://"),
+        ("http:///v1", "no address such as http://"),
+        ("http://host:port/v1", "no address such as http://"),
+        (f"http://me:{KEY}@host/v1", "the key in the environment"),
+        (f"me:{KEY}@host/v1", "the key in the environment"),
+        (f"https://host/v1?key={KEY}", "the key in the environment"),
+    ],
+)
+def test_an_address_is_one_and_holds_no_key(monkeypatch, address, words):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with pytest.raises(UsageError, match=words) as error:
+        OpenAI("tiny-vlm", base_url=address)
+    assert KEY not in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["sk-secret 1", "sk-sécret-1", "sk-secret\n-1"])
+def test_what_is_no_key_is_told_and_not_repeated(monkeypatch, key):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(UsageError, match="OPENAI_API_KEY holds blanks or letters") as error:
+        OpenAI("tiny-vlm")
+    assert key not in str(error.value)
+
+
+def test_a_key_that_a_server_echoes_is_not_kept(server, tmp_path):
+    echo = f"you sent {KEY}"
+    server.script = [
+        Reply(openai_response(echo) | {"model": KEY, "id": f"id-{KEY}"}),
+        Reply(openai_response(None, refusal=echo)),
+    ]
+    said, refused = ask(server, *make_requests(tmp_path, 2))
+    assert (said.text, said.model, said.response_id) == ("you sent ***", "***", "id-***")
+    assert refused.detail == "the answer was refused: you sent ***"
 
 
 def replayed(path, *requests) -> list[Outcome]:

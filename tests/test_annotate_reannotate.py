@@ -266,7 +266,7 @@ def test_the_labels_go_into_a_new_version_with_their_history(tmp_path, faces):
     assert evidence_of(after[ids[1]])["aus"][0]["origin"] == "adjudicated"
     kept = (tmp_path / "sure" / "curation" / "edits.csv").read_text()
     assert "facedata annotate" in kept
-    assert derived.record.verb == "edit"
+    assert derived.record.verb == "annotate"
     reviewed = list(csv.DictReader((tmp_path / "review.csv").read_text().splitlines()))
     assert len(reviewed) == result.counts["review"]
 

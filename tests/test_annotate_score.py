@@ -6,9 +6,9 @@ import json
 
 import cv2
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import typer
+from annotate_scores import TASK, answer, row_of, sample, scored, units, value, write
 from typer.testing import CliRunner
 
 from facedata.annotate.checks.scan import Claim, claims
@@ -21,73 +21,7 @@ from facedata.cli.annotate_score import score as score_command
 from facedata.datasets.canonical import content_hash
 from facedata.datasets.dataset import SAMPLES_NAME
 from facedata.datasets.errors import DatasetError, SourceError, UsageError
-from facedata.datasets.instructions import INSTRUCTIONS_NAME, Part, Provenance, Record, Turn, to_table
-from facedata.datasets.record import RECORD_NAME, Counts
-from facedata.datasets.record import Record as DatasetRecord
-from facedata.datasets.sample import Layer, Sample
-from facedata.datasets.sample import to_table as sample_table
-
-TASK = "explain-expression"
-
-
-def sample(name, subject=None, **values):
-    reference = {"image": f"images/{name}.png", "content_hash": "0" * 64, "width": 40, "height": 30}
-    return Sample(sample_id=name, subject=subject, **reference, **values)
-
-
-def answer(name, structured=None, text="", task=TASK, status="accept", evidence=None, draw=0):
-    turns = [Turn(role="user", content=(Part(type="text", text="AU4 happiness?"),))]
-    turns += [Turn(role="assistant", content=(Part(type="text", text=text),))]
-    return Record(
-        record_id=f"{name}-{task}-{draw}",
-        sample_id=name,
-        task=task,
-        messages=tuple(turns) if text else (),
-        structured=structured or {},
-        evidence=evidence or {},
-        provenance=Provenance(
-            task_version=1, template="", response_schema="", provider="made", model="up", request=""
-        ),
-        status=status,
-    )
-
-
-def units(*numbers, **levels):
-    graded = [{"au": int(name[2:]), "intensity": level} for name, level in levels.items()]
-    return [{"au": number} for number in numbers] + graded
-
-
-def write(root, samples=None, records=None):
-    """A dataset, or a folder of records alone."""
-    root.mkdir(parents=True, exist_ok=True)
-    if samples is not None:
-        pq.write_table(sample_table(samples), root / SAMPLES_NAME)
-        record = DatasetRecord(
-            version="0" * 32, verb="test", layout="files", counts=Counts(rows=len(samples))
-        )
-        (root / RECORD_NAME).write_text(record.model_dump_json(), "utf-8")
-    if records is not None:
-        pq.write_table(to_table(records), root / INSTRUCTIONS_NAME)
-    return root
-
-
-def scored(tmp_path, samples, records, references=None, **options):
-    truth = write(tmp_path / "truth", samples, references)
-    answers = write(tmp_path / "answers", None, records)
-    return score(truth, answers, Scoring(draws=Draws(50), **options))
-
-
-def value(found, section, row, name, task=TASK):
-    (one,) = [one for one in found.tasks if one.task == task]
-    return one.measure(section, row, name).value
-
-
-def row_of(found, section, name, task=TASK):
-    (one,) = [one for one in found.tasks if one.task == task]
-    (table,) = [table for table in one.sections if table.title == section]
-    (line,) = [line for line in table.rows if line.name == name]
-    return line
-
+from facedata.datasets.sample import Layer
 
 # --- action units ---
 
@@ -356,12 +290,12 @@ def test_intervals_are_drawn_by_subject(tmp_path):
     assert found.subjects == 3
     assert any("only 3 subjects" in note for note in found.notes)
     estimate = found.tasks[0].measure("classes", "expression", "accuracy")
-    # Three subjects are all right or all wrong: a draw of three knows thirds only.
-    assert {round(3 * end, 6) % 1 for end in (estimate.value, estimate.low, estimate.high)} <= {
-        0.0,
-        0.05,
-        0.95,
-    }
+    # Three subjects are all right or all wrong: each draw is a ratio of their three counts.
+    draws = Draws(50)
+    counts = draws.weights(np.array([draws.key(f"subject {name}") for name in "xyz"], dtype=np.uint64))
+    drawn = counts.sum(0) > 0
+    shares = counts[[0, 2]].sum(0)[drawn] / counts.sum(0)[drawn]
+    assert (estimate.low, estimate.high) == pytest.approx(tuple(np.quantile(shares, [0.025, 0.975])))
     assert estimate.low < estimate.value < estimate.high
 
 

@@ -11,7 +11,7 @@ import pytest
 from sklearn import metrics
 
 from facedata.annotate.score.agreement import ac1, accuracy, icc_consistency, kappa, precision_recall_f1
-from facedata.annotate.score.bootstrap import Draws, Sums, estimate, resample
+from facedata.annotate.score.bootstrap import Bank, Draws, Sums, estimate
 from facedata.annotate.score.boxes import CONFIDENCES, average_precision, iou_matrix, match
 from facedata.annotate.score.cider import Cider
 from facedata.annotate.score.text import _align, meteor, rouge_l, words
@@ -102,13 +102,29 @@ def test_undefined_measures_are_not_numbers():
 
 def accuracy_interval(right, subjects, draws):
     """The interval of the share of right answers; `right` and `subjects` are one a record."""
-    sums = Sums(2)
-    numbers = {subject: number for number, subject in enumerate(dict.fromkeys(subjects))}
+    bank = Bank(draws)
+    sums = Sums(2, bank)
     for subject, value in zip(subjects, right, strict=True):
-        sums.add(numbers[subject], "all", 0)
-        sums.add(numbers[subject], "all", 1, float(value))
-    (drawn,) = resample([sums], len(numbers), draws)
-    return estimate(drawn.both(lambda one: one[:, 0, 1] / one[:, 0, 0]), draws)
+        bank.begin(draws.key(str(subject)))
+        sums.add("all", 0)
+        sums.add("all", 1, float(value))
+    drawn = sums.drawn(intervals=len(set(subjects)) > 1)
+    with np.errstate(invalid="ignore"):
+        return estimate(drawn.both(lambda one: one[:, 0, 1] / one[:, 0, 0]), draws)
+
+
+def test_draws_are_poisson_and_independent():
+    draws = Draws(4000, 1)
+    weights = draws.weights(np.array([draws.key(str(n)) for n in range(400)], dtype=np.uint64))
+    # of 1.6 million counts: the shares of Poisson(1) to 5 standard errors
+    for count in range(6):
+        share = math.exp(-1) / math.factorial(count)
+        assert (weights == count).mean() == pytest.approx(share, abs=5 * math.sqrt(share / weights.size))
+    assert abs(weights.mean() - 1) < 5 / math.sqrt(weights.size)
+    assert weights.var() == pytest.approx(1.0, rel=0.02)
+    for axis in (weights, weights.T):  # neither subjects nor draws go together
+        related = np.corrcoef(axis[:200])[np.triu_indices(200, 1)]
+        assert np.abs(related).max() < 6 / math.sqrt(axis.shape[1])
 
 
 def test_interval_of_independent_records_is_that_of_a_binomial():
@@ -134,33 +150,41 @@ def test_copies_of_a_subjects_records_narrow_nothing():
 def test_draws_of_sums_are_the_sums_of_drawn_records():
     generator = np.random.default_rng(7)
     records = [(int(s), int(g), int(c)) for s, g, c in generator.integers(0, [9, 3, 4], (200, 3))]
-    sums = Sums(4)
-    for subject, group, column in records:
-        sums.add(subject, group, column)
     draws = Draws(40, 3)
-    (drawn,) = resample([sums], 9, draws)
-    weights = np.concatenate(list(draws.weights(9)))
-    assert (weights.sum(1) == 9).all()
-    for weight, counts in zip(weights, drawn.draws, strict=True):
+    bank = Bank(draws)
+    bank._most = 7  # so that it is folded often
+    sums, other = Sums(4, bank), Sums(1, bank)
+    for number, (subject, group, column) in enumerate(records):
+        bank.begin(draws.key(str(subject)))
+        if number % 2:
+            sums.add(group, column)
+        else:
+            sums.count([(group, column)])
+        other.add("all", 0, 0.5)
+    drawn = sums.drawn()
+    weights = draws.weights(np.array([draws.key(str(subject)) for subject in range(9)], dtype=np.uint64))
+    for weight, counts in zip(weights.T, drawn.draws, strict=True):
         by_hand = Counter()
         for subject, group, column in records:
             by_hand[group, column] += weight[subject]
         for number, group in enumerate(drawn.groups):
             assert counts[number].tolist() == [by_hand[group, column] for column in range(4)]
+    assert drawn.total.sum() == len(records)
+    assert other.drawn().total.tolist() == [[100.0]]
+    assert not len(other.drawn(intervals=False).draws)
 
 
-def test_folding_changes_no_sum():
-    plain, folded = Sums(2), Sums(2)
-    folded._fold_at = 7
-    generator = np.random.default_rng(8)
-    for subject, group, value in zip(
-        generator.integers(0, 5, 300), generator.integers(0, 6, 300), generator.random(300), strict=True
-    ):
-        for sums in (plain, folded):
-            sums.add(int(subject), int(group), int(value * 2), float(value))
-            sums._fold_at = min(sums._fold_at, 7) if sums is folded else sums._fold_at
-    assert len(folded._values) < len(plain._values)
-    np.testing.assert_allclose(folded.matrix(5).toarray(), plain.matrix(5).toarray())
+def test_a_bank_grows_with_its_cells_and_not_with_what_is_added():
+    draws = Draws(10, 0)
+    bank = Bank(draws)
+    sums = Sums(2, bank)
+    for number in range(300_000):
+        bank.begin(number)
+        sums.add(number % 3, 1)
+        sums.add(number % 3, 0, 2.0)
+    held = bank._keys.itemsize * len(bank._keys) + bank._values.itemsize * len(bank._values)
+    assert held < 5_000_000
+    assert sums.drawn().total.tolist() == [[200_000.0, 100_000.0]] * 3
 
 
 def test_the_seed_decides_the_draws():
@@ -237,10 +261,12 @@ def alignments(answer, reference, matches):
 
 
 def cider(entries):
-    collected = Cider()
-    for image, answer, references in entries:
-        collected.add(image, answer.split(), [one.split() for one in references])
-    return collected.scores()
+    learned = Cider()
+    for _, _, references in entries:
+        learned.learn([one.split() for one in references])
+    return learned.scores(
+        [(answer.split(), [one.split() for one in references]) for _, answer, references in entries]
+    )
 
 
 def test_cider_by_hand():
@@ -269,6 +295,20 @@ def test_cider_equals_its_formula():
         texts = [" ".join(generator.choice(list("abcdefg"), generator.integers(1, 9))) for _ in range(4)]
         entries.append((image, texts[0], texts[1 : 2 + image % 3]))
     np.testing.assert_allclose(cider(entries), by_formula(entries), atol=1e-12)
+
+
+def test_cider_learns_and_scores_alike_in_one_go_or_in_many(monkeypatch):
+    generator = np.random.default_rng(13)
+    texts = [list(generator.choice(list("abcde"), generator.integers(1, 9))) for _ in range(60)]
+    whole, parts = Cider(), Cider()
+    for text in texts:
+        whole.learn([text, texts[0]])
+    monkeypatch.setattr("facedata.annotate.score.cider._FOLD", 10)
+    for text in texts:
+        parts.learn([text, texts[0]])
+    pairs = [(texts[n], [texts[n - 1], texts[n - 2]]) for n in range(60)]
+    one_by_one = [parts.scores([pair])[0] for pair in pairs]
+    np.testing.assert_allclose(one_by_one, whole.scores(pairs), atol=1e-12)
 
 
 def by_formula(entries):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
+import sqlite3
 import string
 from dataclasses import replace
 
 import pytest
-from annotate_parts import make_requests
+from annotate_parts import facedata, make_dataset, make_requests, write_task
 
 from facedata.annotate.providers.base import Outcome, Sampling
 from facedata.annotate.providers.transformers import Transformers
+from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import UsageError
 
 CHAT = (
@@ -135,9 +138,41 @@ def test_an_answer_ends_at_the_end_token_and_weights_name_the_model(model, tmp_p
 def test_a_failing_model_is_an_outcome(model, tmp_path):
     (request,) = make_requests(tmp_path, 1, Sampling(max_tokens=3))
     torn = replace(request, images=(replace(request.images[0], read=lambda: b"no picture"),))
-    bad, good = ask(model, [torn, request], batch_size=1)
-    assert (bad.status, good.status) == ("error", "truncated")
+    bad, good = ask(model, [torn, request], batch_size=2)  # together, and it spoils nothing for the other
+    assert (bad.status, bad.fatal, good.status) == ("error", False, "truncated")
     assert "the model failed" in bad.detail
+    (alone,) = ask(model, [request])
+    assert good.text == alone.text
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_run(model, tmp_path):
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "config.json").write_text((model / "config.json").read_text())
+    first, second = ask(tmp_path / "torn", make_requests(tmp_path, 2, Sampling(max_tokens=3)))
+    assert first.fatal
+    assert second.fatal
+    assert first.detail.startswith("the model torn cannot be loaded (")
+
+
+def test_from_the_command_line_greedy_and_sampled_and_again_for_nothing(model, tmp_path):
+    make_dataset(tmp_path, 3)
+    write_task(tmp_path / "t.yaml")
+    flags = ("--task-file", "t.yaml", "ds", "--provider", "transformers", "--model", model, "--max-tokens", 6)
+    told = {}
+    for name, more in {"greedy": (), "sampled": ("--temperature", 1, "--draws", 2), "anew": ()}.items():
+        out, _ = facedata(*flags, *more, "--device", "cpu", "--json", "-o", name, cwd=tmp_path)
+        told[name] = json.loads(out)
+        (tmp_path / ".facedata" / "answers.sqlite").rename(tmp_path / f"{name}.sqlite")
+    assert told["greedy"]["by_status"] == {"reject": 3}  # cut off, and no JSON: it knows nothing
+    assert (told["greedy"]["asked"], told["sampled"]["records"], told["greedy"]["cost"]) == (3, 6, 0.0)
+    greedy, anew = (Dataset.open(tmp_path / name) for name in ("greedy", "anew"))
+    assert greedy.version == anew.version
+    out, _ = facedata(*flags, "--json", "-o", "kept", "--journal", "greedy.sqlite", cwd=tmp_path)
+    assert (json.loads(out)["asked"], json.loads(out)["from_journal"]) == (0, 3)
+    assert Dataset.open(tmp_path / "kept").version == greedy.version
+    with contextlib.closing(sqlite3.connect(tmp_path / "sampled.sqlite")) as journal:
+        texts = [json.loads(text)["text"] for (text,) in journal.execute("SELECT outcome FROM journal")]
+    assert len(set(texts)) > 3  # two draws of a question are two answers
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):

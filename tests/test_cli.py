@@ -52,7 +52,11 @@ VERBS = [
     "rebuild",
     "export",
     "init",
+    "doctor",
     "join",
+    "curate push",
+    "curate open",
+    "curate pull",
 ]
 
 

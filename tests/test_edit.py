@@ -55,7 +55,7 @@ def test_every_kind_of_field(dataset, ada):
     assert row.attributes == {"age": 30, "note": "a b"}
     assert (row.source.licence, row.source.dataset, row.source.sha256) == ("CC0", "mine", ada.source.sha256)
     assert row.image.startswith("images/spoof/")
-    assert found.details == {"edited_rows": 1, "already_so": 0, "conflicts": []}
+    assert found.details == {"edited_rows": 1, "deleted_rows": 0, "already_so": 0, "conflicts": []}
     assert sound(dataset.parent / "b")
 
 
@@ -126,6 +126,8 @@ UNREADABLE = {
     "too intense": (HEADER + "a,au.12,,9,,,\n", "edits.csv:2: intensity 9"),
     "an action unit": (HEADER + "a,au,,12:2,,,\n", "edits.csv:2: au '12:2'"),
     "a time": (HEADER + "a,label,,live,,yesterday,\n", "edits.csv:2: time 'yesterday' is not ISO 8601"),
+    "no deletion": (HEADER + "a,deleted,,yes,,,\n", "edits.csv:2: deleted is true or empty, not 'yes'"),
+    "a deletion taken back": (HEADER + "a,deleted,true,,,,\n", "edits.csv:2: a sample is deleted by"),
     "a control character": (HEADER + "a,label,,li\x07ve,,,\n", "edits.csv:2: .*control character"),
 }
 
@@ -198,6 +200,17 @@ def test_what_a_family_shares_is_edited_for_all_of_it(dataset, ada, name):
         UsageError, match=f"was made from {ada.sample_id} and keeps its {name}; edit that one"
     ):
         apply(dataset, f"{child.sample_id},{name},,x,,,", name="c")
+
+
+def test_a_deleted_sample_goes_and_what_was_made_from_it_stays(dataset, ada):
+    found = apply(dataset, f"{ada.sample_id},deleted,,true,me,,twice", f"{ada.sample_id},label,live,spoof,,,")
+    left = {sample.sample_id for sample in samples(dataset.parent / "b")}
+    assert left == {sample.sample_id for sample in samples(dataset)} - {ada.sample_id}
+    assert (found.details["deleted_rows"], found.record.counts.orphans) == (1, 2)
+    assert sound(dataset.parent / "b")
+    again = apply(dataset.parent / "b", f"{ada.sample_id},deleted,,true,,,", name="c")
+    assert again.record.version == found.record.version
+    assert again.details["already_so"] == 1
 
 
 def test_no_edits_are_the_same_version(dataset):

@@ -80,7 +80,7 @@ def test_wheel_holds_every_room(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     packed = set(zipfile.ZipFile(wheel).namelist())
     expected = {f"facedata/{path.relative_to(ROOT).as_posix()}" for path in MODULES}
-    kinds = ("*.yaml", "*.html", "*.jinja")
+    kinds = ("*.yaml", "*.yml", "*.html", "*.jinja")
     data = [path for room in FLOORS for kind in kinds for path in (ROOT / room).rglob(kind)]
     expected |= {f"facedata/{path.relative_to(ROOT).as_posix()}" for path in data}
     assert expected - packed == set()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import json
 import re
+from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -12,11 +17,14 @@ from version_trees import listed, sound
 
 from facedata.annotate.run import Tally
 from facedata.annotate.write import check_target, write_annotated
+from facedata.curate import report_records
 from facedata.curate.report import write_report
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.engine import Options
 from facedata.datasets.errors import TargetError, UsageError
+from facedata.datasets.exports.chat import MsSwift, QwenVl
 from facedata.datasets.exports.run import export
+from facedata.datasets.exports.taken import Taken
 from facedata.datasets.instructions import (
     ImageReference,
     Part,
@@ -27,6 +35,7 @@ from facedata.datasets.instructions import (
     record_id,
     to_table,
 )
+from facedata.datasets.sample import Sample
 from facedata.datasets.validate import validate
 from facedata.datasets.versions.derive import Writing
 from facedata.datasets.versions.diff import diff
@@ -88,6 +97,19 @@ def test_the_version_covers_the_records_and_the_dataset_is_sound(plain, asked, t
     assert Dataset.open(other).version != Dataset.open(asked).version
     found = diff(asked, other)
     assert (found.instructions.changed, found.instructions.added, found.same) == (4, 0, False)
+
+
+def test_a_record_hash_is_of_all_but_where_its_picture_lies(asked):
+    for one in read_records(asked):
+        plain = one.model_dump(mode="json", exclude_none=True)
+        del plain["messages"][0]["content"][0]["image"]["path"]
+        text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        assert one.record_hash() == hashlib.sha256(text.encode()).hexdigest()
+        assert one.record_hash() == record(one_of(asked, one)).record_hash()
+
+
+def one_of(root, found):
+    return next(sample for sample in Dataset.open(root) if sample.sample_id == found.sample_id)
 
 
 def test_records_of_the_parent_stay_and_a_new_answer_takes_its_place(asked, tmp_path):
@@ -172,6 +194,52 @@ def test_ms_swift_has_a_mark_for_each_box_in_corners(asked, tmp_path):
         assert not re.search(r"\[x, y", text)
 
 
+def test_ms_swift_names_the_boxes_that_the_text_names():
+    text = (
+        "Brows [1, 2, 3, 4]: they rise.\nMouth [5, 6, 7, 8]: it rests. See [9, 9, 9, 9] and at [1, 2, 3, 4]."
+    )
+    regions = [{"name": "brows", "box": [1, 2, 3, 4]}, {"name": "mouth", "box": [5.0, 6, 7, 8]}]
+    sample = Sample(sample_id="a" * 32, image="a.png", content_hash="0" * 64, width=9, height=9)
+    one = record(sample, text=text).model_copy(update={"structured": {"regions": regions}})
+    found = MsSwift().conversation(one, ["a.png"])
+    told = found["messages"][-1]["content"]
+    assert told == (
+        "<ref-object> <bbox>: they rise.\n<ref-object> <bbox>: it rests. See [9, 9, 9, 9] and at <bbox>."
+    )
+    assert found["objects"]["ref"] == ["Brows", "Mouth"]
+    assert found["objects"]["bbox"] == [[1, 2, 4, 6], [5, 6, 12, 14], [1, 2, 4, 6]]
+    # put back, the names give the text again
+    assert told.replace("<ref-object>", "Brows", 1).startswith("Brows <bbox>")
+    qwen = QwenVl().conversation(one, ["a.png"])["conversations"][-1]["value"]
+    assert qwen.startswith("Brows [1, 2, 4, 6]: they rise.\nMouth [5, 6, 12, 14]")
+
+
+def test_the_index_of_an_export_keeps_what_it_is_told():
+    with Taken() as taken:
+        taken.add_samples([("s1", "train"), ("s2", "test")])
+        assert (taken.split_of("s1"), taken.split_of("s3")) == ("train", None)
+        for number, (answer, word) in enumerate([("a", 3), ("a", 1), ("a", 2**64 - 1), ("b", 5), (None, 0)]):
+            taken.take(f"r{number}", "s1", "train", "task", answer, word)
+        # of three `a` the one with the smallest word stays beside the one `b`; what is of no class all stays
+        assert taken.balance() == [("train", "task", "a", 2, 3)]
+        assert taken.close() == 3
+        taken.put("s1", "images/x.png")
+        assert taken.has_path("images/x.png")
+        assert not taken.has_path("images/y.png")
+        assert [taken.place(f"r{number}") is not None for number in range(5)] == [
+            False,
+            True,
+            False,
+            True,
+            True,
+        ]
+        assert taken.place("r1") == ("train", "images/x.png")
+        assert (taken.wants("s1"), taken.wants("s2")) == (True, False)
+        folder = Path(taken._folder.name)
+        assert folder.is_dir()
+    assert not folder.exists()
+
+
 def test_trl_reads_typed_parts_and_pictures(asked, tmp_path):
     import datasets
 
@@ -213,3 +281,32 @@ def test_the_report_shows_records_and_escapes_their_text(plain, tmp_path):
     assert page.count('<div class="record ') == 2
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)" in page
+
+
+def test_the_report_draws_the_boxes_and_tells_evidence_in_lines(plain, tmp_path):
+    asked = written(plain, tmp_path / "asked")
+    (first,) = [one for one in read_records(asked)][:1]
+    units = [{"au": 4, "says": ["unsaid"], "name": "brow lowerer"}, {"au": 12, "side": "left"}]
+    evidence = {"aus": units, "coded": [4, 12], "boxes": [[0, 1, 2, 3]], "label": {"value": "live"}, "x": []}
+    boxed = {"boxes": [[10, 8, 20, 24], [5, 5, -3, 2]]}
+    changed = first.model_copy(update={"evidence": evidence, "structured": boxed})
+    shown = report_records._shown(Dataset.open(asked), changed)
+    assert shown.evidence.splitlines() == [
+        "aus:",
+        "  au 4, name brow lowerer",
+        "  au 12, side left",
+        "coded: 4, 12",
+        "boxes: [0, 1, 2, 3]",
+        "label: value live",
+        "x: -",
+    ]
+    pictures = {}
+    for name, one in (("plain", first.model_copy(update={"structured": {}})), ("boxed", changed)):
+        address = report_records._shown(Dataset.open(asked), one).picture
+        data = base64.b64decode(address.split(",")[1])
+        pictures[name] = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+    changes = np.abs(pictures["boxed"] - pictures["plain"]).sum(2) > 100
+    rows, columns = np.nonzero(changes)
+    assert (columns.min(), rows.min()) == pytest.approx((10, 8), abs=2)
+    assert (columns.max(), rows.max()) == pytest.approx((29, 31), abs=2)
+    assert not changes[14:26, 16:24].any()  # a frame, not a patch

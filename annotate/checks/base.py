@@ -14,7 +14,7 @@ from typing import Any
 from facedata.annotate.tasks import Task
 from facedata.datasets.instructions import Check, Status
 
-__all__ = ["Answer", "CheckFunction", "status_of", "values_at"]
+__all__ = ["Answer", "CheckFunction", "InProse", "status_of", "values_at"]
 
 _NOTHING_TO_REVIEW = frozenset({"schema", "refusal"})
 
@@ -35,6 +35,15 @@ class Answer:
     problem: str = ""
     texts: Sequence[str] = field(default_factory=list)
     memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+
+class InProse(str):
+    """A finding that rests on how prose was read; one in a field of the response is a plain string.
+
+    `catalogue.FLAGS_IN_PROSE` names the checks that read prose too badly to fail an answer by it.
+    """
+
+    __slots__ = ()
 
 
 CheckFunction = Callable[[Answer, Mapping[str, Any]], str | None]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from typing import Literal
 
-from facedata.annotate.checks.base import Answer, CheckFunction
+from facedata.annotate.checks.base import Answer, CheckFunction, InProse
 from facedata.annotate.checks.boxes import boxes_inside, boxes_match
-from facedata.annotate.checks.conduct import no_demographics, no_identity, no_label_leak, refusal
 from facedata.annotate.checks.cues import cue_for_species
+from facedata.annotate.checks.declining import refusal
+from facedata.annotate.checks.demographics import no_demographics
 from facedata.annotate.checks.form import schema
+from facedata.annotate.checks.identity import no_identity
+from facedata.annotate.checks.leak import no_label_leak
+from facedata.annotate.checks.names import au_names
 from facedata.annotate.checks.truth import (
     attack_equals_truth,
     equals_truth,
@@ -16,7 +22,6 @@ from facedata.annotate.checks.truth import (
     label_equals_truth,
 )
 from facedata.annotate.checks.units import (
-    au_names,
     aus_complete,
     aus_grounded,
     polarity,
@@ -27,7 +32,7 @@ from facedata.annotate.tasks import CheckSpec
 from facedata.datasets.errors import UsageError
 from facedata.datasets.instructions import Check
 
-__all__ = ["CHECKS", "RUN_CHECKS", "run_checks"]
+__all__ = ["CHECKS", "FLAGS_IN_PROSE", "RUN_CHECKS", "run_checks"]
 
 CHECKS: dict[str, CheckFunction] = {
     "schema": schema,
@@ -54,6 +59,12 @@ CHECKS: dict[str, CheckFunction] = {
 RUN_CHECKS = ("near-duplicate", "swap-control")
 """Checks that need more than one answer: the run makes them."""
 
+FLAGS_IN_PROSE = frozenset({"aus-complete", "aus-grounded", "polarity"})
+"""Checks whose findings in prose flag and never fail: on unseen answers less than nine in ten were right.
+
+docs/checks.md has the figures, and a test holds the two together. What they find in a field still fails.
+"""
+
 _FLAGS_ONLY = frozenset({"prototype"})  # a published rule of thumb is no truth about a picture
 
 
@@ -71,10 +82,16 @@ def run_checks(answer: Answer, specs: Sequence[CheckSpec]) -> tuple[Check, ...]:
             )
         if answer.response is None and spec.rule != "schema":
             continue  # there is nothing to look at, and the schema check says so
-        severity = "flag" if spec.rule in _FLAGS_ONLY else spec.severity
         detail = function(answer, spec.settings)
+        unsure = spec.rule in FLAGS_IN_PROSE and isinstance(detail, InProse)
+        severity = "flag" if unsure or spec.rule in _FLAGS_ONLY else spec.severity
         if detail is None:
-            found.append(Check(rule=spec.rule, status="skip", detail="nothing is known to check it against"))
+            found.append(_check(spec.rule, "skip", "nothing is known to check it against"))
         else:
-            found.append(Check(rule=spec.rule, status=severity if detail else "pass", detail=detail))
+            found.append(_check(spec.rule, severity if detail else "pass", str(detail)))
     return tuple(found)
+
+
+@functools.lru_cache(maxsize=256)  # nearly all of them pass, record after record
+def _check(rule: str, status: Literal["pass", "flag", "fail", "skip"], detail: str) -> Check:
+    return Check(rule=rule, status=status, detail=detail)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from facedata.annotate.checks import lexicon
 from facedata.annotate.checks.lexicon import GLUE, TERMS
-from facedata.annotate.checks.parts import Action, Mention, Part, names, units
+from facedata.annotate.checks.parts import Action, Mention, Part, names, same, units
 
 __all__ = ["LINKS", "NEAR", "Clause", "Token"]
 
@@ -46,8 +46,8 @@ class Clause:
         self._compared = False
         self._sided: Mention | Part | None = None
 
-    def _close(self, *, denying: bool | None = False) -> None:
-        """End the clause; its last parts are what a clause without one is about."""
+    def _close(self, *, denying: bool | None = False) -> list[Mention]:
+        """End the clause and return what it says; its last parts are what a clause without one is about."""
         said = list(self._items)
         if self._places & {"inner", "outer"} and (brow := self._last("brow")):
             brow.places |= self._places
@@ -59,6 +59,7 @@ class Clause:
         self._said += said
         self._topics = []
         self._begin(denying=denying)
+        return said
 
     def _last(self, name: str) -> Part | None:
         return next((part for part in reversed(self._parts) if part.name == name), None)
@@ -73,7 +74,13 @@ class Clause:
             and self._denied_at < self._linked
             and self._verb_follows(place)
         )
-        if self._predicate or own_verb:
+        # "No lid raise, nose wrinkle or jaw drop", "I do not see the brow lowered, or ..."
+        listed = (
+            self._denying is True
+            and self._denied_at < self._linked
+            and (self._linked_by_or or (self._or_follows(place) and not self._verb_follows(place)))
+        )
+        if (self._predicate and not listed) or own_verb:
             fresh = self._denied_at > self._linked
             pending, places, side = self._pending, self._places, self._side
             for action in pending:
@@ -92,6 +99,14 @@ class Clause:
                 return True
         return False
 
+    def _or_follows(self, place: int) -> bool:
+        for word in self._words[place + 1 : place + 3 * NEAR]:
+            if word in ("or", "nor"):
+                return True
+            if word in lexicon.BE or word in lexicon.ENDERS or word == "and":
+                return False
+        return False
+
     def _word(self, place: int) -> str:
         return self._words[place] if 0 <= place < len(self._words) else ""
 
@@ -106,10 +121,15 @@ class Clause:
         after = self._word(place + 1)
         if word in lexicon.NEEDS and after not in lexicon.NEEDS[word]:
             return False
+        if word in lexicon.NEEDS:
+            self._next = place + 2  # "of", "than", "with"
         if after in lexicon.PSEUDO.get(word, ()):
             self._next += 1
             return True
         if word not in ("no", "without", "none") and self._reaches_back(place):
+            return True
+        if word.endswith("n't") and (not after or after in LINKS or after in lexicon.ENDERS) and self._items:
+            self._deny_back(True)  # "AU1 is active, AU17 isn't"
             return True
         self._pending = []
         self._denying, self._denied_at = True, place
@@ -130,6 +150,8 @@ class Clause:
                 self._deny_back(True)
             elif word in lexicon.ABSENT:
                 self._predicate = True  # "is not absent" says that it is there
+            elif word in lexicon.MOVES and (self._parts or self._subjects):
+                self._rest(ahead)
             elif word in LINKS or word in TERMS or word in ("au", "aus", "action", ":"):
                 return False
             else:
@@ -141,6 +163,17 @@ class Clause:
             self._next = ahead + 1
             return True
         return False
+
+    def _rest(self, place: int) -> None:
+        """Take "does not move": what is spoken of rests."""
+        _, start, end = self._tokens[place]
+        if not self._parts:
+            again = Part("", set(), None, start, end)
+            again.name, again.places, again.side = same(self._subjects[-1])
+            self._parts.append(again)
+        for part in self._group or self._parts[-1:]:
+            part.actions.append(Action("rest", False, place, start, end))
+        self._predicate = True
 
     def _names_unit(self, place: int) -> bool:
         while self._word(place) in GLUE:
@@ -172,6 +205,8 @@ class Clause:
             kind == "part" for kind, _ in TERMS.get(first, ())
         )
         nothing_before = not (self._items or self._parts)
+        if nothing_before and not names_next and first != ":" and self._word(place - 1) in lexicon.BE:
+            return  # "pores are missing on ...": what is absent is not known
         if first == ":" or (nothing_before and (names_next or not self._topics)):
             self._denying, self._denied_at = True, place
             return

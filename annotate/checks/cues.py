@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from facedata.annotate.checks.base import Answer
+from facedata.annotate.checks.base import Answer, InProse
 from facedata.annotate.checks.scan import scan
 from facedata.annotate.checks.truth import media_of
 
@@ -31,5 +31,7 @@ def cue_for_species(answer: Answer, settings: Mapping[str, Any]) -> str | None:
             if mention.kind in ("cue", "medium") and mention.denied is False and fits.isdisjoint(media):
                 word = text[mention.start : mention.end]
                 media_named = " or ".join(sorted(fits))
-                return f"speaks of {word!r}, which goes with {media_named}; it is {species or 'live'}"
+                return InProse(
+                    f"speaks of {word!r}, which goes with {media_named}; it is {species or 'live'}"
+                )
     return ""

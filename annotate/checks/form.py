@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from jsonschema_rs import Validator, validator_for
+from jsonschema_rs import Validator
 
 from facedata.annotate.checks.base import Answer
-from facedata.datasets.canonical import canonical_json
 
 __all__ = ["parse", "schema"]
 
@@ -19,8 +17,8 @@ _FENCE = re.compile(r"^\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
 _LONGEST = 200  # characters of an answer that a message repeats
 
 
-def parse(text: str, response_schema: Mapping[str, Any]) -> tuple[Any, str]:
-    """Return (response, ""), or (None, what is wrong) where `text` is not JSON of the schema.
+def parse(text: str, validator: Validator) -> tuple[Any, str]:
+    """Return (response, ""), or (None, what is wrong) where `text` is not JSON of the validator's schema.
 
     One code fence round the whole answer is taken off: local models add it, and nothing is lost by it.
     """
@@ -29,7 +27,7 @@ def parse(text: str, response_schema: Mapping[str, Any]) -> tuple[Any, str]:
         value = json.loads(fenced.group(1) if fenced else text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         return None, f"not JSON ({error}): {text[:_LONGEST]!r}"
-    problem = next(_validator(canonical_json(response_schema)).iter_errors(value), None)
+    problem = next(validator.iter_errors(value), None)
     if problem is not None:
         place = "".join(f"[{part!r}]" for part in problem.instance_path) or "the answer"
         return None, f"{place}: {problem.message[:_LONGEST]}"
@@ -44,8 +42,3 @@ def schema(answer: Answer, settings: Mapping[str, Any]) -> str:
 
 def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is no JSON number")
-
-
-@functools.lru_cache(maxsize=64)
-def _validator(text: str) -> Validator:
-    return validator_for(json.loads(text))

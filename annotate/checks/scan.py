@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from facedata.annotate.checks.parts import Part
 from facedata.annotate.checks.sentence import Mention, Sentence, Token
 
 __all__ = ["Claim", "claims", "scan", "tokens"]
@@ -49,18 +51,57 @@ def tokens(text: str) -> list[Token]:
 # One record's texts are looked at by several checks.
 @functools.lru_cache(maxsize=256)
 def scan(text: str) -> tuple[Mention, ...]:
-    """Return all that a text says, in its order; questions say nothing."""
+    """Return all that a text says, in its order; a question says nothing until "yes" or "no" answers it."""
+    said: list[Mention] = []
+    begin = 0
+    for line in text.split("\n"):
+        said += _moved(_line(line), begin) if begin else _line(line)
+        begin += len(line) + 1
+    return tuple(said)
+
+
+# A line stands for itself, so it is read alike wherever it stands; and texts of one task share many lines.
+@functools.lru_cache(maxsize=4096)
+def _line(text: str) -> tuple[Mention, ...]:
     found = tokens(text)
     said: list[Mention] = []
+    asked: list[Mention] = []
+    subjects: Sequence[Part] = ()
     begin = 0
     for place, (word, _, _) in enumerate(found):
         if word in _ENDS:
-            if word != "?" and place > begin:
-                said += Sentence(found[begin:place]).read()
+            if place > begin:
+                if asked:
+                    said += _answered(asked, found[begin][0])
+                one = Sentence(found[begin:place], subjects)
+                read, subjects = one.read(), one.subjects
+                asked = read if word == "?" else []
+                said += read if word != "?" else ()
+            if word == "\n":
+                asked, subjects = [], ()  # a line stands for itself
             begin = place + 1
     if begin < len(found):
-        said += Sentence(found[begin:]).read()
+        if asked:
+            said += _answered(asked, found[begin][0])
+        said += Sentence(found[begin:], subjects).read()
     return tuple(said)
+
+
+def _answered(asked: Sequence[Mention], answer: str) -> Sequence[Mention]:
+    """Return what a question says once it is answered, if it is."""
+    if answer not in ("yes", "no"):
+        return ()
+    for mention in asked:
+        if mention.denied is not None:
+            mention.denied = mention.denied is not (answer == "no")
+    return asked
+
+
+def _moved(said: Iterable[Mention], by: int) -> list[Mention]:
+    return [
+        Mention(one.kind, one.value, one.denied, one.start + by, one.end + by, one.side, one.others, one.form)
+        for one in said
+    ]
 
 
 @functools.lru_cache(maxsize=256)

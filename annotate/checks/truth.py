@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from facedata.annotate.checks.base import Answer, values_at
+from facedata.annotate.checks.base import Answer, InProse, values_at
 from facedata.annotate.checks.scan import scan
 from facedata.annotate.checks.sentence import Mention
 
@@ -63,8 +63,11 @@ def expression_equals_truth(answer: Answer, settings: Mapping[str, Any]) -> str 
         return None
     if found := _field(answer, settings, "expression", "expression.value"):
         return found
-    others = sorted({str(mention.value) for mention in mentions(answer, "expression")} - {truth})
-    return f"says {', '.join(others)}; the expression is {truth}" if others else ""
+    said = {str(mention.value) for mention in mentions(answer, "expression")}
+    others = sorted(
+        {one.replace(" ", " or ") for one in said if truth not in one.split()}
+    )  # "worried": one of two
+    return InProse(f"says {', '.join(others)}; the expression is {truth}") if others else ""
 
 
 def label_equals_truth(answer: Answer, settings: Mapping[str, Any]) -> str | None:
@@ -77,8 +80,8 @@ def label_equals_truth(answer: Answer, settings: Mapping[str, Any]) -> str | Non
     others = sorted({str(mention.value) for mention in mentions(answer, "label")} - {truth})
     if not others:
         denied = {m.value for text in answer.texts for m in scan(text) if m.kind == "label" and m.denied}
-        return f"denies that the face is {truth}" if truth in denied else ""
-    return f"says {', '.join(others)}; the label is {truth}"
+        return InProse(f"denies that the face is {truth}") if truth in denied else ""
+    return InProse(f"says {', '.join(others)}; the label is {truth}")
 
 
 def attack_equals_truth(answer: Answer, settings: Mapping[str, Any]) -> str | None:

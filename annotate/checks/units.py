@@ -6,23 +6,19 @@ are read from the response (`{au, present, side}`) and from prose.
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from facedata.annotate.checks.base import Answer
+from facedata.annotate.checks.base import Answer, InProse
 from facedata.annotate.checks.scan import Claim, claims
-from facedata.annotate.facs import ACTION_UNITS, PROTOTYPES, match
+from facedata.annotate.facs import PROTOTYPES, match
 
-__all__ = ["au_names", "aus_complete", "aus_grounded", "polarity", "prototype", "side", "statements"]
+__all__ = ["aus_complete", "aus_grounded", "polarity", "prototype", "side", "statements"]
 
 _YES_NO = re.compile(r"\s*(yes|no)\b", re.IGNORECASE)
 _LISTS = {"aus": "present", "present": "present", "action_units": "present", "absent": "absent"}
 _AGREES = 0.34  # of the units that a prototype and a coding name together
-_AFTER = re.compile(r"\s?(?:\(|[–—:-]\s|,\sthe\s|is\sthe\s)(?:the\s)?")
-_BEFORE = re.compile(r"[(,]\s?(?:au|action unit)\s?$", re.IGNORECASE)
-_LONGEST = 24  # characters of the longest name
 _FLIP = {"present": "absent", "absent": "present"}
 
 
@@ -50,7 +46,7 @@ def _structured(value: Any) -> Iterator[Claim]:
     if isinstance(value, list):
         for item in value:
             yield from _structured(item)
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         if isinstance(au := value.get("au"), int):
             shown = value.get("present", True) is not False and value.get("intensity", 1) != 0
             shown = shown and value.get("polarity", "present") in ("present", True)
@@ -59,7 +55,7 @@ def _structured(value: Any) -> Iterator[Claim]:
             if key in _LISTS and isinstance(item, list) and all(isinstance(one, int) for one in item):
                 for one in item:
                     yield Claim(one, _LISTS[key], None, 0, 0, form="field")  # type: ignore[arg-type]
-            else:
+            elif isinstance(item, list | dict):
                 yield from _structured(item)
 
 
@@ -75,14 +71,21 @@ def _named(units: set[int]) -> str:
     return ", ".join(f"AU{au}" for au in sorted(units))
 
 
+def _finding(parts: Sequence[str], read: Iterable[Claim]) -> str:
+    """Return what was found as one line, marked where none of what it rests on is a field."""
+    line = "; ".join(parts)
+    return line if any(one.form == "field" for one in read) else InProse(line)
+
+
 def aus_complete(answer: Answer, settings: Mapping[str, Any]) -> str | None:
     """Find present units that the answer does not mention as present."""
     del settings
     if (coding := _coding(answer)) is None:
         return None
-    said = {au for one in statements(answer) if one.polarity == "present" for au in (one.au, *one.others)}
+    read = statements(answer)
+    said = {au for one in read if one.polarity == "present" for au in (one.au, *one.others)}
     missing = set(coding[0]) - said
-    return f"does not mention {_named(missing)}, which shows" if missing else ""
+    return _finding([f"does not mention {_named(missing)}, which shows"], read) if missing else ""
 
 
 def aus_grounded(answer: Answer, settings: Mapping[str, Any]) -> str | None:
@@ -91,15 +94,16 @@ def aus_grounded(answer: Answer, settings: Mapping[str, Any]) -> str | None:
     if (coding := _coding(answer)) is None:
         return None
     present, coded = coding
-    wrong = {
-        one.au
+    claimed = [
+        one
         for one in statements(answer)
         if one.polarity == "present" and present.isdisjoint((one.au, *one.others))
-    }
+    ]
+    wrong = {one.au for one in claimed}
     absent, unknown = wrong & coded, wrong - coded
     found = [f"asserts {_named(absent)}, coded as absent"] if absent else []
     found += [f"asserts {_named(unknown)}, which was not coded"] if unknown else []
-    return "; ".join(found)
+    return _finding(found, claimed)
 
 
 def polarity(answer: Answer, settings: Mapping[str, Any]) -> str | None:
@@ -109,11 +113,22 @@ def polarity(answer: Answer, settings: Mapping[str, Any]) -> str | None:
         return None
     present, coded = coding
     denied = [one for one in statements(answer) if one.polarity == "absent"]
-    wrong = {au for one in denied for au in (one.au, *one.others) if au in present}
-    unknown = {one.au for one in denied if one.form != "words" and one.au not in coded}
+    sides = {unit["au"]: unit.get("side") for unit in answer.evidence.get("aus", ())}
+    against = [
+        one
+        for one in denied
+        if any(au in present and not _elsewhere(one.side, sides[au]) for au in (one.au, *one.others))
+    ]
+    beyond = [one for one in denied if one.form != "words" and one.au not in coded]
+    wrong = {au for one in against for au in (one.au, *one.others) if au in present}
     found = [f"denies {_named(wrong)}, which shows"] if wrong else []
-    found += [f"calls {_named(unknown)} absent, which was not coded"] if unknown else []
-    return "; ".join(found)
+    found += [f"calls {_named({one.au for one in beyond})} absent, which was not coded"] if beyond else []
+    return _finding(found, [*against, *beyond])
+
+
+def _elsewhere(said: str | None, shown: str | None) -> bool:
+    """Say whether a denial speaks of the side on which the unit does not show anyway."""
+    return said in ("left", "right") and shown in ("left", "right") and said != shown
 
 
 def side(answer: Answer, settings: Mapping[str, Any]) -> str | None:
@@ -123,80 +138,13 @@ def side(answer: Answer, settings: Mapping[str, Any]) -> str | None:
     if not known:
         return None
     for one in statements(answer):
-        truth = known.get(one.au)
+        if one.polarity != "present" or not one.side:
+            continue
+        meant = next((au for au in (one.au, *one.others) if au in known), None)
         # One side of a unit that shows on both is half of the truth, not an untruth.
-        if one.polarity == "present" and one.side and truth and truth not in ("both", one.side):
-            return f"puts AU{one.au} on the {one.side} side; it shows on the {truth}"
+        if meant is not None and known[meant] not in ("both", one.side):
+            return _finding([f"puts AU{meant} on the {one.side} side; it shows on the {known[meant]}"], [one])
     return ""
-
-
-def au_names(answer: Answer, settings: Mapping[str, Any]) -> str | None:
-    """Find numbers that stand with the name, or the description, of another unit."""
-    del settings
-    for au, name, seen in _entries(answer.response):
-        unit = ACTION_UNITS.get(au)
-        if (
-            unit
-            and isinstance(name, str)
-            and name.strip().lower() in _numbers()
-            and name.strip().lower() != unit.name
-        ):
-            return f"calls AU{au} {name!r}; it is the {unit.name}"
-        described = _described(answer, seen) if isinstance(seen, str) else []
-        if described and not any(au in (one.au, *one.others) for one in described):
-            return f"describes AU{described[0].au} under AU{au}"
-    for text in answer.texts:
-        for one in claims(text):
-            if one.form == "number" and (unit := ACTION_UNITS.get(one.au)):
-                name = _name_at(text, one)
-                if name and name != unit.name:
-                    return f"calls AU{one.au} {name!r}; it is the {unit.name}"
-    return ""
-
-
-def _described(answer: Answer, seen: str) -> list[Claim]:
-    """Return what a unit's description asserts, as it is read in the conversation where it stands there."""
-    for text in answer.texts:
-        if (start := text.find(seen)) >= 0:
-            end = start + len(seen)
-            return [one for one in claims(text) if one.polarity == "present" and start <= one.start < end]
-    return []
-
-
-def _name_at(text: str, number: Claim) -> str | None:
-    """Return the name that stands right after or before a number, if one does."""
-    if found := _AFTER.match(text, number.end):
-        name = _first(text[found.end() : found.end() + _LONGEST].lower())
-        listed = name is not None and found[0].startswith(",") and text[found.end() + len(name) :][:1] != ","
-        return None if listed else name  # "AU1, the chin raiser and ..." is a list
-    if found := _BEFORE.search(text, max(0, number.start - len("(action unit ")), number.start):
-        return _last(text[max(0, found.start() - _LONGEST) : found.start()].rstrip().lower())
-    return None
-
-
-def _first(text: str) -> str | None:
-    return next((name for name in _numbers() if text.startswith(name)), None) if text else None
-
-
-def _last(text: str) -> str | None:
-    return next((name for name in _numbers() if text.endswith(name)), None) if text else None
-
-
-def _entries(value: Any) -> Iterator[tuple[int, Any, Any]]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _entries(item)
-    elif isinstance(value, Mapping):
-        if isinstance(value.get("au"), int) and value.get("present", True) is not False:
-            yield value["au"], value.get("name"), value.get("seen")
-        for item in value.values():
-            if isinstance(item, list | Mapping):
-                yield from _entries(item)
-
-
-@functools.cache
-def _numbers() -> dict[str, int]:
-    return {unit.name: unit.number for unit in ACTION_UNITS.values()}
 
 
 def prototype(answer: Answer, settings: Mapping[str, Any]) -> str | None:

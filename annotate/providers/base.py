@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from facedata.annotate.tasks import Task
-from facedata.datasets.canonical import identifier
+from facedata.datasets.canonical import canonical_json, identifier_of
 from facedata.datasets.instructions import Usage
 from facedata.datasets.words import Words
 
@@ -70,15 +70,19 @@ class Request:
 
     def key(self, provider: Provider) -> str:
         """Return the hash of exactly what is sent, to whom, and how: the cache's key."""
-        return identifier("request", provider.settings(), *self._asked(), provider.extra_key(self))
+        about = canonical_json(["request", provider.settings()])[1:-1]
+        return identifier_of(about, *self._asked(), canonical_json(provider.extra_key(self)))
 
     def question(self) -> str:
         """Return the hash of what is asked, whoever answers: what recorded answers are found by."""
-        return identifier("question", *self._asked())
+        return identifier_of('"question"', *self._asked())
 
-    def _asked(self) -> tuple[Any, ...]:
-        images = [image.sha256 for image in self.images]
-        return self.system, self.prompt, images, self.schema, self.sampling.to_json()
+    def _asked(self) -> tuple[str, ...]:
+        """Return the canonical JSON of what is asked: texts, pictures, schema and sampling."""
+        shown = canonical_json([self.system, self.prompt, [image.sha256 for image in self.images]])[1:-1]
+        own = self.schema is self.task.response  # as nearly always: spelled once a run
+        schema = self.task.schema_text if own else canonical_json(self.schema)
+        return shown, schema, canonical_json(self.sampling.to_json())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,10 @@ __all__ = ["PROVIDERS", "Opening", "open_provider"]
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a provider may be told: see `PROVIDERS` for which takes what."""
+    """What a provider may be told: see `PROVIDERS` for which takes what.
+
+    `tell` is given lines for people. A provider opened for `planning` is never asked, and needs no key.
+    """
 
     model: str | None = None
     base_url: str | None = None
@@ -23,12 +26,14 @@ class Opening:
     device: str | None = None
     batch_size: int = 4
     recorded: Path | None = None
+    tell: Callable[[str], None] | None = None
+    planning: bool = False
 
 
 def _rules(opening: Opening) -> Provider:
     from facedata.annotate.providers.rules import Rules
 
-    _refuse(opening, "rules", "model", "base_url", "price", "batch", "recorded")
+    _refuse(opening, "rules", "model", "base_url", "price", "batch", "recorded", "device")
     return Rules()
 
 
@@ -36,19 +41,26 @@ def _gemini(opening: Opening) -> Provider:
     from facedata.annotate.providers.gemini import Gemini
     from facedata.annotate.providers.gemini_batch import GeminiBatch
 
-    _refuse(opening, "gemini", "recorded")
+    _refuse(opening, "gemini", "recorded", "device")
     kind = GeminiBatch if opening.batch else Gemini
-    return kind(_model(opening, "gemini", "gemini-2.5-flash"), base_url=opening.base_url, price=opening.price)
+    return kind(
+        _model(opening, "gemini", "gemini-2.5-flash"),
+        base_url=opening.base_url,
+        price=opening.price,
+        planning=opening.planning,
+    )
 
 
 def _openai(opening: Opening) -> Provider:
     from facedata.annotate.providers.openai import OpenAI
 
-    _refuse(opening, "openai", "batch", "recorded")
+    _refuse(opening, "openai", "batch", "recorded", "device")
     return OpenAI(
         _model(opening, "openai", "the name that the server lists"),
         base_url=opening.base_url,
         price=opening.price,
+        planning=opening.planning,
+        tell=opening.tell,
     )
 
 
@@ -63,7 +75,7 @@ def _transformers(opening: Opening) -> Provider:
 def _replay(opening: Opening) -> Provider:
     from facedata.annotate.providers.replay import Replay
 
-    _refuse(opening, "replay", "model", "base_url", "price", "batch")
+    _refuse(opening, "replay", "model", "base_url", "price", "batch", "device")
     if opening.recorded is None:
         raise UsageError("replay needs recorded answers; give a journal or JSON lines with --recorded")
     return Replay(opening.recorded)

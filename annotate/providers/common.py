@@ -5,17 +5,31 @@ from __future__ import annotations
 import functools
 import os
 import re
+import time
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
 from importlib.resources import files
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
-from facedata.annotate.providers.base import Price, Request
+from facedata.annotate.providers.base import Outcome, Price, Request
 from facedata.datasets.canonical import canonical_json
 from facedata.datasets.errors import UsageError
 from facedata.datasets.instructions import Usage
 
-__all__ = ["estimated", "key_of", "known_price", "message_of", "missing_extra", "parse_price", "seconds"]
+__all__ = [
+    "address_of",
+    "estimated",
+    "key_of",
+    "known_price",
+    "message_of",
+    "missing_extra",
+    "parse_price",
+    "seconds",
+    "without",
+]
 
 _LONGEST = 300  # characters of a server's message that are kept
 _CHARACTERS = 3.5  # of English prose and JSON in a token, on the low side
@@ -50,8 +64,51 @@ def parse_price(text: str) -> Price:
 
 
 def key_of(*variables: str) -> str:
-    """Return the first of these environment variables that is set, an empty text where none is."""
-    return next((value for name in variables if (value := os.environ.get(name, "").strip())), "")
+    """Return the first of these environment variables that is set, an empty text where none is.
+
+    Raises UsageError where it is no key: a server would refuse it, or the library fail on it, every time.
+    """
+    for name in variables:
+        if value := os.environ.get(name, "").strip():
+            if not value.isascii() or not value.isprintable() or " " in value:
+                raise UsageError(f"{name} holds blanks or letters that no key has; set it again")
+            return value
+    return ""
+
+
+def address_of(text: str | None) -> str | None:
+    """Return a server's address as it is written into records; raise UsageError where it is none.
+
+    One that holds a password or a query, where a key may stand, is refused without repeating it.
+    """
+    if text is None:
+        return None
+    if any(mark in text for mark in "@?#"):
+        raise UsageError(
+            "the address of the server holds a name, a password or a query; it is written into records, so "
+            "give it without, and the key in the environment"
+        )
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise UsageError(f"--base-url {text!r} is no address such as http://localhost:8000/v1")
+    return text
+
+
+def without(outcome: Outcome, secret: str) -> Outcome:
+    """Return an outcome in which no text repeats a secret: a server may echo what it was sent."""
+    if not secret:
+        return outcome
+    return replace(
+        outcome,
+        text=outcome.text.replace(secret, "***"),
+        detail=outcome.detail.replace(secret, "***"),
+        model=outcome.model and outcome.model.replace(secret, "***"),
+        response_id=outcome.response_id and outcome.response_id.replace(secret, "***"),
+    )
 
 
 def message_of(text: object, *secrets: str) -> str:
@@ -64,9 +121,13 @@ def message_of(text: object, *secrets: str) -> str:
 
 
 def seconds(text: str | None) -> float | None:
-    """Return a stated delay (`30`, `1.5s`, `200ms`) in seconds, None where it is none."""
-    found = _DURATION.match(text or "")
-    return None if found is None else float(found.group(1)) * _UNITS[found.group(2)]
+    """Return a stated delay in seconds, None where it is none: `30`, `1.5s`, `200ms`, or an HTTP date."""
+    if found := _DURATION.match(text or ""):
+        return float(found.group(1)) * _UNITS[found.group(2)]
+    try:
+        return max(0.0, parsedate_to_datetime(text or "").timestamp() - time.time())
+    except ValueError:
+        return None
 
 
 def estimated(request: Request, image_tokens: int) -> Usage:

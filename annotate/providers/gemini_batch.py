@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from facedata.annotate.batch import Fetched
+from facedata.annotate.batch import BatchFailedError, Fetched
 from facedata.annotate.providers.base import Outcome, Price, Request
-from facedata.annotate.providers.common import message_of
+from facedata.annotate.providers.common import message_of, without
 from facedata.annotate.providers.gemini import Gemini, configuration, failure, outcome_of
-from facedata.datasets.errors import ServiceError, UsageError
+from facedata.datasets.errors import ServiceError
 
 if TYPE_CHECKING:
     from google.genai import types
@@ -35,6 +35,8 @@ class GeminiBatch(Gemini):
     """Gemini asked by jobs; single requests are sent as ever, and priced as such only where they are made."""
 
     batch_bytes = 20_000_000
+    inline = 3_500_000
+    """Bytes of pictures that go within a row, so that it takes a quarter of a job at most."""
 
     @property
     def price(self) -> Price | None:
@@ -44,33 +46,30 @@ class GeminiBatch(Gemini):
 
     def batch_row(self, key: str, request: Request) -> tuple[Any, int]:
         """Return a request as a row of a job, and its size, bytes as sent."""
-        pictures = [image.read() for image in request.images]
-        if (size := sum(4 * len(data) // 3 for data in pictures)) > 0.5 * self.batch_bytes:
-            raise UsageError(
-                f"a request has {size / 1e6:.0f} MB of pictures, too much for batch mode; make them smaller, "
-                "or leave --batch out"
-            )
+        raw = sum(len(image.read()) for image in request.images)
+        size = 0 if raw > self.inline else 4 * raw // 3
         carried = key[:_LENGTH]
         prompt = f'{request.prompt}\n\nPut "{carried}" into the field {_FIELD} of your answer, first of all.'
         asked = replace(request, prompt=prompt, schema=_carrying(request.schema, carried))
-        row = {"request": asked, "pictures": pictures, "key": carried}
-        return row, size + len(prompt) + len(request.system) + len(json.dumps(asked.schema)) + 500
+        return {"request": asked, "key": carried}, size + len(prompt) + len(request.system) + len(
+            json.dumps(asked.schema)
+        ) + 500
 
     async def submit(self, label: str, rows: Sequence[Any]) -> str:
         """Send a job and return its name."""
         from google.genai import types
 
         inlined = []
-        for row in rows:
-            request: Request = row["request"]
-            inlined.append(
-                types.InlinedRequest(
-                    contents=await self._contents(request),
-                    metadata={"key": row["key"]},
-                    config=types.GenerateContentConfig.model_validate(configuration(request)),
-                )
-            )
         try:
+            for row in rows:
+                request: Request = row["request"]
+                inlined.append(
+                    types.InlinedRequest(
+                        contents=await self._contents(request),
+                        metadata={"key": row["key"]},
+                        config=types.GenerateContentConfig.model_validate(configuration(request)),
+                    )
+                )
             job = await self.client.aio.batches.create(
                 model=self.model, src=inlined, config={"display_name": label}
             )
@@ -96,10 +95,11 @@ class GeminiBatch(Gemini):
             outcome = failure(error, self._key)
             if outcome.retryable:
                 return None
-            raise ServiceError(f"batch {name} cannot be fetched: {outcome.detail}") from None
+            kind = BatchFailedError if getattr(error, "code", None) == 404 else ServiceError
+            raise kind(f"batch {name} cannot be fetched: {outcome.detail}") from None
         if _word(job) in _FAILED:
             words = message_of(job.error.message if job.error else "", self._key)
-            raise ServiceError(f"batch {name} ended as {_word(job)} {words}; run again to send it anew")
+            raise BatchFailedError(f"batch {name} ended as {_word(job)} {words}; run again to send it anew")
         if _word(job) not in _ENDED:
             return None
         rows = (job.dest.inlined_responses if job.dest else None) or []
@@ -120,26 +120,35 @@ def _sorted_out(rows: Sequence[types.InlinedResponse], keys: Mapping[str, str], 
     """Return the rows' outcomes under the keys that they carry."""
     outcomes: dict[str, Outcome] = {}
     problems: list[str] = []
+    strays: list[Outcome] = []
+    doubled: set[str] = set()
     mute: list[tuple[str, Outcome]] = []
-    labelled_rightly = 0
+    mislabelled = False
     for row in rows:
         label = (row.metadata or {}).get("key", "")
         if row.response is None:
             words = message_of(row.error.message if row.error else "no response", secret)
             problems.append(f"a row failed: {words}")
             continue
-        outcome = outcome_of(row.response)
+        outcome = without(outcome_of(row.response), secret)
         found = _CARRIED.search(outcome.text)
         if found is None:
             mute.append((label, outcome))
             continue
         carried = found.group(1)
-        labelled_rightly += carried == label
-        if carried not in keys or keys[carried] in outcomes:
-            problems.append(f"a row carries the key {carried}, which nobody or another row has")
+        mislabelled = mislabelled or carried != label
+        if carried not in keys:
+            problems.append(f"a row carries the key {carried}, which no request has")
+            strays.append(outcome)
             continue
-        outcomes[keys[carried]] = replace(outcome, text=_without_key(outcome.text))
-    trusted = labelled_rightly == len(outcomes) > 0 and not problems
+        answer = replace(outcome, text=_without_key(outcome.text))
+        if outcomes.setdefault(keys[carried], answer).text != answer.text:
+            doubled.add(keys[carried])
+            strays.append(answer)
+    for key in doubled:  # one of them is another request's answer, and nobody knows which
+        problems.append(f"several rows that differ carry the key {key[:_LENGTH]}")
+        strays.append(outcomes.pop(key))
+    trusted = bool(outcomes) and not mislabelled and not problems
     for label, outcome in mute:
         if trusted and label in keys and keys[label] not in outcomes:
             outcomes[keys[label]] = outcome
@@ -147,7 +156,8 @@ def _sorted_out(rows: Sequence[types.InlinedResponse], keys: Mapping[str, str], 
             problems.append(
                 f"a row without a key cannot be placed: {outcome.status} {outcome.detail}".strip()
             )
-    return Fetched(outcomes, problems)
+            strays.append(outcome)
+    return Fetched(outcomes, problems, strays)
 
 
 def _without_key(text: str) -> str:

@@ -1,7 +1,9 @@
 """Any server that speaks OpenAI's chat protocol: vLLM, Ollama, llama.cpp, or the vendor's own.
 
 Answers are asked for by JSON schema. A server that refuses that is asked for a JSON object, and one that
-refuses that too for plain text; the schema is then told in the prompt. What was learnt holds for the run.
+refuses that too for plain text; the schema is then told in the prompt. Some servers (llama.cpp, Ollama) take
+a schema and do not keep to it: one whose first answers show that is told it as well. What was learnt holds
+for the run, and is said.
 """
 
 from __future__ import annotations
@@ -9,16 +11,20 @@ from __future__ import annotations
 import base64
 import json
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
+from facedata.annotate.checks.form import parse
 from facedata.annotate.providers.base import Image, Outcome, Price, Request, media_type
 from facedata.annotate.providers.common import (
+    address_of,
     estimated,
     key_of,
     known_price,
     message_of,
     missing_extra,
     seconds,
+    without,
 )
 from facedata.datasets.errors import UsageError
 from facedata.datasets.instructions import Usage
@@ -32,6 +38,7 @@ __all__ = ["OpenAI"]
 KEY = "OPENAI_API_KEY"
 _VENDOR = "https://api.openai.com/v1"
 _FORMATS: tuple[Literal["schema", "object", "text"], ...] = ("schema", "object", "text")
+_PROOFS = 8  # answers of a schema's form that show that a server keeps to it
 _REFUSALS_OF_FORMAT = ("response_format", "json_schema", "json_object", "schema", "guided", "grammar")
 _PATCH = 28  # pixels: side of what one token of a picture covers in most open models
 
@@ -39,31 +46,44 @@ _PATCH = 28  # pixels: side of what one token of a picture covers in most open m
 class OpenAI:
     """Asks a model behind an OpenAI-compatible server at `base_url`; the key comes from OPENAI_API_KEY.
 
-    A local server needs no key.
+    A local server needs no key, nor does `planning`. `tell` is given a line for people where a server takes
+    no schema.
     """
 
     name = "openai"
 
-    def __init__(self, model: str, *, base_url: str | None = None, price: Price | None = None) -> None:
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None = None,
+        price: Price | None = None,
+        planning: bool = False,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
         try:
             import openai
         except ImportError:
             raise missing_extra("openai", "annotate") from None
         self._key = key_of(KEY)
-        if not self._key and base_url is None:
+        if not self._key and base_url is None and not planning:
             raise UsageError(
                 f"{self.name} needs a key, or the address of a server of your own: set {KEY} in the "
                 "environment, or give --base-url"
             )
         self.model = model
-        self.base_url = base_url
+        self.base_url = address_of(base_url)
         self.price = price or known_price(self.name, model)
+        self._tell = tell
         self._format = 0
+        self._told = False
+        self._unproven = _PROOFS
         self.client = openai.AsyncOpenAI(
             api_key=self._key or "none",
             base_url=base_url or _VENDOR,
             max_retries=0,
             timeout=None,  # the run's own patience ends a request
+            http_client=_transport(),
         )
 
     def settings(self) -> dict[str, Any]:
@@ -86,7 +106,10 @@ class OpenAI:
             wanted = self._format
             try:
                 completion = await self._send(request, _FORMATS[wanted])
-                return _outcome(completion)
+                outcome = without(_outcome(completion), self._key)
+                if self._unproven and wanted == 0 and outcome.status == "ok":
+                    self._prove(request, outcome.text)
+                return outcome
             except APIStatusError as error:
                 if not self._plainer(wanted, error):
                     return self._refusal(error)
@@ -103,7 +126,7 @@ class OpenAI:
         sampling = request.sampling
         options: dict[str, Any] = {
             "model": self.model,
-            "messages": _messages(request, told=wanted != "schema"),
+            "messages": _messages(request, told=self._told or wanted != "schema"),
             "temperature": sampling.temperature,
         }
         limit = "max_completion_tokens" if self.base_url is None else "max_tokens"
@@ -123,11 +146,25 @@ class OpenAI:
     def _plainer(self, wanted: int, error: APIStatusError) -> bool:
         """Whether to ask again in a plainer format, since this one was refused."""
         words = str(error).lower()
-        refused = error.status_code in (400, 422, 501) and any(word in words for word in _REFUSALS_OF_FORMAT)
+        refused = error.status_code in (400, 422, 500, 501)
+        refused = refused and any(word in words for word in _REFUSALS_OF_FORMAT)
         if not refused or wanted + 1 == len(_FORMATS):
             return False
-        self._format = max(self._format, wanted + 1)
+        if self._format <= wanted:  # else another request, sent at the same time, said so already
+            self._format = wanted + 1
+            self._say(f"refuses {'JSON schemas' if wanted == 0 else 'JSON objects'} ({error.status_code})")
         return True
+
+    def _prove(self, request: Request, text: str) -> None:
+        """Look whether an answer keeps to the schema that it was asked for by."""
+        self._unproven -= 1
+        if parse(text, request.task.validator)[0] is None:
+            self._unproven, self._told = 0, True
+            self._say("does not keep to JSON schemas")
+
+    def _say(self, what: str) -> None:
+        if self._tell is not None:
+            self._tell(f"the server {what}; it is told in the prompt how an answer is to look")
 
     def _refusal(self, error: APIStatusError) -> Outcome:
         code = error.status_code
@@ -136,20 +173,38 @@ class OpenAI:
             # The server's words may repeat the key, so they are left out.
             detail = f"the server refused the key ({code}); check {KEY}"
             return Outcome(status="error", detail=detail, fatal=True)
-        if code in (402, 404) or error.code == "insufficient_quota":
+        if code == 404:
+            detail = f"the server refused (404): {words}; check --base-url (most end in /v1) and --model"
+            return Outcome(status="error", detail=detail, fatal=True)
+        if code == 402 or error.code == "insufficient_quota":
             return Outcome(status="error", detail=f"the server refused ({code}): {words}", fatal=True)
+        headers = error.response.headers
+        told = headers.get("retry-after-ms")
+        delay = seconds(f"{told}ms") if told else seconds(headers.get("retry-after"))
         if code == 429:
-            headers = error.response.headers
-            told = headers.get("retry-after-ms")
-            delay = seconds(f"{told}ms") if told else seconds(headers.get("retry-after"))
             detail = f"too many requests (429): {words}"
             return Outcome(status="rate-limited", detail=detail, retry_after=delay, retryable=True)
         retryable = code in (408, 409) or code >= 500
-        return Outcome(status="error", detail=f"the server failed ({code}): {words}", retryable=retryable)
+        detail = f"the server failed ({code}): {words}"
+        return Outcome(status="error", detail=detail, retry_after=delay, retryable=retryable)
 
     async def close(self) -> None:
         """Close the connections."""
         await self.client.close()
+
+
+def _transport() -> Any:
+    """Return the SDK's client over aiohttp, None for its own where aiohttp is not there.
+
+    Its own looks through all its connections before and after each request: with 64 in flight, a third of a
+    request's CPU.
+    """
+    import openai
+
+    try:
+        return openai.DefaultAioHttpClient(timeout=None)
+    except (AttributeError, RuntimeError):  # an older SDK; no aiohttp
+        return None
 
 
 def _messages(request: Request, *, told: bool) -> Any:

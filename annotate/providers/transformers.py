@@ -72,16 +72,22 @@ class Transformers:
     async def _tend(self) -> None:
         await asyncio.sleep(_GATHER)
         while batch := self._next():
-            requests = [request for request, _ in batch]
-            loop = asyncio.get_running_loop()
-            try:
-                outcomes = await loop.run_in_executor(self._worker, self._write, requests)
-            except Exception as error:  # noqa: BLE001 - a model's own failure is an outcome like a server's
-                words = message_of(f"{type(error).__name__}: {error}")
-                outcomes = [Outcome(status="error", detail=f"the model failed: {words}")] * len(batch)
+            outcomes = await self._outcomes([request for request, _ in batch])
             for (_, future), outcome in zip(batch, outcomes, strict=True):
                 if not future.done():
                     future.set_result(outcome)
+
+    async def _outcomes(self, requests: Sequence[Request]) -> list[Outcome]:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._worker, self._write, requests)
+        except UsageError as error:  # there is no model: every other request would fail the same way
+            return [Outcome(status="error", detail=str(error), fatal=True)] * len(requests)
+        except Exception as error:  # noqa: BLE001 - a model's own failure is an outcome like a server's
+            if len(requests) > 1:  # one of them, or all in one memory: each is tried alone
+                return [one for request in requests for one in await self._outcomes([request])]
+            words = message_of(f"{type(error).__name__}: {error}")
+            return [Outcome(status="error", detail=f"the model failed: {words}")]
 
     def _next(self) -> list[tuple[Request, asyncio.Future[Outcome]]]:
         """Take the next requests that may go together off the line."""
@@ -98,7 +104,7 @@ class Transformers:
     def _write(self, requests: Sequence[Request]) -> list[Outcome]:
         with self._loading:
             if self._loaded is None:
-                self._loaded = _Model(self.path, self._device)
+                self._loaded = _loaded(self.path, self._device)
         return self._loaded.write(requests, self.model)
 
     async def close(self) -> None:
@@ -107,6 +113,18 @@ class Transformers:
             self._tending.cancel()
         self._worker.shutdown(wait=True, cancel_futures=True)
         self._loaded = None
+
+
+def _loaded(path: Path, device: str | None) -> _Model:
+    try:
+        return _Model(path, device)
+    except UsageError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a library makes of files and devices that are not right
+        words = message_of(f"{type(error).__name__}: {error}")
+        raise UsageError(
+            f"the model {path.name} cannot be loaded ({words}); check its files, and --device"
+        ) from None
 
 
 class _Model:

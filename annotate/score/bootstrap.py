@@ -1,24 +1,33 @@
-"""Sums by subject, and intervals from drawing subjects anew.
+"""Sums over records and over draws of subjects, in memory that does not grow with the records.
 
 Pictures of one person are not independent, so whole subjects are drawn (the cluster bootstrap; Davison and
-Hinkley 1997, section 3.8). Every measure is a function of sums over records, so a draw needs only each
-subject's sums and how often it was drawn: a thousand draws of 100,000 records take about a second.
+Hinkley 1997, section 3.8). How often a subject is in a draw is Poisson(1), by hash words of the seed and the
+subject's name, in place of counts that add up to the number of subjects: so the subjects need not be known
+before the first record is read, and their order plays no part (Hanley and MacGibbon 2006; Chamandy et al.
+2012, Estimating uncertainty for massive data streams). Measures are ratios of sums: how large a draw is does
+not matter to them.
 """
 
 from __future__ import annotations
 
+import math
 from array import array
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from hashlib import blake2b
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Drawn", "Draws", "Estimate", "Sums", "estimate", "resample"]
+__all__ = ["Bank", "Drawn", "Draws", "Estimate", "Sums", "estimate"]
 
 _WEIGHTS = 2_000_000  # weights held at once: 16 MB
-_FOLD = 1_000_000
+_ADDITIONS = 500_000  # held before they are summed up: 6 MB
+_STEPS = 1 << 16
+_ONES = array("d", [1.0]) * 64
+
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,15 @@ class Estimate:
         return {"value": self.value, "low": self.low, "high": self.high}
 
 
+def _poisson_table() -> Values:
+    """Return what each of 65,536 even steps of a uniform is as a Poisson(1) count."""
+    below = np.cumsum([math.exp(-1) / math.factorial(count) for count in range(12)])
+    return np.searchsorted(below, (np.arange(_STEPS) + 0.5) / _STEPS).astype(np.float64)
+
+
+_COUNTS: Final = _poisson_table()
+
+
 @dataclass(frozen=True, slots=True)
 class Draws:
     """How intervals are made: `count` draws by `seed`, and the share of them an interval spans."""
@@ -42,54 +60,126 @@ class Draws:
     seed: int = 0
     level: float = 0.95
 
-    def weights(self, subjects: int) -> Iterator[NDArray[np.float64]]:
-        """Yield blocks, (block, subjects), of how often each subject is in a draw."""
+    def key(self, subject: str) -> int:
+        """Return the word that a subject's weights come from."""
+        digest = blake2b(f"{self.seed}\0{subject}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "little")
+
+    def weights(self, keys: NDArray[np.uint64]) -> Values:
+        """Return how often each subject is in each draw, (subjects, draws): SplitMix64, four a word."""
+        steps = np.arange(1, -(-self.count // 4) + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        words = keys[:, None] + steps
+        words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        words ^= words >> np.uint64(31)
+        quarters = words.astype("<u8", copy=False).view("<u2")
+        drawn: Values = _COUNTS[quarters[:, : self.count]]
+        return drawn
+
+    def resampled(self, clusters: int) -> Iterator[Values]:
+        """Yield blocks, (block, clusters), of how often each of some clusters is in a draw of as many.
+
+        For where all of them are known before; counts of a draw add up to the number of clusters.
+        """
         generator = np.random.default_rng(self.seed)
-        block = max(1, _WEIGHTS // max(1, subjects))
+        block = max(1, _WEIGHTS // max(1, clusters))
         for first in range(0, self.count, block):
             rows = min(block, self.count - first)
-            drawn = generator.integers(0, subjects, size=(rows, subjects))
-            drawn += np.arange(rows)[:, None] * subjects
-            counts = np.bincount(drawn.ravel(), minlength=rows * subjects)
-            yield counts.reshape(rows, subjects).astype(np.float64)
+            drawn = generator.integers(0, clusters, size=(rows, clusters))
+            drawn += np.arange(rows)[:, None] * clusters
+            counts = np.bincount(drawn.ravel(), minlength=rows * clusters)
+            yield counts.reshape(rows, clusters).astype(np.float64)
+
+
+class Bank:
+    """Adds up numbered cells over all records, and over the records of each draw.
+
+    A record is begun with its subject's key; what is added from then on is that subject's. Memory grows with
+    the cells, 8 bytes for each draw, and not with records or subjects.
+    """
+
+    def __init__(self, draws: Draws) -> None:
+        self.draws = draws
+        self.cells = 0
+        self._total: Values = np.zeros(0)
+        self._drawn: Values = np.zeros((0, draws.count))
+        self._keys, self._starts = array("Q"), array("q")
+        self._cells, self._values = array("i"), array("d")
+        self._most = max(64, _WEIGHTS // max(1, draws.count))
+
+    def begin(self, key: int) -> None:
+        """Begin what is added for a subject."""
+        if len(self._keys) >= self._most or len(self._values) >= _ADDITIONS:
+            self._fold()
+        self._keys.append(key)
+        self._starts.append(len(self._values))
+
+    def add(self, cell: int, value: float) -> None:
+        """Add `value` to a cell, for the subject that was begun last."""
+        self._cells.append(cell)
+        self._values.append(value)
+
+    def count(self, cells: list[int]) -> None:
+        """Add 1 to each of the cells, for the subject that was begun last."""
+        self._cells.extend(cells)
+        self._values.extend(_ONES[: len(cells)] if len(cells) <= len(_ONES) else [1.0] * len(cells))
+
+    def sums(self) -> tuple[Values, Values]:
+        """Return the sums over all records, (cells,), and over those of each draw, (draws, cells)."""
+        self._fold()
+        return self._total, self._drawn.T
+
+    def _fold(self) -> None:
+        from scipy.sparse import csr_matrix
+
+        more = self.cells - len(self._total)
+        if more:
+            self._total = np.concatenate([self._total, np.zeros(more)])
+            self._drawn = np.concatenate([self._drawn, np.zeros((more, self.draws.count))])
+        if not self._keys:
+            return
+        starts = np.append(np.asarray(self._starts), len(self._values))
+        shape = (len(self._keys), self.cells)
+        counts = csr_matrix((np.asarray(self._values), np.asarray(self._cells), starts), shape=shape)
+        counts.sum_duplicates()
+        self._total += np.asarray(counts.sum(0)).ravel()
+        if self.draws.count:
+            keys = np.asarray(self._keys, dtype=np.uint64)
+            self._drawn += counts.T.tocsr() @ self.draws.weights(keys)
+        self._keys, self._starts = array("Q"), array("q")
+        self._cells, self._values = array("i"), array("d")
 
 
 class Sums:
-    """Sums of `width` quantities for each of some groups (an action unit, a pair of classes), by subject.
+    """Sums of `width` quantities for each of some groups (an action unit, a pair of classes), in a bank."""
 
-    Additions are folded every million, so memory grows with the subjects and groups, not with the records.
-    """
-
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, bank: Bank) -> None:
         self.width = width
         self.groups: dict[Hashable, int] = {}
-        self._subjects, self._cells, self._values = array("i"), array("i"), array("d")
-        self._fold_at = _FOLD
+        """The first cell of each group."""
+        self._bank = bank
 
-    def add(self, subject: int, group: Hashable, column: int, value: float = 1.0) -> None:
-        """Add `value` to a quantity of a group, for a subject."""
-        number = self.groups.setdefault(group, len(self.groups))
-        self._subjects.append(subject)
-        self._cells.append(number * self.width + column)
-        self._values.append(value)
-        if len(self._values) >= self._fold_at:
-            self._fold()
+    def add(self, group: Hashable, column: int, value: float = 1.0) -> None:
+        """Add `value` to a quantity of a group, for the bank's present subject."""
+        self._bank.add(self._first(group) + column, value)
 
-    def _fold(self) -> None:
-        places = np.asarray(self._subjects, np.int64) << 32 | np.asarray(self._cells, np.int64)
-        kept, where = np.unique(places, return_inverse=True)
-        self._values = array("d", np.bincount(where, np.asarray(self._values)).tobytes())
-        self._subjects = array("i", (kept >> 32).astype(np.intc).tobytes())
-        self._cells = array("i", (kept & 0xFFFFFFFF).astype(np.intc).tobytes())
-        self._fold_at = max(_FOLD, 2 * len(self._values))
+    def count(self, columns: Iterable[tuple[Hashable, int]]) -> None:
+        """Add 1 to a quantity of each of some groups."""
+        self._bank.count([self._first(group) + column for group, column in columns])
 
-    def matrix(self, subjects: int) -> Any:
-        """Return the sums as a sparse matrix, (subjects, groups * width)."""
-        from scipy.sparse import csr_matrix
+    def _first(self, group: Hashable) -> int:
+        first = self.groups.get(group)
+        if first is None:
+            first = self.groups[group] = self._bank.cells
+            self._bank.cells += self.width
+        return first
 
-        place = (np.asarray(self._subjects), np.asarray(self._cells))
-        shape = (subjects, len(self.groups) * self.width)
-        return csr_matrix((np.asarray(self._values), place), shape=shape)
+    def drawn(self, *, intervals: bool = True) -> Drawn:
+        """Return the sums, and those of each draw unless there is nothing to draw from."""
+        total, draws = self._bank.sums()
+        cells = np.asarray(list(self.groups.values()), dtype=np.int64)[:, None] + np.arange(self.width)
+        kept = draws if intervals else draws[:0]
+        return Drawn(tuple(self.groups), total[cells], kept[:, cells])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,38 +187,15 @@ class Drawn:
     """Sums over all subjects, `total` (groups, width), and of each draw, `draws` (draws, groups, width)."""
 
     groups: tuple[Hashable, ...]
-    total: NDArray[np.float64]
-    draws: NDArray[np.float64]
+    total: Values
+    draws: Values
 
-    def both(self, measure: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.float64]:
+    def both(self, measure: Callable[[Values], Values]) -> Values:
         """Return a measure of the totals, then of each draw, (1 + draws, ...)."""
         return measure(np.concatenate([self.total[None], self.draws]))
 
 
-def resample(sums: Sequence[Sums], subjects: int, draws: Draws) -> list[Drawn]:
-    """Return each of `sums` totalled and resampled; all of them by the same draws of subjects.
-
-    With fewer than two subjects there is nothing to draw from, and no draw.
-    """
-    from scipy.sparse import hstack
-
-    widths = [len(one.groups) * one.width for one in sums]
-    joined = hstack([one.matrix(subjects) for one in sums], format="csr")
-    total = np.asarray(joined.sum(0)).ravel()
-    drawn = np.empty((0, total.size))
-    if subjects > 1 and draws.count:
-        turned = joined.T.tocsr()
-        drawn = np.concatenate([(turned @ block.T).T for block in draws.weights(subjects)])
-    found = []
-    for one, end, width in zip(sums, np.cumsum(widths), widths, strict=True):
-        part = slice(end - width, end)
-        shape = (len(one.groups), one.width)
-        draw = drawn[:, part].reshape(len(drawn), *shape)
-        found.append(Drawn(tuple(one.groups), total[part].reshape(shape), draw))
-    return found
-
-
-def estimate(values: NDArray[np.float64], draws: Draws) -> Estimate:
+def estimate(values: Values, draws: Draws) -> Estimate:
     """Return the estimate of a measure, (1 + draws,), the first of them being of all subjects as they are.
 
     The interval holds the percentiles of those draws in which the measure is defined.

@@ -14,29 +14,29 @@ from facedata.annotate.score.agreement import (
     kappa,
     precision_recall_f1,
 )
-from facedata.annotate.score.bootstrap import Drawn, Draws, Estimate, Sums, estimate, resample
+from facedata.annotate.score.bootstrap import Drawn, Draws, Estimate, estimate
 from facedata.annotate.score.boxes import CONFIDENCES, average_precision
 from facedata.annotate.score.scores import Row, Section
-from facedata.annotate.score.tally import CLASSES, THRESHOLDS, Tally
+from facedata.annotate.score.tally import ALL, CLASSES, SIDE, THRESHOLDS, Tally
 
 __all__ = ["sections"]
 
 Values = NDArray[np.float64]
 
 _SUMS = (
-    *("units", "levels", "classes", "claims", "boxes", "texts"),
+    *("units", "levels", "classes", "answers", "claims", "boxes", "texts"),
     *("named_units", "claimed_units", "named_expression"),
 )
 
 
 def sections(tally: Tally, subjects: int, draws: Draws) -> tuple[Section, ...]:
     """Return what a task's counts come to; parts that were not answered, or have no truth, are left out."""
-    kept: list[Sums] = [getattr(tally, name) for name in _SUMS]
-    drawn = dict(zip(_SUMS, resample(kept, subjects, draws), strict=True))
+    drawn = {name: getattr(tally, name).drawn(intervals=subjects > 1) for name in _SUMS}
     made = [
         _units(drawn["units"], draws),
         _levels(drawn["levels"], draws) if tally.graded else None,
         _classes(drawn["classes"], draws),
+        _answers(drawn["answers"], draws),
         _claims(drawn["claims"], draws),
         _boxes(drawn["boxes"], draws),
         _texts(drawn["texts"], draws),
@@ -82,7 +82,7 @@ def _levels(drawn: Drawn, draws: Draws) -> Section | None:
 
 def _classes(drawn: Drawn, draws: Draws) -> Section | None:
     rows = []
-    for what in CLASSES:
+    for what in (*CLASSES, SIDE):
         pairs = [group for group in drawn.groups if isinstance(group, tuple) and group[0] == what]
         if not pairs:
             continue
@@ -91,8 +91,35 @@ def _classes(drawn: Drawn, draws: Draws) -> Section | None:
         measures = {"accuracy": accuracy(confusion), "macro_f1": _mean(f1), "uar": _mean(recall)}
         counts = {"answers": int(confusion[0].sum()), "classes": confusion.shape[-2]}
         rows.append(Row(what, counts, {name: estimate(one, draws) for name, one in measures.items()}))
-    about = "Over the classes of the truth; uar is the unweighted average recall (balanced accuracy)."
+    about = (
+        "Over the classes of the truth; uar is the unweighted average recall. side is of the units that show."
+    )
     return Section("classes", about, tuple(rows)) if rows else None
+
+
+def _answers(drawn: Drawn, draws: Draws) -> Section | None:
+    if not drawn.groups:
+        return None
+    sums = drawn.both(lambda one: one)
+    kinds = sorted(zip(map(str, drawn.groups), range(len(drawn.groups)), strict=True))
+    rows = [_answers_row(kind, sums[:, number], draws) for kind, number in kinds]
+    rows.append(_answers_row(ALL, sums.sum(1), draws))
+    about = (
+        "Questions by what is asked about. balanced is the mean recall of yes and of no; said_yes, of the "
+        "questions for yes or no, is the share that was answered yes, to be held against what is true."
+    )
+    return Section("answers", about, tuple(rows))
+
+
+def _answers_row(kind: str, sums: Values, draws: Draws) -> Row:
+    number, hit, yes, yes_hit, no, no_hit, said = np.moveaxis(sums, -1, 0)
+    measures = {
+        "accuracy": _share(hit, number),
+        "balanced": (_share(yes_hit, yes) + _share(no_hit, no)) / 2,
+        "said_yes": _share(said, yes + no),
+    }
+    counts = {"answers": round(number[0]), "true_yes": round(yes[0]), "true_no": round(no[0])}
+    return Row(kind, counts, {name: estimate(one, draws) for name, one in measures.items()})
 
 
 def _class_confusion(drawn: Drawn, pairs: list[tuple[str, str, str]]) -> Values:
@@ -132,7 +159,18 @@ def _claims(drawn: Drawn, draws: Draws) -> Section | None:
 def _boxes(drawn: Drawn, draws: Draws) -> Section | None:
     if not drawn.groups:
         return None
-    sums = drawn.both(lambda one: one[..., 0, :])
+    sums = drawn.both(lambda one: one)
+    groups = sorted(zip(map(str, drawn.groups), range(len(drawn.groups)), strict=True))
+    rows = [_boxes_row(name, sums[:, number], draws) for name, number in groups]
+    if len(rows) > 1:
+        rows.append(_boxes_row(ALL, sums.sum(1), draws))
+    about = (
+        "Boxes paired one to one, or by the part of the face; answers without confidences are ranked alike."
+    )
+    return Section("localisation", about, tuple(rows))
+
+
+def _boxes_row(name: str, sums: Values, draws: Draws) -> Row:
     measures = {"iou": _share(sums[:, 1], sums[:, 0])}
     for number, threshold in enumerate(THRESHOLDS):
         first = 3 + 2 * CONFIDENCES * number
@@ -142,9 +180,7 @@ def _boxes(drawn: Drawn, draws: Draws) -> Section | None:
         )
         measures[f"ap@{threshold}"] = average_precision(hits, misses, sums[:, 2])
     counts = {"pictures": int(sums[0, 0]), "boxes": int(sums[0, 2])}
-    row = Row("boxes", counts, {name: estimate(one, draws) for name, one in measures.items()})
-    about = "Boxes paired one to one; answers without confidences are ranked alike."
-    return Section("localisation", about, (row,))
+    return Row(name, counts, {key: estimate(one, draws) for key, one in measures.items()})
 
 
 def _texts(drawn: Drawn, draws: Draws) -> Section | None:

@@ -1,41 +1,61 @@
 """The two sides of a comparison, read from disk: what is true, and what was answered.
 
-Rows are streamed and only the columns that are compared are decoded; of the truth, the samples that were
-answered are kept in memory (about a kilobyte each), of the answers one at a time.
+Only the columns that are compared are read. Both sides are laid out in parts by sample (`parts`); of a part
+the truth of the samples that were answered is kept in memory, of the answers one at a time.
 """
 
 from __future__ import annotations
 
 import functools
 import json
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from sys import intern
 from typing import Any, Literal
 
 import cv2
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from facedata.annotate.evidence import region_of
-from facedata.annotate.score.facts import Box, Facts, facts_of_answer, facts_of_evidence, facts_of_sample
+from facedata.annotate.score.answers import OTHER, Question, yes_or_no
+from facedata.annotate.score.facts import (
+    Box,
+    Facts,
+    facts_of_answer,
+    facts_of_evidence,
+    facts_of_sample,
+    stated_in,
+)
 from facedata.datasets.dataset import Dataset, is_dataset
 from facedata.datasets.errors import DatasetError, SourceError
 from facedata.datasets.instructions import INSTRUCTIONS_NAME
 from facedata.datasets.sample import SCHEMA, Sample
 
-__all__ = ["Answered", "Side", "Truth", "TruthKind", "answers", "read_truth", "survey"]
+__all__ = [
+    "ANSWER_COLUMNS",
+    "ROW_COLUMNS",
+    "TRUTH_COLUMNS",
+    "Answered",
+    "Side",
+    "Truth",
+    "TruthKind",
+    "answered",
+    "asked_in",
+    "read_truth",
+    "said_in",
+]
 
 TruthKind = Literal["labels", "answers"]
 """Whether the truth is what the rows (or the evidence) say, or what the truth's own answers say."""
 
 _BATCH = 1024
-_LABELS = ("expression", "au", "au_domain", "label", "attack", "parameters")
-# Without `attributes`: a detector's output, which lies there, is evidence but never the truth.
-_NEEDED = ("sample_id", "image", "content_hash", "width", "height", "subject", "layers", *_LABELS)
+_LABELS = ("expression", "au", "au_domain", "label", "attack", "parameters", "attributes", "landmarks")
+ROW_COLUMNS = ("sample_id", "image", "content_hash", "width", "height", "subject", "layers", *_LABELS)
+ANSWER_COLUMNS = ("sample_id", "task", "status", "structured", "messages")
+TRUTH_COLUMNS = (*ANSWER_COLUMNS, "evidence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +83,8 @@ class Side:
             )
         return cls(root, None, found)
 
-    def rows(self, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """Yield `columns` of the records."""
+    def batches(self, columns: Sequence[str], tasks: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
+        """Yield `columns` of the records, of `tasks` or of all."""
         path = self.records
         if path is None:
             return
@@ -74,10 +94,29 @@ class Side:
                     raise DatasetError(
                         f"{path} lacks the columns {sorted(missing)}; is it a file of records?"
                     )
-                for batch in file.iter_batches(_BATCH, columns=list(columns)):
-                    yield from batch.to_pylist()
+                for batch in file.iter_batches(_BATCH, columns=list(columns), use_threads=False):
+                    yield batch.filter(pc.is_in(batch["task"], pa.array(tasks))) if tasks else batch
         except (OSError, pa.ArrowException) as error:
             raise DatasetError(f"{path} cannot be read ({error}); restore it or make it again") from None
+
+    def samples(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield `columns` of the dataset's rows."""
+        if self.dataset is not None:
+            for table in self.dataset.tables(columns):
+                yield from table.to_batches()
+
+    def length(self) -> int:
+        """Return the number of records, or of rows where there are more."""
+        records = 0
+        if self.records is not None:
+            try:
+                records = pq.read_metadata(self.records).num_rows
+            except (OSError, pa.ArrowException) as error:
+                raise DatasetError(
+                    f"{self.records} cannot be read ({error}); restore it or make it again"
+                ) from None
+        rows = 0 if self.dataset is None else self.dataset.record.counts.rows
+        return max(records, rows)
 
 
 @dataclass(slots=True)
@@ -116,57 +155,61 @@ class Truth:
         return None if region is None else tuple((x, y, w, h) for x, y, w, h in region["boxes"])
 
 
-def survey(side: Side, tasks: Sequence[str] = ()) -> tuple[Counter[tuple[str, str]], dict[str, set[str]]]:
-    """Return how many records a side has of each (sample id, task), and what answers to each task speak of.
+def asked_in(row: Mapping[str, Any]) -> tuple[set[str], int]:
+    """Return what a record's structured part speaks of, and how many questions it answers."""
+    structured = _decoded(row, "structured")
+    found = stated_in(structured)
+    return found, len(structured["answers"]) if "answers" in found else 0
 
-    A field that any answer to a task states is asked for by the task: to leave it out is an answer, too.
+
+def said_in(row: Mapping[str, Any]) -> str:
+    """Return what a record's answers say in words, a line a part."""
+    return _assistant(_decoded(row, "messages"))
+
+
+def answered(row: Mapping[str, Any]) -> Answered:
+    """Return the answer in a record."""
+    structured = _decoded(row, "structured")
+    text = said_in(row)
+    failure = ""
+    if row["status"] == "blocked":
+        failure = "blocked"
+    elif not structured and not text:
+        failure = "invalid"
+    said = None if failure else facts_of_answer(structured)
+    return Answered(row["sample_id"], row["task"], said, text, failure)
+
+
+def read_truth(
+    rows: Iterable[Mapping[str, Any]],
+    records: Iterable[Mapping[str, Any]],
+    wanted: Collection[str],
+    kind: TruthKind,
+    *,
+    dataset: Dataset | None = None,
+    references: bool = False,
+    asked: frozenset[str] = frozenset(),
+) -> Truth:
+    """Return the truth of the samples in `wanted`, from a dataset's rows and from records.
+
+    `references` takes the records' texts as well; `asked` is what answers to any of the tasks speak of.
     """
-    places: Counter[tuple[str, str]] = Counter()
-    asked: dict[str, set[str]] = defaultdict(set)
-    for row in side.rows(("sample_id", "task", "structured")):
-        if not tasks or row["task"] in tasks:
-            places[intern(row["sample_id"]), intern(row["task"])] += 1
-            asked[row["task"]] |= facts_of_answer(_decoded(row, "structured")).stated()
-    return places, asked
-
-
-def answers(side: Side, tasks: Sequence[str] = ()) -> Iterator[Answered]:
-    """Yield the answers in a side's records, of `tasks` or of all, as they lie there."""
-    for row in side.rows(("sample_id", "task", "status", "structured", "messages")):
-        if tasks and row["task"] not in tasks:
-            continue
-        structured = _decoded(row, "structured")
-        text = _assistant(_decoded(row, "messages"))
-        failure = ""
-        if row["status"] == "blocked":
-            failure = "blocked"
-        elif not structured and not text:
-            failure = "invalid"
-        said = None if failure else facts_of_answer(structured)
-        yield Answered(intern(row["sample_id"]), intern(row["task"]), said, text, failure)
-
-
-def read_truth(side: Side, wanted: set[str], kind: TruthKind, references: bool) -> Truth:
-    """Return the truth of the samples in `wanted`; `references` takes the side's own texts as well."""
-    truth = Truth(_dataset=side.dataset)
-    if side.dataset is not None:
-        for row in side.dataset.rows(_NEEDED):
-            if row["sample_id"] in wanted:
-                _take_row(truth, row)
-    from_records = kind == "answers" or side.dataset is None
-    if from_records or references:
-        columns = ("sample_id", "task", "status", "structured", "messages", "evidence")
-        for row in side.rows(columns):
-            if row["sample_id"] in wanted:
-                _take_record(truth, row, kind if from_records else None, references)
+    truth = Truth(_dataset=dataset)
+    for row in rows:
+        if row["sample_id"] in wanted:
+            _take_row(truth, row, asked)
+    from_records = kind == "answers" or dataset is None
+    for row in records:
+        if row["sample_id"] in wanted:
+            _take_record(truth, row, kind if from_records else None, references)
     return truth
 
 
-def _take_row(truth: Truth, row: Mapping[str, Any]) -> None:
+def _take_row(truth: Truth, row: Mapping[str, Any], asked: frozenset[str]) -> None:
     sample = Sample.from_row({**dict.fromkeys(SCHEMA.names), **row})
-    name = intern(sample.sample_id)
-    truth.facts[name] = _shared(facts_of_sample(sample))
-    truth.subjects[name] = None if sample.subject is None else intern(sample.subject)
+    name = sample.sample_id
+    truth.facts[name] = _shared(facts_of_sample(sample, asked))
+    truth.subjects[name] = sample.subject
     if sample.label == "spoof":
         mask = next((layer.ref for layer in sample.layers if layer.name == "mask"), None)
         if mask is not None:
@@ -174,8 +217,8 @@ def _take_row(truth: Truth, row: Mapping[str, Any]) -> None:
 
 
 def _take_record(truth: Truth, row: Mapping[str, Any], kind: TruthKind | None, references: bool) -> None:
-    name, task = intern(row["sample_id"]), intern(row["task"])
-    if references and (text := _assistant(_decoded(row, "messages"))):
+    name, task = row["sample_id"], row["task"]
+    if references and (text := said_in(row)):
         truth.texts[name, task] = (*truth.texts.get((name, task), ()), text)
     if kind is None:
         return
@@ -184,10 +227,21 @@ def _take_record(truth: Truth, row: Mapping[str, Any], kind: TruthKind | None, r
         said = facts_of_answer(_decoded(row, "structured"))
         # Which units were looked at is known from the coding, where the answer does not list the absent ones.
         coded = said.coded if said.coded is not None else known.coded
-        known = replace(said, coded=coded)
+        known = replace(said, coded=coded, questions=_corrected(said, known))
     earlier = truth.facts.get(name)
     truth.facts[name] = _shared(known if earlier is None else _joined(earlier, known, kind))
     truth.subjects.setdefault(name, None)
+
+
+def _corrected(said: Facts, known: Facts) -> dict[str, Question] | None:
+    """Return the answers of a record as what is true of its questions."""
+    if said.answers is None:
+        return None
+    kinds = {name: one.kind for name, one in (known.questions or {}).items()}
+    return {
+        question: Question(kinds.get(question, OTHER), yes_or_no(text) or text.strip(" .").lower())
+        for question, text in said.answers
+    }
 
 
 def _shared(facts: Facts) -> Facts:
@@ -203,10 +257,10 @@ def _same(coded: frozenset[int]) -> frozenset[int]:
 def _joined(earlier: Facts, later: Facts, kind: TruthKind) -> Facts:
     """Return facts of one sample from two records: answers replace labels, else the first one stands."""
     first, second = (later, earlier) if kind == "answers" else (earlier, later)
-    names = ("expression", "label", "attack", "attack_class", "boxes")
+    names = ("expression", "label", "attack", "attack_class", "boxes", "parts", "questions")
     kept = {name: getattr(first if getattr(first, name) is not None else second, name) for name in names}
     units = first if first.aus is not None and first.coded is not None else second
-    return Facts(**kept, aus=units.aus, coded=units.coded)
+    return Facts(**kept, aus=units.aus, coded=units.coded, sides=units.sides)
 
 
 def _decoded(row: Mapping[str, Any], column: str) -> Any:

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pyarrow import RecordBatch
 
 from facedata.annotate.score.bootstrap import Draws
 from facedata.annotate.score.measures import sections
-from facedata.annotate.score.reading import Answered, Side, Truth, TruthKind, answers, read_truth, survey
+from facedata.annotate.score.parts import Parts, parts_for
+from facedata.annotate.score.reading import (
+    ANSWER_COLUMNS,
+    ROW_COLUMNS,
+    TRUTH_COLUMNS,
+    Answered,
+    Side,
+    Truth,
+    TruthKind,
+    answered,
+    asked_in,
+    read_truth,
+    said_in,
+)
 from facedata.annotate.score.scores import Scores, TaskScores
 from facedata.annotate.score.tally import CLASSES, Pair, Tally
+from facedata.annotate.score.text import words
 from facedata.annotate.tasks import load_task, stock_tasks
 from facedata.datasets.errors import SourceError, UsageError
 
 __all__ = ["Scoring", "score"]
 
+_OTHER_NAMES = {"class": "attack_class", "regions": "parts"}
 _FEW = 20  # subjects, below which a cluster bootstrap is known to cover less than it says
 
 
@@ -55,108 +74,176 @@ def score(truth: str | Path, given: str | Path, scoring: Scoring | None = None) 
 
 
 class _Comparison:
+    """Reads both sides twice, part by part: for what is asked, then to count."""
+
     def __init__(self, left: Side, right: Side, scoring: Scoring, *, references: bool) -> None:
-        self.left, self.right, self.scoring = left, right, scoring
-        given, asked = survey(right, scoring.tasks)
-        wanted, self.records = given.keys(), given.total()
-        if not wanted:
-            raise SourceError(f"{right.path} has no records{_of(scoring.tasks)}; nothing is there to score")
-        expected, also_asked = survey(left, tuple(asked)) if references else (Counter(), {})
-        self.asked = {task: frozenset(asked[task] | also_asked.get(task, set())) for task in asked}
-        for task in [task for task, fields in self.asked.items() if not fields]:
-            self.asked[task] = _asked_by_stock(task)
-        self.missing = sorted(expected.keys() - wanted) if scoring.missing else []
-        samples = {sample for sample, _ in wanted} | {sample for sample, _ in self.missing}
-        self.truth = read_truth(left, samples, scoring.truth, references)
-        if not self.truth.facts.keys() & {sample for sample, _ in wanted}:
-            raise SourceError(
-                f"no sample that {right.path} answers is in {left.path}; give the dataset that was annotated"
-            )
-        self.missing = [place for place in self.missing if place[0] in self.truth.facts]
-        self.subjects = _Subjects(self.truth, right, samples)
-        self.tallies: dict[str, Tally] = defaultdict(Tally)
+        self.left, self.right, self.scoring, self.references = left, right, scoring, references
+        self.records = self.absent = self.alone = 0
+        self.asked: dict[str, frozenset[str]] = {}
+        self.questions: Counter[str] = Counter()
+        self.subjects: set[str] = set()
+        self.tallies: dict[str, Tally] = defaultdict(lambda: Tally(scoring.draws))
 
     def run(self) -> Scores:
-        unknown = 0
-        for number, one in enumerate(self._answers(), start=1):
-            if self.scoring.progress:
-                self.scoring.progress(number, self.records + len(self.missing))
-            if one.sample_id in self.truth.facts:
-                self._add(one)
-            else:
-                unknown += 1
+        with TemporaryDirectory(prefix="facedata-score-") as folder:
+            self._lay_out(Path(folder))
+            self._survey()
+            unknown = self._count()
+        subjects = self.alone + len(self.subjects)
         found = []
         for task, tally in sorted(self.tallies.items()):
             tally.finish()
-            found.append(
-                TaskScores(task, _counts(tally), sections(tally, len(self.subjects), self.scoring.draws))
-            )
+            if tally.counts:
+                found.append(TaskScores(task, _counts(tally), sections(tally, subjects, self.scoring.draws)))
         return Scores(
             str(self.left.path),
             str(self.right.path),
             tuple(found),
-            len(self.subjects),
+            subjects,
             self.scoring.draws,
-            tuple(self._notes(unknown)),
+            tuple(self._notes(unknown, subjects)),
         )
 
-    def _answers(self) -> Iterator[Answered]:
-        yield from answers(self.right, self.scoring.tasks)
-        for sample, task in self.missing:
-            yield Answered(sample, task, None, "", "missing")
+    def _lay_out(self, folder: Path) -> None:
+        left, right, tasks = self.left, self.right, self.scoring.tasks
+        self.parts = parts_for(max(left.length(), right.length()))
+        given, told, rows, names = (
+            Parts(folder, name, self.parts) for name in ("given", "told", "rows", "names")
+        )
+        found: set[str] = set()
 
-    def _add(self, one: Answered) -> None:
-        truth, tally = self.truth, self.tallies[one.task]
+        def seen(batch: RecordBatch) -> None:
+            self.records += batch.num_rows
+            found.update(batch.column("task").unique().to_pylist())
+
+        given.write(right.batches(ANSWER_COLUMNS, tasks), seen)
+        if not self.records:
+            raise SourceError(f"{right.path} has no records{_of(tasks)}; nothing is there to score")
+        if self.references or self.scoring.truth == "answers" or left.dataset is None:
+            told.write(left.batches(TRUTH_COLUMNS))
+        rows.write(left.samples(ROW_COLUMNS))
+        names.write(right.samples(("sample_id", "subject")))
+        self.given, self.told, self.rows, self.names, self.tasks = given, told, rows, names, found
+
+    def _survey(self) -> None:
+        """Find what each task asks for, who the subjects are, and which words of the references are rare."""
+        asked: dict[str, set[str]] = {task: set() for task in self.tasks}
+        known_any = False
+        for part in range(self.parts):
+            given: set[tuple[str, str]] = set()
+            for row in self.given.rows(part, "sample_id", "task", "structured"):
+                given.add((row["sample_id"], row["task"]))
+                fields, questions = asked_in(row)
+                asked[row["task"]] |= fields
+                self.questions[row["task"]] = max(self.questions[row["task"]], questions)
+            expected: set[tuple[str, str]] = set()
+            texts: dict[tuple[str, str], list[list[str]]] = defaultdict(list)
+            known = set()
+            for row in self.told.rows(part):
+                if self.left.dataset is None or self.scoring.truth == "answers":
+                    known.add(row["sample_id"])
+                place = (row["sample_id"], row["task"])
+                if self.references and row["task"] in self.tasks:
+                    expected.add(place)
+                    asked[row["task"]] |= asked_in(row)[0]
+                    if text := said_in(row):
+                        texts[place].append(words(text))
+            subjects = {
+                row["sample_id"]: row["subject"] for row in self.rows.rows(part, "sample_id", "subject")
+            }
+            known |= subjects.keys()
+            known_any = known_any or any(sample in known for sample, _ in given)
+            missing = expected - given if self.scoring.missing else set()
+            self.absent += sum(sample in known for sample, _ in missing)
+            self._name(part, {sample for sample, _ in given | missing} & known, subjects)
+            for place in sorted((given | missing) & texts.keys()):
+                if place[0] in known:
+                    self.tallies[place[1]].cider.learn(texts[place])
+        if not known_any:
+            raise SourceError(
+                f"no sample that {self.right.path} answers is in {self.left.path}; give the dataset that was "
+                "annotated"
+            )
+        self.asked = {task: frozenset(fields) or _asked_by_stock(task) for task, fields in asked.items()}
+
+    def _name(self, part: int, samples: set[str], subjects: Mapping[str, str | None]) -> dict[str, int]:
+        """Count the subjects of samples, and return the keys of their draws; who names none is alone."""
+        other = {row["sample_id"]: row["subject"] for row in self.names.rows(part)}
+        keys = {}
+        for sample in samples:
+            name = subjects.get(sample)
+            name = other.get(sample) if name is None else name
+            keys[sample] = self.scoring.draws.key(f"sample {sample}" if name is None else f"subject {name}")
+            if name is not None:
+                self.subjects.add(name)
+            elif not self.asked:  # counted once, in the first reading
+                self.alone += 1
+        return keys
+
+    def _count(self) -> int:
+        """Count all answers, and return how many are about samples that the truth does not hold."""
+        unknown = number = 0
+        every = frozenset[str]().union(*self.asked.values())
+        for part in range(self.parts):
+            given = set(_places(self.given, part))
+            missing: set[tuple[str, str]] = set()
+            if self.references and self.scoring.missing:
+                told = set(_places(self.told, part))
+                missing = {place for place in told if place[1] in self.tasks} - given
+            truth = read_truth(
+                self.rows.rows(part),
+                self.told.rows(part),
+                {sample for sample, _ in given | missing},
+                self.scoring.truth,
+                dataset=self.left.dataset,
+                references=self.references,
+                asked=every,
+            )
+            keys = self._name(part, set(truth.facts), truth.subjects)
+            left_out = (Answered(*place, None, "", "missing") for place in sorted(missing))
+            for one in itertools.chain(map(answered, self.given.rows(part)), left_out):
+                if one.sample_id in truth.facts:
+                    self._add(one, truth, keys[one.sample_id])
+                elif one.failure == "missing":
+                    continue
+                else:
+                    unknown += 1
+                number += 1
+                if self.scoring.progress:
+                    self.scoring.progress(number, self.records + self.absent)
+        return unknown
+
+    def _add(self, one: Answered, truth: Truth, subject: int) -> None:
+        tally = self.tallies[one.task]
         if one.failure:
             tally.counts[one.failure] += 1
         asked = self.asked[one.task]
         tally.add(
             Pair(
-                subject=self.subjects.number(one.sample_id),
-                image=one.sample_id,
+                subject=subject,
                 truth=truth.facts[one.sample_id],
                 said=one.said,
                 text=one.text,
                 references=truth.texts.get((one.sample_id, one.task), ()),
                 boxes=truth.boxes(one.sample_id) if "boxes" in asked else None,
                 asked=asked,
+                questions=self.questions[one.task],
             )
         )
 
-    def _notes(self, unknown: int) -> Iterator[str]:
+    def _notes(self, unknown: int, subjects: int) -> Iterator[str]:
         if unknown:
             yield f"{unknown} answers are about samples that the truth does not hold; they are left out"
-        if self.subjects.alone:
-            yield f"{self.subjects.alone} samples name no subject; each counts as a subject of its own"
-        if len(self.subjects) < 2:
+        if self.alone:
+            yield f"{self.alone} samples name no subject; each counts as a subject of its own"
+        if subjects < 2:
             yield "one subject: there is nothing to draw intervals from"
-        elif len(self.subjects) < _FEW:
-            yield f"only {len(self.subjects)} subjects: intervals from so few are too narrow"
+        elif subjects < _FEW:
+            yield f"only {subjects} subjects: intervals from so few are too narrow"
 
 
-class _Subjects:
-    """Numbers of the subjects, by their names' order, so that the draws do not depend on the records' order.
-
-    `alone` counts samples that name none: each of them is a subject of its own.
-    """
-
-    def __init__(self, truth: Truth, right: Side, samples: Iterable[str]) -> None:
-        names = {sample: truth.subjects.get(sample) for sample in samples if sample in truth.facts}
-        if right.dataset is not None and None in names.values():
-            for row in right.dataset.rows(("sample_id", "subject")):
-                if names.get(row["sample_id"], "") is None:
-                    names[row["sample_id"]] = row["subject"]
-        self.alone = sum(name is None for name in names.values())
-        keys = {sample: (sample, False) if name is None else (name, True) for sample, name in names.items()}
-        numbers = {key: number for number, key in enumerate(sorted(set(keys.values())))}
-        self._numbers = {sample: numbers[key] for sample, key in keys.items()}
-        self._count = len(numbers)
-
-    def number(self, sample_id: str) -> int:
-        return self._numbers[sample_id]
-
-    def __len__(self) -> int:
-        return self._count
+def _places(parts: Parts, part: int) -> Iterator[tuple[str, str]]:
+    return ((row["sample_id"], row["task"]) for row in parts.rows(part, "sample_id", "task"))
 
 
 def _of(tasks: Sequence[str]) -> str:
@@ -173,7 +260,9 @@ def _asked_by_stock(task: str) -> frozenset[str]:
     """Return what a stock task asks for, where no answer to it could be read."""
     if task not in stock_tasks():
         return frozenset()
-    asked = set(load_task(task).response.get("properties", ()))
-    if "class" in asked:
-        asked.add("attack_class")
-    return frozenset(asked & {*CLASSES, "aus", "boxes"})
+    fields = load_task(task).response.get("properties", {})
+    asked = set(fields) & {*CLASSES, "aus", "boxes", "answers"}
+    asked |= {name for field, name in _OTHER_NAMES.items() if field in fields}
+    if "side" in fields.get("aus", {}).get("items", {}).get("properties", {}):
+        asked.add("sides")
+    return frozenset(asked)

@@ -74,29 +74,35 @@ def _align(answer: Sequence[str], reference: Sequence[str]) -> list[int | None]:
     """
     places: list[int | None] = [None] * len(answer)
     free = [True] * len(reference)
-    for key in (str, _stem):
-        theirs = [key(word) for word in reference]
-        ours = [key(word) for word in answer]
-        index: dict[str, list[int]] = defaultdict(list)
-        for place, word in enumerate(theirs):
-            if free[place]:
-                index[word].append(place)
-        for number, word in enumerate(ours):
-            if places[number] is not None:
-                continue
-            open_places = [place for place in index.get(word, ()) if free[place]]
-            if not open_places:
-                continue
-            before = places[number - 1] if number else None
-            if before is not None and before + 1 in open_places:
-                place = before + 1
-            elif len(open_places) == 1:
-                place = open_places[0]
-            else:
-                place = max(open_places, key=lambda p: (_run(ours, number, theirs, p), -abs(p - number)))
-            places[number] = place
-            free[place] = False
+    _place(answer, reference, places, free)
+    if None in places and any(free):
+        _place([_stem(word) for word in answer], [_stem(word) for word in reference], places, free)
     return places
+
+
+def _place(ours: Sequence[str], theirs: Sequence[str], places: list[int | None], free: list[bool]) -> None:
+    """Match words that have no place yet with equal ones that are free."""
+    index: dict[str, list[int]] = defaultdict(list)
+    for place, word in enumerate(theirs):
+        if free[place]:
+            index[word].append(place)
+    last: int | None = None
+    for number, word in enumerate(ours):
+        if places[number] is None and word in index:
+            after = len(theirs) if last is None else last + 1
+            if after < len(theirs) and free[after] and theirs[after] == word:
+                places[number] = after  # goes on with the run
+            elif open_places := [place for place in index[word] if free[place]]:
+                places[number] = _best(ours, number, theirs, open_places)
+        last = places[number]
+        if last is not None:
+            free[last] = False
+
+
+def _best(ours: Sequence[str], number: int, theirs: Sequence[str], places: Sequence[int]) -> int:
+    if len(places) == 1:
+        return places[0]
+    return max(places, key=lambda place: (_run(ours, number, theirs, place), -abs(place - number)))
 
 
 def _run(ours: Sequence[str], number: int, theirs: Sequence[str], place: int) -> int:

@@ -16,10 +16,28 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Audit", "Finding", "Need", "Outcome", "Rows", "Thresholds", "Verdict"]
+__all__ = ["Audit", "Finding", "Need", "Neighbours", "Outcome", "Rows", "Thresholds", "Verdict"]
 
 Verdict = Literal["pass", "warn", "fail", "skipped"]
-Need = Literal["embeddings", "quality", "spectra", "trials"]
+Need = Literal["embeddings", "neighbours", "quality", "spectra", "trials"]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Pairs of rows whose embeddings are near: int64 `first` < `second`, each pair once, float32 `cosine`.
+
+    `floor` is the least cosine that was looked for. `recall` is the share of all such pairs that was found,
+    `{"value", "low", "high", "n"}`, counted on rows that were compared with every other one; 1 and n = 0
+    where the search is exact.
+    """
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    cosine: NDArray[np.float32]
+    floor: float
+    recall: Mapping[str, float] = field(
+        default_factory=lambda: {"value": 1.0, "low": 1.0, "high": 1.0, "n": 0}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +51,20 @@ class Rows:
     - `au` and `au_domain`: a dictionary from unit to intensity (None: present, not graded) or None, and a
       tuple of the units that were coded or None;
     - `attributes`: a dictionary or None;
-    - `source_file`: the file that the first ancestor came from.
-    Text columns hold str or None.
+    - `source_dataset`, `source_file`, `source_frame`: where the first ancestor came from, and `source_key`,
+      equal where two rows came from one file (by its hash, or its name within its dataset);
+    - `person`: the subject together with its source dataset, within which the subject's name holds;
+    - `pixel_hash`: a hash of the decoded pixels and their size, None where they were not looked at;
+    - `unreadable`: why the picture could not be read, None where it could, or was not looked at.
+    Text columns hold str or None; variant, source_frame, valence, arousal and confidence are float64, NaN for
+    none.
 
     `embeddings` is float32, n x d, not normalised; a row of a picture that could not be read is all NaN.
-    `quality` has one row of numbers a picture (datasets/quality.py), NaN where it could not be read.
-    `spectra` is float32, n x bands: the mean log power of radial frequency bands. `trials` has one row a
-    judgement of one sample by one annotator: sample_id, annotator, question, answer, confidence.
+    `neighbours` are pairs that are near in them.
+    `quality` has one row of numbers a picture (Look of datasets/quality.py, and datasets/pose.py), NaN where
+    there is none.
+    `spectra` is float32, n x bands: log power by radial frequency (datasets/spectra.py). `trials` has one row
+    a judgement of one sample by one annotator: sample_id, annotator, question, answer, confidence.
     """
 
     frame: pd.DataFrame
@@ -47,6 +72,7 @@ class Rows:
     quality: pd.DataFrame | None = None
     spectra: NDArray[np.float32] | None = None
     trials: pd.DataFrame | None = None
+    neighbours: Neighbours | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -97,6 +123,7 @@ class Audit(Generic[T]):
 
     `about` says in one or two sentences what it looks for and why that matters, and `source` which
     publication it is after. Where something of `needs` is absent it is not run: its verdict is "skipped".
+    `wants` is what it uses where it is there; `pixels` stands for the frame's `pixel_hash`.
     """
 
     name: str
@@ -105,4 +132,5 @@ class Audit(Generic[T]):
     run: Callable[[Rows, T], Outcome]
     thresholds: type[T]
     needs: tuple[Need, ...] = ()
+    wants: tuple[Literal["pixels"], ...] = ()
     source: str = ""

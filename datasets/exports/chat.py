@@ -112,16 +112,27 @@ class QwenVl(Instructions):
 
 
 class MsSwift(Instructions):
-    """`messages`, `images`, and `objects` for the boxes, which ms-swift scales as each model wants."""
+    """`messages`, `images`, and `objects` for the boxes, which ms-swift scales as each model wants.
+
+    A `<ref-object>` stands for the name of a box where the text has it right before the box, as for the parts
+    of a face; the box of an attack's medium has no such name, and `ref` is empty then, as the rules allow.
+    """
 
     name = "ms-swift"
-    title = "instructions for ms-swift: messages, images, objects; a <bbox> in the text for each box"
+    title = (
+        "instructions for ms-swift: messages, images, objects; marks in the text for boxes and their names"
+    )
     lines = True
     loading = "ms-swift: `swift sft --dataset SPLIT.jsonl`, from this folder."
 
     def conversation(self, record: Record, images: Sequence[str]) -> dict[str, Any]:
         """Return one line."""
         boxes: list[list[float]] = []
+        names: list[str] = []
+
+        def name(word: str) -> str:
+            names.append(word)
+            return "<ref-object>"
 
         def mark(box: Box) -> str:
             boxes.append([round(value, 2) for value in box])
@@ -129,11 +140,11 @@ class MsSwift(Instructions):
 
         messages = [
             {"role": turn.role, "content": _marked(turn, text).replace("<image>\n", "<image>")}
-            for turn, text in with_boxes(record, mark, "")
+            for turn, text in with_boxes(record, mark, "", name)
         ]
         values: dict[str, Any] = {"messages": messages, "images": list(images)}
         if boxes:
-            values["objects"] = {"ref": [], "bbox": boxes, "bbox_type": "real"}
+            values["objects"] = {"ref": names, "bbox": boxes, "bbox_type": "real"}
         return values
 
 

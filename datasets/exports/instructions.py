@@ -6,7 +6,7 @@ import csv
 import json
 import re
 from abc import abstractmethod
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +16,7 @@ from pydantic import Field
 
 from facedata.datasets.errors import UsageError
 from facedata.datasets.exports.base import Card, Choices, Exporter, Names, Picks, Written
+from facedata.datasets.exports.taken import Taken
 from facedata.datasets.instructions import Record, Turn, read_records
 from facedata.datasets.pictures import suffix_of
 from facedata.datasets.sample import Sample
@@ -23,12 +24,21 @@ from facedata.datasets.shard import file_stem
 from facedata.datasets.storage import slug
 from facedata.datasets.words import Words
 
-__all__ = ["InstructionChoices", "Instructions", "answer_class", "boxes_of", "plain", "with_boxes"]
+__all__ = [
+    "InstructionChoices",
+    "Instructions",
+    "answer_class",
+    "boxes_of",
+    "names_of",
+    "plain",
+    "with_boxes",
+]
 
 IMAGES_CSV = "images.csv"
 _TOKENS = re.compile(r"<(/?(?:image|video|audio|bbox|ref-object|box|ref))>")
 _NUMBER = r"\s*(-?\d+(?:\.\d+)?)\s*"
-_BOX = re.compile(rf"\[{','.join([_NUMBER] * 4)}\]")
+_BOX = re.compile(rf"(?:(\w+)( ))?\[{','.join([_NUMBER] * 4)}\]")
+"""A box, and the word before it."""
 _CLASSES = ("label", "class", "attack", "species", "expression", "choice", "answer")
 
 Box = tuple[float, float, float, float]
@@ -63,23 +73,22 @@ class Instructions(Exporter):
 
     def write(self, picks: Picks, tree: Path, choices: InstructionChoices) -> Written:
         """Write the conversations, `images/` and images.csv; raise UsageError where no record is left."""
-        splits = _splits(picks)
-        taken, notes = _taken(picks, splits, choices)
         suffix = "jsonl" if self.lines else "json"
         rows: Counter[str] = Counter()
         with ExitStack() as stack:
-            pictures = _Pictures(picks, tree, {sample for sample, _ in taken.values()}, choices.images)
+            taken = stack.enter_context(Taken())
+            notes = _take(picks, taken, choices)
+            _write_pictures(picks, tree, taken, choices.images)
             files: dict[str, _File] = {}
             for record in read_records(picks.dataset.root):
-                if record.record_id not in taken:
+                if (place := taken.place(record.record_id)) is None:
                     continue
-                sample, split = taken[record.record_id]
+                split, path = place
                 if split not in files:
                     handle = (tree / f"{split}.{suffix}").open("w", encoding="utf-8", newline="\n")
                     files[split] = _File(stack.enter_context(handle), self.lines)
                 number = sum(part.image is not None for turn in record.messages for part in turn.content)
-                values = self.conversation(record, [pictures.paths[sample]] * number)
-                files[split].add({"id": record.record_id, **values})
+                files[split].add({"id": record.record_id, **self.conversation(record, [path] * number)})
                 rows[split] += 1
             for file in files.values():
                 file.end()
@@ -111,95 +120,70 @@ class _File:
         self._file.write("" if self._lines else "\n]\n")
 
 
-class _Pictures:
-    """Writes the pictures of the wanted samples, once each, and knows their paths in the export."""
-
-    def __init__(self, picks: Picks, tree: Path, wanted: set[str], how: str) -> None:
-        self.paths: dict[str, str] = {}
-        with (tree / IMAGES_CSV).open("w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(["path", "sample_id", "sha256"])
-            used: set[str] = set()
-            for row in picks.rows():
-                sample = Sample.from_row(row)
-                if sample.sample_id not in wanted:
-                    continue
-                path = self._put(picks, tree, sample, used, how)
-                self.paths[sample.sample_id] = path
-                table.writerow([path, sample.sample_id, sample.content_hash])
-
-    @staticmethod
-    def _put(picks: Picks, tree: Path, sample: Sample, used: set[str], how: str) -> str:
-        if how == "none":  # a readable name may say who it is
-            return f"images/{sample.sample_id}"
-        data = picks.read(sample.image, sample.content_hash)
-        folder = f"images/{slug(sample.label or 'unlabelled')}"
-        path = f"{folder}/{file_stem(sample)}.{suffix_of(data)}"
-        if path in used:
-            path = f"{folder}/{file_stem(sample)}-{sample.sample_id}.{suffix_of(data)}"
-        used.add(path)
-        (tree / folder).mkdir(parents=True, exist_ok=True)
-        (tree / path).write_bytes(data)
-        return path
+def _write_pictures(picks: Picks, tree: Path, taken: Taken, how: str) -> None:
+    """Write the pictures of the samples whose records are taken, once each, and the table of their paths."""
+    with (tree / IMAGES_CSV).open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["path", "sample_id", "sha256"])
+        for row in picks.rows():
+            if not taken.wants(row["sample_id"]):
+                continue
+            sample = Sample.from_row(row)
+            path = _write_picture(picks, tree, sample, taken, how)
+            taken.put(sample.sample_id, path)
+            table.writerow([path, sample.sample_id, sample.content_hash])
 
 
-def _splits(picks: Picks) -> dict[str, str]:
-    """Return the split, as the export calls it, of each picked sample: a record is of its sample's split."""
-    found: dict[str, str] = {}
+def _write_picture(picks: Picks, tree: Path, sample: Sample, taken: Taken, how: str) -> str:
+    if how == "none":  # a readable name may say who it is
+        return f"images/{sample.sample_id}"
+    data = picks.read(sample.image, sample.content_hash)
+    folder = f"images/{slug(sample.label or 'unlabelled')}"
+    path = f"{folder}/{file_stem(sample)}.{suffix_of(data)}"
+    if taken.has_path(path):
+        path = f"{folder}/{file_stem(sample)}-{sample.sample_id}.{suffix_of(data)}"
+    (tree / folder).mkdir(parents=True, exist_ok=True)
+    (tree / path).write_bytes(data)
+    return path
+
+
+def _splits(picks: Picks) -> Iterator[tuple[str, str]]:
+    """Yield each picked sample and its split as the export calls it: a record is of its sample's split."""
     for table in picks.dataset.tables(["sample_id", "split"]):
         for row in table.to_pylist():
             if not picks.splits or (row["split"] or "none") in picks.splits:
-                found[row["sample_id"]] = picks.split_names[row["split"]]
-    return found
+                yield row["sample_id"], picks.split_names[row["split"]]
 
 
-def _taken(
-    picks: Picks, splits: Mapping[str, str], choices: InstructionChoices
-) -> tuple[dict[str, tuple[str, str]], list[str]]:
-    """Return sample and split of each record that is exported, and notes on those that are not."""
+def _take(picks: Picks, taken: Taken, choices: InstructionChoices) -> list[str]:
+    """Take the records that are exported, and return notes on those that are not."""
     known = picks.dataset.record.counts.instructions
     if not known:
         raise UsageError(f"{picks.dataset.root} has no instructions; write some with `facedata annotate`")
     if unknown := set(choices.task) - set(known):
         raise UsageError(f"no records of the task {sorted(unknown)[0]!r}; there are {', '.join(known)}")
-    taken: dict[str, tuple[str, str]] = {}
-    groups: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    taken.add_samples(_splits(picks))
     left_out: Counter[str] = Counter()
     for record in read_records(picks.dataset.root):
-        if record.sample_id not in splits or (choices.task and record.task not in choices.task):
+        split = taken.split_of(record.sample_id)
+        if split is None or (choices.task and record.task not in choices.task):
             continue
         answered = any(turn.role == "assistant" for turn in record.messages)
         if record.status not in choices.status or not answered:
             left_out[record.status] += 1
             continue
-        split = splits[record.sample_id]
-        taken[record.record_id] = (record.sample_id, split)
-        if choices.balance and (found := answer_class(record)) is not None:
-            groups[split, record.task][found].append(record.record_id)
+        found = answer_class(record) if choices.balance else None
+        word = 0 if found is None else Words.of(choices.seed, "balance", record.record_id).word()
+        taken.take(record.record_id, record.sample_id, split, record.task, found, word)
     notes = [
         f"{number} records of status {status} are left out" for status, number in sorted(left_out.items())
     ]
-    notes += _balanced(taken, groups, choices.seed)
-    if not taken:
+    notes += [
+        f"balance: {gone} of {number} {answer!r} of {task} in {split} are left out"
+        for split, task, answer, gone, number in taken.balance()
+    ]
+    if not taken.close():
         raise UsageError(f"no record has the status {' or '.join(choices.status)}; choose with --status")
-    return taken, notes
-
-
-def _balanced(
-    taken: dict[str, tuple[str, str]], groups: Mapping[tuple[str, str], Mapping[str, list[str]]], seed: int
-) -> list[str]:
-    """Take records away until each answer of a split and task has as many, and say how many went."""
-    notes = []
-    for (split, task), classes in sorted(groups.items()):
-        least = min(map(len, classes.values()))
-        for found, names in sorted(classes.items()):
-            names.sort(key=lambda name: (Words.of(seed, "balance", name).word(), name))
-            for name in names[least:]:
-                del taken[name]
-            if dropped := len(names) - least:
-                notes.append(
-                    f"balance: {dropped} of {len(names)} {found!r} of {task} in {split} are left out"
-                )
     return notes
 
 
@@ -240,18 +224,39 @@ def boxes_of(structured: Any) -> set[Box]:
     return found
 
 
-def with_boxes(record: Record, written: Callable[[Box], str], form: str) -> Iterator[tuple[Turn, str]]:
+def names_of(structured: Any) -> set[str]:
+    """Return what an answer calls its boxes, in lower case: values of `name` beside a `box`."""
+    found: set[str] = set()
+    if isinstance(structured, Mapping):
+        if "box" in structured and isinstance(name := structured.get("name"), str):
+            found.add(name.lower())
+        return found.union(*map(names_of, structured.values()))
+    if isinstance(structured, list | tuple):
+        return found.union(*map(names_of, structured))
+    return found
+
+
+def with_boxes(
+    record: Record,
+    written: Callable[[Box], str],
+    form: str,
+    named: Callable[[str], str] = lambda name: name,
+) -> Iterator[tuple[Turn, str]]:
     """Yield each turn with its text, in which the boxes of the answer are put as `written` has them.
 
-    `written` is given corners (left, top, right, bottom), in the order of the text; `form` takes the place of
-    `[x, y, width, height] in pixels` in the questions.
+    `written` is given corners (left, top, right, bottom), in the order of the text, and `named` the word
+    before a box where it is what the answer calls it; `form` takes the place of `[x, y, width, height] in
+    pixels` in the questions.
     """
-    boxes = boxes_of(record.structured)
+    boxes, names = boxes_of(record.structured), names_of(record.structured)
 
     def one(found: re.Match[str]) -> str:
-        x, y, width, height = map(float, found.groups())
-        known = (x, y, width, height) in boxes
-        return written((x, y, x + width, y + height)) if known else found.group()
+        word, gap, *numbers = found.groups()
+        x, y, width, height = map(float, numbers)
+        if (x, y, width, height) not in boxes:
+            return found.group()
+        before = "" if word is None else (named(word) if word.lower() in names else word) + gap
+        return before + written((x, y, x + width, y + height))
 
     for turn in record.messages:
         text = plain(turn.text())

@@ -11,15 +11,16 @@ import errno
 import fcntl
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from facedata.datasets.canonical import content_hash
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.record import Failure
-from facedata.datasets.sample import SCHEMA, Sample
+from facedata.datasets.sample import SCHEMA, Sample, Source
 from facedata.datasets.shard import file_stem
 from facedata.datasets.storage import read_reference, slug
 
@@ -29,6 +30,11 @@ ORIGIN = "origin"
 """Column beside those of SCHEMA: the number of the input that a row's pictures lie in."""
 
 CHANGED = "{} is not the picture of its row; restore it"
+_LOOKED_AT = [
+    *("sample_id", "image", "content_hash", "width", "height", "label", "layers"),
+    *("parent_id", "operator", "variant", "source"),
+]
+"""Columns that say which files a row has, and what they may be called."""
 _FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file, copied when either is written to
 _NO_CLONE = {errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM}
 
@@ -51,9 +57,13 @@ class Carrier(ABC):
 
     def write(self, target: Path, source: Path | None, data: bytes | None = None) -> None:
         """Write a file, `data` or the content of `source`, under a temporary name first."""
-        target.parent.mkdir(parents=True, exist_ok=True)
         temporary = f"{target}.part"
-        with open(temporary, "wb") as file:  # noqa: PTH123 - once a picture
+        try:
+            file = open(temporary, "wb")  # noqa: PTH123, SIM115 - once a picture
+        except FileNotFoundError:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file = open(temporary, "wb")  # noqa: PTH123, SIM115
+        with file:
             if source is None or not self._cloned(source, file.fileno()):
                 file.write(Path(source or target).read_bytes() if data is None else data)
         os.replace(temporary, target)  # noqa: PTH105
@@ -83,17 +93,16 @@ class ToFiles(Carrier):
         images: list[str | None] = [None] * rows.num_rows
         layers: list[list[dict[str, str]]] = [[] for _ in range(rows.num_rows)]
         origins = rows[ORIGIN].to_pylist()
-        found = rows.select(SCHEMA.names).to_pylist()
+        found = rows.select(_LOOKED_AT).to_pylist()
         # Neighbours in a shard are read together: a row group is decoded once.
         for number in sorted(range(rows.num_rows), key=lambda n: (origins[n], _place(found[n]["image"]))):
             row, root = found[number], self.inputs[origins[number]]
-            sample = Sample.from_row(row)
             try:
-                folder = f"images/{slug(sample.label or 'unlabelled')}"
-                images[number] = self._carry(root, row["image"], row["content_hash"], folder, sample)
+                folder = f"images/{slug(row['label'] or 'unlabelled')}"
+                images[number] = self._carry(root, row["image"], row["content_hash"], folder, row)
                 for layer in row["layers"] or ():
                     folder = f"layers/{slug(layer['name'])}"
-                    ref = self._carry(root, layer["ref"], layer["content_hash"], folder, sample)
+                    ref = self._carry(root, layer["ref"], layer["content_hash"], folder, row)
                     layers[number].append({**layer, "ref": ref})
             except DatasetError as error:
                 failures[number] = str(error)
@@ -101,16 +110,18 @@ class ToFiles(Carrier):
         rows = with_column(rows, "layers", pa.array(layers, SCHEMA.field("layers").type))
         return not_carried(rows, failures)
 
-    def _carry(self, root: Path, reference: str, expected: str, folder: str, sample: Sample) -> str:
+    def _carry(self, root: Path, reference: str, expected: str, folder: str, row: Mapping[str, Any]) -> str:
         data = read_reference(root, reference)
         if content_hash(data) != expected:
             raise DatasetError(CHANGED.format(reference))
         source = None if "#" in reference else root / reference
-        name = source.name if source else f"{file_stem(sample)}{_suffix(data)}"
+        name = source.name if source else f"{_stem(row)}{_suffix(data)}"
         target = self.tree / folder / name
-        if target.exists() and target.read_bytes() != data:  # two inputs may have used one name
-            target = target.with_name(f"{target.stem}-{sample.sample_id}{target.suffix}")
-        if not target.exists():
+        there = target.exists()
+        if there and target.read_bytes() != data:  # two inputs may have used one name
+            target = target.with_name(f"{target.stem}-{row['sample_id']}{target.suffix}")
+            there = target.exists()
+        if not there:
             self.write(target, source, data)
         return f"{folder}/{target.name}"
 
@@ -135,6 +146,11 @@ def with_column(rows: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -
 def _place(reference: str | None) -> tuple[str, int]:
     name, _, row = (reference or "").partition("#")
     return name, int(row) if row.isdecimal() else 0
+
+
+def _stem(row: Mapping[str, Any]) -> str:
+    source = None if row["source"] is None else Source(**row["source"])
+    return file_stem(Sample(**{**row, "layers": (), "source": source}))
 
 
 def _suffix(data: bytes) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from facedata.datasets.dataset import SAMPLES_NAME
 from facedata.datasets.errors import UsageError
-from facedata.datasets.instructions import INSTRUCTIONS_NAME, SCHEMA, Record, to_table
+from facedata.datasets.instructions import INSTRUCTIONS_NAME, SCHEMA, Record, rows_to_table
 
 __all__ = ["Carried", "InstructionsHash", "Places", "samples_with_records", "write_records"]
 
@@ -38,10 +38,10 @@ class InstructionsHash:
         self._digest = hashlib.sha256(b"facedata instructions 1" + bytes.fromhex(rows_version))
         self._any = False
 
-    def add(self, record: Record) -> None:
-        """Add the next record."""
+    def add(self, record_hash: str) -> None:
+        """Add the hash of the next record."""
         self._any = True
-        self._digest.update(bytes.fromhex(record.record_hash()))
+        self._digest.update(bytes.fromhex(record_hash))
 
     def result(self) -> str:
         """Return 32 hexadecimal digits."""
@@ -99,10 +99,13 @@ def write_records(
         for group in _groups(_kept(_joined(sources, prefer, told), places, told)):
             if writer is None:
                 writer = pq.ParquetWriter(root / INSTRUCTIONS_NAME, SCHEMA, compression="zstd")
+            rows = []
             for record in group:
-                version.add(record)
+                row, record_hash = record.spelled()
+                rows.append(row)
+                version.add(record_hash)
                 counts[record.task][record.status] += 1
-            writer.write_table(to_table(group))
+            writer.write_table(rows_to_table(rows))
     finally:
         if writer is not None:
             writer.close()
@@ -116,7 +119,7 @@ def _joined(sources: Sequence[Iterable[Record]], prefer: str | None, told: Count
     merged = heapq.merge(*numbered, key=lambda one: one[:2])
     for name, group in itertools.groupby(merged, key=lambda one: one[0]):
         found = [record for _, _, record in group]
-        if len({record.record_hash() for record in found}) > 1:
+        if len(found) > 1 and len({record.record_hash() for record in found}) > 1:
             if prefer is None:
                 raise UsageError(
                     f"instruction record {name} differs between the inputs; "
@@ -146,12 +149,17 @@ def _kept(records: Iterable[Record], places: Places, told: Counter[str]) -> Iter
 
 
 def _moved(record: Record, image: str) -> Record:
-    plain: dict[str, Any] = record.model_dump()
-    for turn in plain["messages"]:
-        for part in turn["content"]:
-            if part["image"] is not None:
-                part["image"]["path"] = image
-    return Record.model_validate(plain)
+    turns = []
+    for turn in record.messages:
+        if any(part.image is not None for part in turn.content):
+            parts = [
+                part if part.image is None
+                else part.model_copy(update={"image": part.image.model_copy(update={"path": image})})
+                for part in turn.content
+            ]  # fmt: skip
+            turn = turn.model_copy(update={"content": tuple(parts)})
+        turns.append(turn)
+    return record.model_copy(update={"messages": tuple(turns)})
 
 
 def _groups(records: Iterator[Record]) -> Iterator[list[Record]]:

@@ -71,7 +71,8 @@ class Derivation:
     `leaks` says what to do where a person, picture, video or family stands in two splits: `refuse`, `note`,
     or None for a verb that leaves splits as they are. `files` are texts that go into the dataset beside the
     rows. Instruction records go along with their samples, and `records`, sorted by id, are added; `prefer`
-    says which of the inputs, or of what is added last, is right where two records of one id differ.
+    says which of the inputs, or of what is added last, is right where two records of one id differ. `read`
+    are datasets that decided something too: parents, of which nothing is carried.
     """
 
     verb: str
@@ -83,6 +84,11 @@ class Derivation:
     files: Mapping[str, str] = field(default_factory=dict)
     records: Iterable[Instruction] = ()
     prefer: Literal["first", "last"] | None = None
+    read: Sequence[Dataset] = ()
+
+    def parents(self) -> list[Dataset]:
+        """Return what it is made of and by, in order."""
+        return [*self.inputs, *self.read]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +120,7 @@ def derive(what: Derivation, target: Path, writing: Writing | None = None) -> De
     layout = writing.layout or what.inputs[0].record.layout
     if layout not in LAYOUTS:
         raise UsageError(f"layout {layout!r} is not one of {', '.join(LAYOUTS)}")
-    for dataset in what.inputs:
+    for dataset in what.parents():
         refuse_overlap(dataset.root, target)
 
     def same(record: Record) -> bool:
@@ -134,7 +140,7 @@ def _made_of(record: Record) -> str:
 
 
 def _wanted(what: Derivation, layout: str) -> str:
-    parents = [dataset.version for dataset in what.inputs]
+    parents = [dataset.version for dataset in what.parents()]
     return canonical_json([what.verb, what.seed, layout, what.parameters, parents])
 
 
@@ -211,7 +217,7 @@ class _Run:
         for name, text in self.what.files.items():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             write_text(tree / name, text)
-        parents, ancestors = ancestry([Origin.of(dataset) for dataset in self.what.inputs])
+        parents, ancestors = ancestry([Origin.of(dataset) for dataset in self.what.parents()])
         record = Record(
             version=carried.version,
             verb=self.what.verb,

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,12 +19,21 @@ from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample, to_table
 from facedata.datasets.versions.carry_records import samples_with_records
 from facedata.datasets.versions.derive import TABLE_ROWS, Derivation, Derived, Told, Writing, derive
-from facedata.datasets.versions.edits_file import FAMILY_FIELDS, Edit, changed, read_edits
+from facedata.datasets.versions.edits_file import DELETED, FAMILY_FIELDS, Edit, changed, read_edits
 from facedata.datasets.versions.edits_log import EDITS_NAME, HEADER, lines_of
 
-__all__ = ["apply_edits", "edit", "edits_of"]
+__all__ = ["Author", "apply_edits", "edit", "edits_of"]
 
 _SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """A verb that wrote edits itself: they follow from `parameters`, the dataset and what else it `read`."""
+
+    verb: str
+    parameters: Mapping[str, Any]
+    read: Sequence[Dataset] = ()
 
 
 def edit(
@@ -50,8 +60,16 @@ def apply_edits(
     target: Path,
     skip_conflicts: bool = False,
     writing: Writing | None = None,
+    author: Author | None = None,
+    *,
+    left_out: Sequence[Failure] = (),
+    mend: str = "mend the lines",
 ) -> Derived:
-    """Apply edits that were read."""
+    """Apply edits that were read, or those of an `author`, who then goes into the record.
+
+    `left_out` are edits that the caller could not put into lines: failures of the record, like the conflicts.
+    `mend` says what to do about conflicts.
+    """
     lines = [one.line() for one in edits]
     parameters = {
         "edits": len(edits),
@@ -73,11 +91,13 @@ def apply_edits(
                 continue
             samples = [progress.apply(sample, wanted) for sample in _samples(table.filter(chosen))]
             rest = table.filter(pc.invert(chosen))
-            yield pa.concat_tables([rest, to_table(samples)]).sort_by("sample_id")
+            kept = to_table(sample for sample in samples if sample is not None)
+            yield pa.concat_tables([rest, kept]).sort_by("sample_id")
         for sid in sorted(set(wanted) - progress.seen):
             for one in wanted[sid]:
-                progress.conflicts[one.where] = f"{one.where}: no sample {sid!r} in {dataset.root.name}"
-        progress.tell(told, skip_conflicts)
+                progress.miss(one, dataset.root.name)
+        progress.tell(told, skip_conflicts, mend)
+        told.failures += left_out
         stale = pc.is_in(
             samples_with_records(dataset.root), value_set=pa.array(progress.changed, pa.string())
         )
@@ -88,7 +108,10 @@ def apply_edits(
 
     moves = {one.field for one in edits} & {"split", "subject", "source.dataset"}
     leaks = "note" if moves else None
-    what = Derivation("edit", [dataset], parameters, rows, leaks=leaks, files=files)
+    author = author or Author("edit", parameters)
+    what = Derivation(
+        author.verb, [dataset], author.parameters, rows, leaks=leaks, files=files, read=author.read
+    )
     return derive(what, target, writing)
 
 
@@ -118,12 +141,17 @@ class _Progress:
     seen: set[str] = field(default_factory=set)
     conflicts: dict[str, str] = field(default_factory=dict)
     changed: list[str] = field(default_factory=list)
+    deleted: int = 0
     already: int = 0
 
-    def apply(self, sample: Sample, wanted: Mapping[str, Sequence[Edit]]) -> Sample:
+    def apply(self, sample: Sample, wanted: Mapping[str, Sequence[Edit]]) -> Sample | None:
+        """Return the sample after its edits, None where one of them deletes it."""
         self.seen.add(sample.sample_id)
         result = sample
         for one in wanted[sample.sample_id]:
+            if one.field == DELETED:
+                self.deleted += 1
+                return None
             found = changed(result, one)
             if isinstance(found, str):
                 reason = f"{one.where}: {one.field} of {sample.sample_id} is {found!r}, not {one.old!r}"
@@ -143,14 +171,21 @@ class _Progress:
         self.changed.append(sample.sample_id)
         return result
 
-    def tell(self, told: Told, skip: bool) -> None:
+    def miss(self, one: Edit, name: str) -> None:
+        """Note an edit of a sample that is not there: a conflict, but where it deletes the sample."""
+        if one.field == DELETED:
+            self.already += 1
+        else:
+            self.conflicts[one.where] = f"{one.where}: no sample {one.sid!r} in {name}"
+
+    def tell(self, told: Told, skip: bool, mend: str) -> None:
         lines = [where for where in self.named if where in self.conflicts]
         reasons = [self.conflicts[where] for where in lines]
         if reasons and not skip:
             more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
             raise UsageError(
                 f"{len(reasons)} edits do not fit, so none was made: {'; '.join(reasons[:_SHOWN])}{more}; "
-                "mend the lines, or leave them out with --skip-conflicts"
+                f"{mend}, or leave them out with --skip-conflicts"
             )
         told.failures += [
             Failure(place=where, kind="edit-conflict", reason=reason)
@@ -158,6 +193,7 @@ class _Progress:
         ]
         told.details |= {
             "edited_rows": len(self.changed),
+            "deleted_rows": self.deleted,
             "already_so": self.already,
             "conflicts": reasons,
         }

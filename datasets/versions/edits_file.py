@@ -2,7 +2,7 @@
 
 A line says `sid,field,old,new` and, for people, `author,time,message`. Values are typed by their field, and
 an empty one is null. `old` is what the author saw: where the row says otherwise by now, the edit is a
-conflict.
+conflict. The field `deleted` takes the row out: old is empty and new is `true`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ from facedata.datasets.items import printable
 from facedata.datasets.sample import Sample, Source
 from facedata.datasets.versions.edits_log import HEADER
 
-__all__ = ["FAMILY_FIELDS", "FIELDS", "Edit", "changed", "read_edits", "spelled"]
+__all__ = ["DELETED", "FAMILY_FIELDS", "FIELDS", "Edit", "changed", "read_edits", "spelled"]
 
 FAMILY_FIELDS = ("split", "subject", "domain")
 """Never differ between a sample and what was made from it, so an edit of one is an edit of all."""
+
+DELETED = "deleted"
+"""No column of a row: an edit of it takes the row out."""
 
 _COLUMNS = tuple(HEADER.split(","))
 _NEEDED = _COLUMNS[:4]
@@ -71,6 +74,8 @@ def read_edits(path: Path) -> list[Edit]:
         parse = _parser(edit.field, where)
         for text in (edit.old, edit.new):
             parse(text, where)
+        if edit.field == DELETED and (edit.old or not edit.new):
+            raise UsageError(f"{where}: a sample is deleted by an empty old and the new value true")
         if edit.time:
             try:
                 datetime.fromisoformat(edit.time)
@@ -262,6 +267,12 @@ def _domain(text: str, where: str) -> tuple[int, ...] | None:
     return tuple(int(part) for part in text.split())
 
 
+def _true(text: str, where: str) -> bool | None:
+    if text not in ("", "true"):
+        raise UsageError(f"{where}: deleted is true or empty, not {text!r}")
+    return bool(text) or None
+
+
 FIELDS: dict[str, Callable[[str, str], Any]] = {
     **dict.fromkeys(_TEXTS, _text),
     **dict.fromkeys(_NUMBERS, _number),
@@ -269,5 +280,6 @@ FIELDS: dict[str, Callable[[str, str], Any]] = {
     "landmarks": _points,
     "au": _units,
     "au_domain": _domain,
+    DELETED: _true,
 }
 """Fields that an edit may change, with what reads their values: all that is no part of a sample's id."""

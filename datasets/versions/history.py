@@ -96,8 +96,10 @@ def _short(parameters: Mapping[str, Any], most: int = 100) -> str:
             value = value["name"]
         if isinstance(value, Mapping):
             value = ",".join(f"{key}={one}" for key, one in value.items())
-        if isinstance(value, list):
-            value = ",".join(map(str, value))
+        if isinstance(value, list):  # of tasks, their names
+            value = ",".join(
+                str(one["name"] if isinstance(one, Mapping) and "name" in one else one) for one in value
+            )
         if value not in (None, "", False) and name != "sha256":
             parts.append(f"{name} {value}")
     text = ", ".join(parts)
