@@ -18,7 +18,7 @@ from facedata.synth.model import SpoofUNet
 from facedata.synth.pictures import QUALITIES, Scale
 from facedata.synth.pipeline import SpoofDiffusionPipeline
 
-__all__ = ["PRECISIONS", "SCHEDULERS", "Model", "load_model", "read_card"]
+__all__ = ["PRECISIONS", "SCHEDULERS", "Model", "load_model", "read_card", "scheduler_of"]
 
 SCHEDULERS = {
     "ddim": "DDIMScheduler",
@@ -33,6 +33,11 @@ _TOLD: dict[str, dict[str, Any]] = {"sde": {"algorithm_type": "sde-dpmsolver++"}
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+
+
+def scheduler_of(name: str, config: Any) -> Any:
+    """Return a scheduler of SCHEDULERS with the noise of another one's `config`."""
+    return getattr(diffusers, SCHEDULERS[name]).from_config(config, **_TOLD.get(name, {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,6 @@ def load_model(path: Path, scheduler: str = "ddim", device: str = "cpu", precisi
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise DatasetError(f"{path} cannot be loaded ({reason}); restore the folder") from None
-    made = getattr(diffusers, SCHEDULERS[scheduler]).from_config(base.config, **_TOLD.get(scheduler, {}))
-    pipeline = SpoofDiffusionPipeline(unet.eval(), made, vae).to(device)
+    pipeline = SpoofDiffusionPipeline(unet.eval(), scheduler_of(scheduler, base.config), vae).to(device)
     pipeline.set_progress_bar_config(disable=True)
     return Model(pipeline, card)

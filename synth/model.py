@@ -31,7 +31,7 @@ class SpoofUNet(ModelMixin, ConfigMixin):  # type: ignore[misc] # diffusers is u
     `sample_size` is the side of the pictures (or latents) in px, `channels_in` 3 for pixels and the latents'
     number for latents, `kinds` the number of species that it knows, `qualities` the number of quality values.
     `spread` is how far attacks are from their live faces (root mean square), and `spread_alone` from grey:
-    what the network predicts is a correction of `best_guess`, in its unit. The first convolution works at full
+    the network predicts a correction of `best_guess`, in its unit. The first convolution works at full
     resolution: folding pixels into channels leaves a periodic grid.
     """
 

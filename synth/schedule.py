@@ -44,7 +44,7 @@ def best_guess(centre: Tensor, spread: Tensor, alpha: Tensor, sigma: Tensor) -> 
     sqrt(alpha^2 + sigma^2 spread^2), n x 1 x 1 x 1. A network that predicts (velocity - mean) / deviation
     starts from the live face, and has a target of unit spread at every time, which is half of what Karras et
     al. do (Elucidating the Design Space, NeurIPS 2022), about a centre that is known. Their other half also
-    looks at the noisy picture, and takes what differs from the centre for white noise; lighting and colours are
-    not, and fine detail was learned more slowly with it.
+    looks at the noisy picture, and takes what differs from the centre for white noise; lighting and colours
+    are not, and fine detail was learned more slowly with it.
     """
     return -sigma * centre, (alpha.square() + (sigma * spread).square()).sqrt()
