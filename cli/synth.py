@@ -28,6 +28,7 @@ class Scheduler(StrEnum):
     dpm = "dpm"
     unipc = "unipc"
     ddpm = "ddpm"
+    sde = "sde"
 
 
 class Precision(StrEnum):

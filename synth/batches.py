@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from facedata.datasets.words import Words
 from facedata.synth.conditions import Conditions
 from facedata.synth.config import Dropping
+from facedata.synth.latents import Latents
 from facedata.synth.pairs import Pair, Pairs
 from facedata.synth.pictures import Scale, Shelf, as_tensor, coarse
 
@@ -25,12 +26,17 @@ def generator_of(*keys: int | str) -> torch.Generator:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Targets, n x 3 x h x w in [-1, 1], with their conditions, noise and times (indices of the schedule)."""
+    """Targets with their conditions, noise and times (indices of the schedule).
+
+    Targets, contents and noise are n x 3 x h x w in [-1, 1], or latents; `style_quality` is n x q,
+    standardised, of the style pictures: what can be heard in them.
+    """
 
     target: Tensor
     conditions: Conditions
     noise: Tensor
     times: Tensor
+    style_quality: Tensor
     samples: tuple[str, ...]
 
 
@@ -47,6 +53,8 @@ class Batches:
     train_times: int = 1000
     coarse_content: bool = False
     """Whether the content is a coarse copy of the target, as de-spoofing is told it."""
+    latents: Latents | None = None
+    """Where they are trained on, in place of pictures."""
 
     def at(self, step: int) -> Batch:
         """Return the batch of a step."""
@@ -54,15 +62,15 @@ class Batches:
         targets = [pair.target for pair, _ in chosen]
         kinds = [self.pairs.kinds.index(self.pairs.kind_of(pair)) for pair, _ in chosen]
         draw = generator_of(self.seed, "noise", step)
-        target = as_tensor(self.shelf.pictures(targets))
+        styles = [style for _, style in chosen]
+        target, content = self.target_and_content([pair for pair, _ in chosen])
         given = {
             name: torch.rand(self.size, generator=draw) >= share
             for name, share in self.drop.model_dump().items()
         }
-        content = as_tensor(self.shelf.pictures([pair.content for pair, _ in chosen]))
         conditions = Conditions(
-            content=coarse(content) if self.coarse_content else content,
-            style=as_tensor(self.shelf.pictures([style for _, style in chosen])),
+            content=content,
+            style=as_tensor(self.shelf.pictures(styles)),
             kind=torch.tensor(kinds),
             quality=self.scale(self.shelf.qualities(targets)),
             **{f"has_{name}": value for name, value in given.items()},
@@ -72,8 +80,17 @@ class Batches:
             conditions,
             torch.randn(target.shape, generator=draw),
             torch.randint(0, self.train_times, (self.size,), generator=draw),
+            self.scale(self.shelf.qualities(styles)),
             tuple(self.pairs.faces[number].sample_id for number in targets),
         )
+
+    def target_and_content(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor]:
+        """Return what the network makes of pairs and what it starts from, pictures or latents."""
+        targets, contents = [pair.target for pair in pairs], [pair.content for pair in pairs]
+        if self.latents is not None:
+            return self.latents.of(targets), self.latents.of(contents, roughly=self.coarse_content)
+        content = as_tensor(self.shelf.pictures(contents))
+        return as_tensor(self.shelf.pictures(targets)), coarse(content) if self.coarse_content else content
 
     def between(self, first: int, last: int, ahead: int = 4) -> Iterator[Batch]:
         """Yield the batches of steps first .. last - 1, decoded ahead in a thread."""

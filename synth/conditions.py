@@ -61,13 +61,13 @@ class FourierFeatures(nn.Module):
 
     def __init__(self, inputs: int, octaves: int = 6) -> None:
         super().__init__()
-        self.width = inputs * octaves * 2
-        self.register_buffer("rates", math.pi / 4 * 2.0 ** torch.arange(octaves), persistent=False)
-        self.rates: Tensor
+        self.width, self.octaves = inputs * octaves * 2, octaves
 
     def forward(self, numbers: Tensor) -> Tensor:
         """Return n x (q * octaves * 2) features of n x q numbers of about unit spread."""
-        angles = (numbers.clamp(-4, 4)[..., None] * self.rates.to(numbers.dtype)).flatten(1)
+        # Not a buffer: a network that is turned into bf16 would round the rates, and hear other numbers.
+        rates = math.pi / 4 * 2.0 ** torch.arange(self.octaves, device=numbers.device)
+        angles = (numbers.float().clamp(-4, 4)[..., None] * rates).flatten(1)
         return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 

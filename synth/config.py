@@ -20,7 +20,7 @@ class _Part(BaseModel):
 class Network(_Part):
     """The network's size."""
 
-    size: Literal["smoke", "small", "base"] = "smoke"
+    size: Literal["tiny", "smoke", "small", "base"] = "smoke"
     resolution: int = Field(default=64, ge=16, le=1024, multiple_of=8, description="side of the pictures, px")
     vae: str | None = Field(
         default=None, description="folder or hub id of an AutoencoderKL: train on its latents"
@@ -59,7 +59,7 @@ class TrainConfig(_Part):
     steps: int = Field(default=1000, ge=1)
     batch: int = Field(default=8, ge=1)
     accumulate: int = Field(default=1, ge=1, description="batches a step")
-    rate: float = Field(default=2e-4, gt=0, description="AdamW's learning rate")
+    rate: float = Field(default=1e-3, gt=0, description="AdamW's learning rate")
     warmup: int = Field(default=50, ge=0, description="steps over which the rate rises")
     weight_decay: float = Field(default=0.01, ge=0)
     clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")

@@ -12,24 +12,32 @@ import diffusers
 import torch
 from safetensors import SafetensorError
 
-from facedata.datasets.canonical import content_hash
 from facedata.datasets.errors import DatasetError, UsageError
+from facedata.synth.card import CARD_NAME, weights_of
 from facedata.synth.model import SpoofUNet
 from facedata.synth.pictures import QUALITIES, Scale
 from facedata.synth.pipeline import SpoofDiffusionPipeline
-from facedata.synth.train import CARD_NAME
 
-__all__ = ["SCHEDULERS", "Model", "load_model", "read_card"]
+__all__ = ["PRECISIONS", "SCHEDULERS", "Model", "load_model", "read_card", "scheduler_of"]
 
 SCHEDULERS = {
     "ddim": "DDIMScheduler",
     "dpm": "DPMSolverMultistepScheduler",
     "unipc": "UniPCMultistepScheduler",
     "ddpm": "DDPMScheduler",
+    "sde": "DPMSolverMultistepScheduler",
 }
-"""Names on the command line and diffusers' classes. `ddpm` draws noise at each step."""
+"""Names on the command line and diffusers' classes. `ddpm` and `sde` draw noise at each step."""
 
+_TOLD: dict[str, dict[str, Any]] = {"sde": {"algorithm_type": "sde-dpmsolver++"}}
+
+PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+
+
+def scheduler_of(name: str, config: Any) -> Any:
+    """Return a scheduler of SCHEDULERS with the noise of another one's `config`."""
+    return getattr(diffusers, SCHEDULERS[name]).from_config(config, **_TOLD.get(name, {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,7 @@ def read_card(path: Path) -> dict[str, Any]:
             )
     try:
         card: dict[str, Any] = json.loads((path / CARD_NAME).read_text("utf-8"))
-        weights = content_hash((path / "unet" / "diffusion_pytorch_model.safetensors").read_bytes())
+        weights = weights_of(path)
     except FileNotFoundError as error:
         mend = "finish its training with facedata synth train --resume"
         raise DatasetError(
@@ -103,7 +111,11 @@ def load_model(path: Path, scheduler: str = "ddim", device: str = "cpu", precisi
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError("--device cuda: there is no GPU that torch can use; leave it out")
     card = read_card(path)
-    dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
+    if precision not in PRECISIONS:
+        raise UsageError(f"--precision {precision!r} is not one of {', '.join(PRECISIONS)}")
+    if precision == "fp16" and device == "cpu":
+        raise UsageError("--precision fp16 is for a GPU; take bf16, or leave it out")
+    dtype = PRECISIONS[precision]
     try:
         unet = SpoofUNet.from_pretrained(path / "unet", torch_dtype=dtype, use_safetensors=True)
         base = diffusers.DDIMScheduler.from_pretrained(path / "scheduler")
@@ -115,8 +127,6 @@ def load_model(path: Path, scheduler: str = "ddim", device: str = "cpu", precisi
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise DatasetError(f"{path} cannot be loaded ({reason}); restore the folder") from None
-    pipeline = SpoofDiffusionPipeline(
-        unet.eval(), getattr(diffusers, SCHEDULERS[scheduler]).from_config(base.config), vae
-    ).to(device)
+    pipeline = SpoofDiffusionPipeline(unet.eval(), scheduler_of(scheduler, base.config), vae).to(device)
     pipeline.set_progress_bar_config(disable=True)
     return Model(pipeline, card)

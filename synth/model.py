@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from diffusers import ConfigMixin, ModelMixin, UNet2DConditionModel
@@ -10,15 +10,19 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
 from facedata.synth.conditions import Conditions, FourierFeatures, StyleEncoder
+from facedata.synth.schedule import best_guess, levels
 
 __all__ = ["SIZES", "SpoofUNet"]
 
 SIZES: dict[str, dict[str, Any]] = {
+    "tiny": {"channels": (16, 32), "layers": 1, "attention": 1, "width": 32},
     "smoke": {"channels": (32, 64, 96, 128), "layers": 1, "attention": 2, "width": 128},
     "small": {"channels": (96, 192, 256, 384), "layers": 2, "attention": 2, "width": 256},
     "base": {"channels": (128, 256, 384, 512), "layers": 2, "attention": 2, "width": 512},
 }
-"""Channels of each level, residual blocks a level, how many of the lowest levels attend, width of tokens."""
+"""`tiny` is to try things with, `smoke` for 64 px, `small` for 128, `base` for 256 and for latents.
+
+Channels of each level, residual blocks a level, how many of the lowest levels attend, width of tokens."""
 
 
 class SpoofUNet(ModelMixin, ConfigMixin):  # type: ignore[misc] # diffusers is untyped
@@ -26,7 +30,9 @@ class SpoofUNet(ModelMixin, ConfigMixin):  # type: ignore[misc] # diffusers is u
 
     `sample_size` is the side of the pictures (or latents) in px, `channels_in` 3 for pixels and the latents'
     number for latents, `kinds` the number of species that it knows, `qualities` the number of quality values.
-    The first convolution works at full resolution: folding pixels into channels leaves a periodic grid.
+    `spread` is how far attacks are from their live faces (root mean square), and `spread_alone` from grey:
+    the network predicts a correction of `best_guess`, in its unit. The first convolution works at full
+    resolution: folding pixels into channels leaves a periodic grid.
     """
 
     config_name = "config.json"
@@ -43,6 +49,8 @@ class SpoofUNet(ModelMixin, ConfigMixin):  # type: ignore[misc] # diffusers is u
         attention: int = 2,
         width: int = 128,
         tokens: int = 2,
+        spread: float = 0.3,
+        spread_alone: float = 0.5,
     ) -> None:
         super().__init__()
         plain = len(channels) - attention
@@ -68,23 +76,36 @@ class SpoofUNet(ModelMixin, ConfigMixin):  # type: ignore[misc] # diffusers is u
             projection_class_embeddings_input_dim=2 * width + self.quality.width,
         )
 
-    def forward(self, noisy: Tensor, timestep: Tensor | int, conditions: Conditions) -> Tensor:
-        """Return the velocity, n x c x h x w, of `noisy` at `timestep`."""
+    def forward(self, noisy: Tensor, timestep: Tensor | int, conditions: Conditions) -> tuple[Tensor, Tensor]:
+        """Return the velocity, n x c x h x w, of `noisy` at `timestep`, and the quality of the style.
+
+        The quality, n x q standardised values, is what the style's tokens tell of it: learning to tell keeps
+        it in them. Both are float32, whatever the precision of the network.
+        """
         given = conditions
-        content = torch.where(given.has_content[:, None, None, None], given.content, 0)
-        present = given.has_content.to(noisy.dtype)[:, None, None, None].expand(-1, 1, *noisy.shape[2:])
-        tokens, vector = self.embed(given)
-        inputs = torch.cat([noisy, content, present], dim=1)
-        return cast(Tensor, self.unet(inputs, timestep, tokens, class_labels=vector).sample)
+        times = torch.as_tensor(timestep, device=noisy.device).expand(len(noisy))
+        has = given.has_content[:, None, None, None]
+        content = torch.where(has, given.content, 0)
+        present = has.to(noisy.dtype).expand(-1, 1, *noisy.shape[2:])
+        tokens, vector, heard = self.embed(given)
+        inputs = torch.cat([noisy, content, present], dim=1).to(self.dtype)
+        found = self.unet(inputs, times, tokens, class_labels=vector).sample.float()
+        spread = torch.where(has, self.config.spread, self.config.spread_alone)
+        guess, scale = best_guess(content.float(), spread, *levels(times))
+        return guess + scale * found, heard
 
-    def embed(self, given: Conditions) -> tuple[Tensor, Tensor]:
-        """Return the tokens to attend to, n x count x width, and the vector that is added to the time's."""
-        style = torch.where(given.has_style[:, None, None], self.style(given.style), self.null_style)
+    def embed(self, given: Conditions) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what the UNet is told, and the quality that is heard in the style.
+
+        These are the tokens to attend to, n x count x width, the vector that is added to the time's, and
+        n x q standardised quality values.
+        """
+        seen = self.style(given.style.to(self.dtype))
+        style = torch.where(given.has_style[:, None, None], seen, self.null_style)
         kind = self.kind(torch.where(given.has_kind, given.kind, self.config.kinds))
-        quality = torch.where(given.has_quality[:, None], self.quality(given.quality), self.null_quality)
+        quality = torch.where(
+            given.has_quality[:, None], self.quality(given.quality).to(self.dtype), self.null_quality
+        )
         tokens = torch.cat([style, kind[:, None]], dim=1)
-        return tokens, torch.cat([style.mean(dim=1), kind, quality], dim=1)
-
-    def guess_quality(self, style: Tensor) -> Tensor:
-        """Return the quality, n x q, that the style's tokens tell of: learning it keeps it in them."""
-        return cast(Tensor, self.hear_quality(self.style(style).flatten(1)))
+        heard = self.hear_quality(seen.flatten(1)).float()
+        return tokens, torch.cat([style.mean(dim=1), kind, quality], dim=1), heard

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from facedata.synth.conditions import Conditions
+from facedata.synth.latents import decoded, encoded
 from facedata.synth.model import SpoofUNet
 
 __all__ = ["GUIDED", "Guidance", "SpoofDiffusionPipeline"]
@@ -48,7 +50,7 @@ class Guidance:
 
 
 class SpoofDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc] # diffusers is untyped
-    """Any scheduler of diffusers that predicts velocities serves; `vae`, if there is one, an AutoencoderKL."""
+    """Make attacks. Schedulers of diffusers that take velocities serve; `vae` is an AutoencoderKL or None."""
 
     model_cpu_offload_seq = "unet->vae"
     _optional_components = ["vae"]  # noqa: RUF012 - a name of diffusers
@@ -66,7 +68,6 @@ class SpoofDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc] # diffuse
         strength: float = 1.0,
         guidance: Guidance | None = None,
         start: Tensor | None = None,
-        step_arguments: Mapping[str, Any] | None = None,
     ) -> Tensor:
         """Return n x 3 x h x w pictures in [0, 1], float32 on the CPU.
 
@@ -78,10 +79,11 @@ class SpoofDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc] # diffuse
         """
         if not 0 < strength <= 1:
             raise ValueError(f"strength {strength} is not in (0, 1]")
-        device, dtype = self.unet.device, self.unet.dtype
+        device = self.unet.device
         parts = (guidance or Guidance()).parts()
-        content = self._encoded(conditions.content.to(device, dtype))
-        given = dataclasses.replace(conditions, content=content.cpu()).to(device, dtype)
+        content = self._encoded(conditions.content.to(device))
+        # In full: the network rounds what its layers take, and not the face that it starts from.
+        given = dataclasses.replace(conditions, content=content).to(device, torch.float32)
         noise = torch.stack([torch.randn(content.shape[1:], generator=one) for one in generators])
         self.scheduler.set_timesteps(steps, device=device)
         timesteps = self.scheduler.timesteps
@@ -91,22 +93,24 @@ class SpoofDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc] # diffuse
             if hasattr(self.scheduler, "set_begin_index"):
                 self.scheduler.set_begin_index(first)
             at = timesteps[:1].repeat(len(noise))
-            clean = content if start is None else self._encoded(start.to(device, dtype))
-            state = self.scheduler.add_noise(clean.float(), noise.to(device), at)
+            clean = content if start is None else self._encoded(start.to(device))
+            state = self.scheduler.add_noise(clean, noise.to(device), at)
         else:
             state = noise.to(device) * self.scheduler.init_noise_sigma
-        extra = dict(step_arguments or {})
+        extra = {}
+        if "generator" in inspect.signature(self.scheduler.step).parameters:
+            extra["generator"] = list(generators)  # schedulers that draw noise at each step
         for timestep in self.progress_bar(timesteps):
-            scaled = self.scheduler.scale_model_input(state, timestep).to(dtype)
+            scaled = self.scheduler.scale_model_input(state, timestep)
             velocity = self._guided(scaled, timestep, given, parts)
             state = self.scheduler.step(velocity, timestep, state, **extra).prev_sample
-        return self._decoded(state).float().div(2).add(0.5).clamp(0, 1).cpu()
+        return self._decoded(state).div(2).add(0.5).clamp(0, 1).cpu()
 
     def _guided(
         self, state: Tensor, timestep: Tensor, given: Conditions, parts: Sequence[tuple[float, Any]]
     ) -> Tensor:
         every = Conditions.cat([given.without(*left_out) for _, left_out in parts])
-        found = self.unet(state.repeat(len(parts), 1, 1, 1), timestep, every).float()
+        found, _ = self.unet(state.repeat(len(parts), 1, 1, 1), timestep, every)
         pieces = found.chunk(len(parts))
         return sum(
             (factor * piece for (factor, _), piece in zip(parts, pieces, strict=True)),
@@ -114,14 +118,7 @@ class SpoofDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc] # diffuse
         )
 
     def _encoded(self, pictures: Tensor) -> Tensor:
-        if self.vae is None:
-            return pictures
-        latents: Tensor = self.vae.encode(pictures).latent_dist.mode()
-        scaled: Tensor = latents * self.vae.config.scaling_factor
-        return scaled
+        return pictures if self.vae is None else encoded(self.vae, pictures)
 
     def _decoded(self, state: Tensor) -> Tensor:
-        if self.vae is None:
-            return state
-        decoded: Tensor = self.vae.decode(state.to(self.vae.dtype) / self.vae.config.scaling_factor).sample
-        return decoded
+        return state if self.vae is None else decoded(self.vae, state)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from facedata.datasets.errors import DatasetError
 
-__all__ = ["load_state", "newest_state", "save_state"]
+__all__ = ["load_state", "newest_state", "save_state", "trim_log"]
 
 _KEPT = 2
 
@@ -49,6 +49,13 @@ def save_state(root: Path, step: int, model: nn.Module, ema: EMAModel, optimizer
 def newest_state(root: Path) -> Path | None:
     """Return the folder of the newest state of a run, None where there is none."""
     return max((root / "states").glob("step-*"), default=None)
+
+
+def trim_log(log: Path, step: int) -> None:
+    """Leave the first `step` lines of a run's log: those after its newest state will be written again."""
+    if log.is_file():
+        lines = log.read_text("utf-8").splitlines(keepends=True)
+        log.write_text("".join(line for line in lines if int(line.split(",")[0]) <= step), "utf-8")
 
 
 def load_state(path: Path, model: nn.Module, ema: EMAModel, optimizer: Any) -> int:
