@@ -12,10 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from facedata.datasets.dataset import Dataset
-from facedata.datasets.engine import ItemSource, Options, Result, run
+from facedata.datasets.engine import Options, Result, run
 from facedata.datasets.errors import FacedataError, SourceError, UsageError
 from facedata.datasets.inputs import refuse_overlap
-from facedata.datasets.items import Item
 from facedata.datasets.lineage import Origin
 from facedata.datasets.pictures import Encoding
 from facedata.datasets.record import Failure
@@ -25,6 +24,7 @@ from facedata.datasets.task import Planned, Rendered
 from facedata.datasets.words import Words
 from facedata.synth.batches import generator_of
 from facedata.synth.conditions import Conditions
+from facedata.synth.gates.screen import Screen
 from facedata.synth.load import load_model, read_card
 from facedata.synth.pairs import Face, read_faces
 from facedata.synth.pictures import Scale, Shelf, as_tensor, fitted
@@ -70,7 +70,9 @@ class Synthesis:
     """The task: `variants` attacks of each live row, each with a style drawn from `styles`.
 
     A style is of another person than the live face, and of its split where both have one: no picture carries
-    what it shows across a split.
+    what it shows across a split. The faces of `negatives` (their ids) also go through the network with the
+    style of a live face of somebody else, and stay live: so the network's trace stands on both labels.
+    `screen` judges what was made before it becomes a row.
     """
 
     model: Path
@@ -84,6 +86,8 @@ class Synthesis:
     sampling: Sampling
     variants: int
     seed: int
+    negatives: frozenset[str] = frozenset()
+    screen: Screen | None = None
     keeps_originals: bool = False
     encoding: Encoding = field(default_factory=lambda: Encoding("png"))
     preload: tuple[str, ...] = ()
@@ -104,6 +108,8 @@ class Synthesis:
             "originals": "keep" if self.keeps_originals else "drop",
             "sampling": self.sampling.to_json(),
             "encoding": self.encoding.to_json(),
+            **({"negatives": len(self.negatives)} if self.negatives else {}),
+            "gates": self.screen.settings() if self.screen else None,
         }
 
     def plan(self, parent: Sample) -> Sequence[Planned]:
@@ -114,13 +120,19 @@ class Synthesis:
             face
             for face in self.styles
             if (face.subject is None or face.subject != parent.subject)
+            and face.content_hash != parent.content_hash
             and (face.split is None or parent.split is None or face.split == parent.split)
         ]
-        return [self._planned(parent, variant, choice) for variant in range(self.variants)] if choice else ()
+        attacks = [face for face in choice if face.label == "spoof"]
+        live = [face for face in choice if face.label == "live"]
+        planned = [self._planned(parent, variant, attacks) for variant in range(self.variants) if attacks]
+        if parent.sample_id in self.negatives and live:
+            planned.append(self._planned(parent, self.variants, live))
+        return planned
 
     def _planned(self, parent: Sample, variant: int, choice: Sequence[Face]) -> Planned:
         words = Words.of(self.seed, parent.sample_id, variant, "synth")
-        kind = words.named("kind").choice(sorted({face.attack or "" for face in choice}))
+        kind = words.named("kind").choice(sorted({face.attack or "" for face in choice})) or None
         style = words.named("style").choice([face for face in choice if face.attack == kind])
         parameters = {
             "model": self.weights,
@@ -137,7 +149,7 @@ class Synthesis:
         sample = parent.replace(
             sample_id=derived_id(parent.sample_id, _OPERATOR, parameters, self.seed, variant),
             content_hash="",
-            label="spoof",
+            label=style.label,
             attack=kind,
             parent_id=parent.sample_id,
             operator=_OPERATOR,
@@ -166,12 +178,16 @@ class Synthesis:
         shelf = Shelf(Dataset.open(self.style_root), [face.image for face in styles], self.resolution)
         numbers = range(len(styles))
         yes = torch.ones(len(planned), dtype=torch.bool)
+        contents = [fitted(one, self.resolution) for one in pixels]
         conditions = Conditions(
-            as_tensor(np.stack([fitted(one, self.resolution) for one in pixels])),
+            as_tensor(np.stack(contents)),
             as_tensor(shelf.pictures(numbers)),
-            torch.tensor([self.kinds.index(face.attack or "") for face in styles]),
+            torch.tensor([self.kinds.index(face.attack) if face.attack else 0 for face in styles]),
             Scale(*self.scale)(shelf.qualities(numbers)),
-            *(yes,) * 4,
+            has_content=yes,
+            has_style=yes,
+            has_kind=torch.tensor([face.attack is not None for face in styles]),  # live is no kind of attack
+            has_quality=yes,
         )
         generators = [generator_of(self.seed, plan.sample.sample_id, "noise") for plan in planned]
         made = model.pipeline(
@@ -181,6 +197,10 @@ class Synthesis:
             strength=self.sampling.strength,
             guidance=self.sampling.guidance,
         )
+        if self.screen is not None:
+            looks = list(shelf.pictures(numbers))
+            samples = [plan.sample for plan in planned]
+            return self.screen(samples, made.permute(0, 2, 3, 1).numpy(), contents, looks)
         pictures = made.mul(255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
         return [Rendered(picture) for picture in pictures]
 
@@ -209,7 +229,7 @@ class _Sources:
     def failures(self) -> Sequence[Failure]:
         return self.content.failures
 
-    def shards(self, size: int) -> Iterator[tuple[str, Sequence[Item]]]:
+    def shards(self, size: int) -> Iterator[tuple[str, Sequence[RowItem]]]:
         left = self.limit
         for prefix, items in self.content.shards(size):
             live = [one for one in items if isinstance(one, RowItem) and one.sample.label == "live"]
@@ -227,12 +247,17 @@ def sample(
     *,
     variants: int = 1,
     limit: int | None = None,
+    negatives: int = 0,
     seed: int = 0,
     sampling: Sampling | None = None,
     encoding: Encoding | None = None,
+    screen: Screen | None = None,
     options: Options | None = None,
 ) -> Result:
     """Make `variants` attacks of each live face of `source` (of the first `limit`) in the style of `style`.
+
+    Of `negatives` of the live faces a live picture is made too, in the style of a live face of `style`. What
+    `screen` refuses becomes no row: it is a failure of the record, of a kind that begins with `gate-`.
 
     Raises DatasetError where the model is not whole or not safe, UsageError where a style comes from a domain
     that the model's training held out, and SourceError where there are no live faces or no styles.
@@ -246,7 +271,7 @@ def sample(
         weights=str(card["weights"]),
         style_root=style.resolve(),
         style_version=styles.version,
-        styles=_styles(styles, card),
+        styles=(*_styles(styles, card), *(_live_styles(styles, card) if negatives else ())),
         kinds=tuple(card["kinds"]),
         scale=(tuple(card["quality"]["mean"]), tuple(card["quality"]["deviation"])),
         resolution=int(card["config"]["network"]["resolution"]),
@@ -254,10 +279,13 @@ def sample(
         variants=variants,
         seed=seed,
         encoding=encoding or Encoding("png"),
+        screen=screen,
     )
     if not content.record.counts.by_label.get("live"):
         raise SourceError(f"{source} has no live faces; attacks are made of live ones")
-    found: ItemSource = _Sources(DatasetSource(content), styles, limit)
+    found = _Sources(DatasetSource(content), styles, limit)
+    if negatives:
+        task = replace(task, negatives=_drawn(found, negatives, seed))
     # One process: the network has all cores, or the GPU, to itself.
     return run("synth sample", task, found, target, seed, replace(options or Options(), engine="serial"))
 
@@ -278,6 +306,23 @@ def _styles(dataset: Dataset, card: dict[str, Any]) -> tuple[Face, ...]:
     if len(faces) < 2:
         raise SourceError(f"{dataset.root} has one style; all attacks would look like it, give more")
     return tuple(faces)
+
+
+def _live_styles(dataset: Dataset, card: dict[str, Any]) -> tuple[Face, ...]:
+    held_out = set(card["config"]["pairs"]["hold_out"])
+    faces = [one for one in read_faces(dataset) if one.label == "live" and one.domain not in held_out]
+    if not faces:
+        raise SourceError(
+            f"{dataset.root} has no live face to be the style of negatives; give one that has, or leave out "
+            "--negatives"
+        )
+    return tuple(faces)
+
+
+def _drawn(source: _Sources, count: int, seed: int) -> frozenset[str]:
+    """Return the ids of `count` live faces of those that are taken."""
+    ids = [item.sample.sample_id for _, items in source.shards(256) for item in items]
+    return frozenset(sorted(ids, key=lambda one: (Words.of(seed, one, "negative").word(), one))[:count])
 
 
 def _fitted_box(parent: Sample, side: int) -> tuple[float, ...] | None:

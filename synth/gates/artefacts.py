@@ -1,4 +1,4 @@
-"""Faults that need no other picture to be seen: blank, overexposed, noise, or with a grid of the network's."""
+"""Faults that need no other picture to be seen: blank, overexposed, noise, or a grid of the network's."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from facedata.datasets.spectra import band_centres, radial_log_power
 __all__ = ["ARTEFACTS", "artefacts_of", "grid_peak", "ranges_of", "spectrum_slope"]
 
 ARTEFACTS = ("brightness", "contrast", "dark", "bright", "noise", "slope", "grid")
-"""Mean and deviation of luma (0-255), shares of clipped pixels, log10 of the noise's deviation in codes, the
-spectrum's slope, and log10 of the strongest peak of a grid."""
+"""log10 of the mean and of the deviation of luma (0-255), shares of clipped pixels, log10 of the noise's
+deviation in codes, the spectrum's slope, and log10 of the strongest peak of a grid. Logs, because half as
+bright is as odd as twice: a range that is widened never comes down to a blank picture."""
 
 _PERIODS = (2, 4)  # px: strides of the networks that make pictures
 _AROUND = 2  # frequencies on either side with which one is compared
@@ -25,8 +26,8 @@ def artefacts_of(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     look = look_of(pixels, b"\x89PNG\r\n\x1a\n")
     return np.array(
         [
-            look.brightness,
-            look.contrast,
+            np.log10(max(look.brightness, 0.05)),
+            np.log10(max(look.contrast, 0.05)),
             look.dark,
             look.bright,
             np.log10(max(look.noise, 0.05)) if look.noise == look.noise else 0.0,
@@ -37,7 +38,7 @@ def artefacts_of(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def spectrum_slope(pixels: NDArray[np.uint8]) -> float:
-    """Return d ln(power) / d ln(frequency) by least squares: about -2 to -3 of a photograph, 0 of white noise.
+    """Return d ln(power) / d ln(frequency) by least squares: about -2 to -3 of photographs, 0 of noise.
 
     The lowest tenth of frequencies is left out: a window blurs it, and it shows the scene rather than the
     grain (Field 1987, JOSA A 4: 2379).

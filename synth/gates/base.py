@@ -26,7 +26,7 @@ class Limits(BaseModel):
     )
     overlap: float = Field(0.25, ge=0, le=1, description="least overlap (IoU) of the face with its parent's")
     refuse: float = Field(
-        0.03, gt=0, lt=0.5, description="share of real pictures that kind and quality may refuse"
+        0.05, gt=0, lt=0.5, description="share of real pictures that kind and quality may refuse"
     )
     copies: float = Field(
         0.01, gt=0, lt=0.5, description="share of real pictures that pass for copies of another"

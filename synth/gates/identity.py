@@ -21,7 +21,9 @@ _SHRINK = 0.2  # share of a round covariance: with it, as many pairs as there ar
 
 def unit(vectors: Vectors) -> Vectors:
     """Return the vectors, n x d, at length 1; one of zeros stays."""
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12), np.float32)
+    return np.asarray(
+        vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12), np.float32
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,7 @@ class Whitening:
         width = len(shift)
         round_one = np.eye(width) * max(np.trace(covariance) / width, 1e-12)
         factor = np.linalg.cholesky(np.linalg.inv((1 - _SHRINK) * covariance + _SHRINK * round_one))
-        return cls(
-            live.mean(axis=0).astype(np.float32), shift.astype(np.float32), factor.astype(np.float32)
-        )
+        return cls(live.mean(axis=0).astype(np.float32), shift.astype(np.float32), factor.astype(np.float32))
 
     def live(self, vectors: Vectors) -> Vectors:
         """Return unit vectors of live faces."""

@@ -55,9 +55,11 @@ class About(BaseModel):
 
 @dataclass(frozen=True)
 class Judge:
-    """Arrays: `live` and `training` embeddings; the `whitening`; the `model` of kinds with the least chance
-    of each (`kind_limits`); `ranges` of artefacts; the deviation of two `qualities` (blur, noise) with the
-    largest gap (`quality_limit`); the cosine from which a picture is a copy (`copy_limit`).
+    """What the gates know, as arrays by name, and what it is of.
+
+    `live` and `training` are unit embeddings; `centre`, `shift` and `factor` the whitening; `kind_*` the
+    model of kinds with the least chance of each; `ranges` those of artefacts; `qualities` the deviations of
+    blur and noise, and `quality_limit` their largest gap; `copy_limit` the cosine that makes a copy.
     """
 
     about: About

@@ -50,9 +50,7 @@ def _texture(pixels: NDArray[np.uint8]) -> Floats:
             np.array([channel.mean() / 32, channel.std() / 32, *marks, np.log(float(fine.std()) + 0.1)])
         )
     found.append(cv2.resize(tones, (3, 3), interpolation=cv2.INTER_AREA).ravel() / 32)
-    found.append(
-        np.log(cv2.resize(np.abs(details[0]), (3, 3), interpolation=cv2.INTER_AREA).ravel() + 0.1)
-    )
+    found.append(np.log(cv2.resize(np.abs(details[0]), (3, 3), interpolation=cv2.INTER_AREA).ravel() + 0.1))
     across, along = (np.abs(np.diff(luma, axis=axis)).mean() for axis in (1, 0))
     found.append(np.log(np.array([across, along]) + 0.1))
     return np.concatenate(found)
