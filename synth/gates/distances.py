@@ -17,15 +17,15 @@ Vectors = NDArray[np.floating]
 def frechet_distance(first: Vectors, second: Vectors) -> float:
     """Return the Fréchet distance of the normal distributions of two sets of vectors, n x d and m x d.
 
-    |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), Heusel et al. 2017 (arXiv 1706.08500). The trace of the root
-    is the sum of the singular values of S1^(1/2) S2^(1/2): with the vectors as columns of A1, A2 it is the
-    nuclear norm of A1^T A2, so that no root of a singular matrix is needed. It is biased upward where there
-    are few vectors.
+    |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), Heusel et al. 2017 (arXiv 1706.08500). With S = R^T R (R from
+    the QR decomposition of the centred vectors) that root's trace is the sum of the singular values of
+    R1 R2^T, so no root of a singular matrix is needed. It is biased upward where there are few vectors.
     """
     one, two = np.asarray(first, np.float64), np.asarray(second, np.float64)
     moved = one.mean(axis=0) - two.mean(axis=0)
-    one = (one - one.mean(axis=0)) / np.sqrt(max(len(one) - 1, 1))
-    two = (two - two.mean(axis=0)) / np.sqrt(max(len(two) - 1, 1))
+    one, two = (
+        np.linalg.qr((x - x.mean(axis=0)) / np.sqrt(max(len(x) - 1, 1)), mode="r") for x in (one, two)
+    )
     cross = np.linalg.svd(one @ two.T, compute_uv=False).sum()
     return float(max(moved @ moved + np.square(one).sum() + np.square(two).sum() - 2 * cross, 0.0))
 

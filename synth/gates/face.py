@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.datasets.faces import Face, FaceDetector, largest
+from facedata.datasets.faces import FaceDetector
 
 __all__ = ["face_kept", "overlap"]
 
 Box = tuple[float, float, float, float]
-_SIDES = (256, 320)  # px: detectors are made for faces of some size; a second one finds more of them
+_SIDES = (192, 256)  # px: detectors are made for faces of some size; a second one finds more of them
 
 
 def overlap(first: Box, second: Box) -> float:
@@ -30,14 +30,14 @@ def face_kept(made: NDArray[np.uint8], content: NDArray[np.uint8], detector: Fac
     before = _found(content, detector)
     if not before:
         return float("nan")
-    reference = largest(before)
+    # Of all boxes, not of the largest: a cascade finds some that are none, and those seldom come again.
     after = _found(made, detector)
-    return max((overlap(face.box, reference.box) for face in after if reference), default=0.0)
+    return max((overlap(one, other) for one in after for other in before), default=0.0)
 
 
-def _found(pixels: NDArray[np.uint8], detector: FaceDetector) -> list[Face]:
-    """Return faces at one scale, of all that are found at the sides that are looked at."""
-    faces = []
+def _found(pixels: NDArray[np.uint8], detector: FaceDetector) -> list[Box]:
+    """Return boxes in pixels of the picture, of all faces that are found at the sides that are looked at."""
+    boxes: list[Box] = []
     for side in _SIDES:
         scale = max(1.0, side / min(pixels.shape[:2]))
         large = pixels
@@ -46,5 +46,5 @@ def _found(pixels: NDArray[np.uint8], detector: FaceDetector) -> list[Face]:
             large = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=how), np.uint8)
         for face in detector.detect(large):
             x, y, width, height = (value / scale for value in face.box)
-            faces.append(Face((x, y, width, height), face.score))
-    return faces
+            boxes.append((x, y, width, height))
+    return boxes

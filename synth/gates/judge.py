@@ -130,7 +130,7 @@ class Judge:
         found.append(self._kind(case))
         found.append(self._quality(case))
         nearest = self._nearest(unit(made), case)
-        return [*found, Score("memory", "cosine", nearest, high=float(self.arrays["copy_limit"]))]
+        return [*found, Score("memory", "cosine", nearest, high=self.arrays["copy_limit"].item())]
 
     def _identity(self, made: NDArray[np.float32], content: NDArray[np.float32], case: Case) -> float:
         others = [
@@ -154,7 +154,7 @@ class Judge:
             return Score("quality", "gap", float("nan"))
         gap = seen_quality(case.made) - seen_quality(case.style)
         value = float(np.sqrt(np.square(gap / self.arrays["qualities"]).mean()))
-        return Score("quality", "gap", value, high=float(self.arrays["quality_limit"]))
+        return Score("quality", "gap", value, high=self.arrays["quality_limit"].item())
 
     def _nearest(self, made: NDArray[np.float32], case: Case) -> float:
         """Return the cosine with the nearest picture that it might be a copy of."""
