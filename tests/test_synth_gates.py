@@ -78,7 +78,7 @@ def test_whitening_hears_who_is_shown_under_a_loud_attack():
         raw = unit(people[30:])
         plain.append(more_alike(unit(made[30 + place]), raw[place], raw[others]))
     assert np.mean(ranks) > 0.96  # a person is compared with 29 others
-    assert np.mean(plain) < 0.8
+    assert np.mean(plain) < 0.92
 
 
 def test_a_wrong_person_is_uniform_among_others():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from facedata.datasets.sources import DatasetSource
 from facedata.datasets.task import Planned, Rendered
 from facedata.synth.config import Pairing
 from facedata.synth.gates.again import judge_again
-from facedata.synth.gates.base import Case, refusals
+from facedata.synth.gates.base import GATES, Case, refusals
 from facedata.synth.gates.fit import fit_judge
 from facedata.synth.gates.judge import JUDGE_NAME, Judge
 from facedata.synth.gates.screen import Screen, counted
@@ -68,33 +69,36 @@ def cases(attacks):
     return found
 
 
-def share_refused(judge, cases, gate):
-    return np.mean([gate in refusals(judge.scores(case)) for case in cases])
+def shares(judge, cases):
+    """The share of cases that each gate refuses."""
+    found = Counter(gate for case in cases for gate in refusals(judge.scores(case)))
+    return {gate: found[gate] / len(cases) for gate in GATES}
 
 
 def test_planted_faults_are_refused_by_their_gates(judge, cases):
     draw = np.random.default_rng(0)
-    stranger = [replace(case, made=cases[(n + 20) % len(cases)].made) for n, case in enumerate(cases)]
+    some = cases[::3]
+    sound = shares(judge, some)
+    assert sound["identity"] <= 0.2  # ovals differ in little but their colours
+    assert sound["kind"] <= 0.1
+    assert sound["quality"] <= 0.1
+    assert sound["artefacts"] == 0
+    assert sound["memory"] >= 0.95  # they are training pictures, after all
     strangers = [
-        planted
-        for planted, case, n in zip(stranger, cases, range(len(cases)), strict=True)
-        if cases[(n + 20) % len(cases)].subject != case.subject
+        replace(case, made=other.made)
+        for case, other in zip(some, some[7:] + some[:7], strict=True)
+        if case.subject != other.subject
     ]
-    noise = [
-        replace(case, made=draw.integers(0, 256, case.made.shape).astype(np.uint8)) for case in cases[:12]
-    ]
-    assert share_refused(judge, cases, "identity") <= 0.2  # ovals differ in little but their colours
-    assert share_refused(judge, cases, "kind") <= 0.1
-    assert share_refused(judge, cases, "quality") <= 0.1
-    assert share_refused(judge, cases, "artefacts") == 0
-    assert share_refused(judge, strangers, "identity") >= 0.8
-    assert share_refused(judge, [replace(one, kind=others_of(one.kind)) for one in cases], "kind") >= 0.95
-    assert share_refused(judge, [replace(one, made=one.content) for one in cases], "kind") >= 0.95
-    assert share_refused(judge, cases, "memory") >= 0.95  # they are training pictures, after all
-    blank = [replace(one, made=np.full_like(one.made, 120)) for one in cases[:12]]
-    assert share_refused(judge, blank, "artefacts") == 1
-    assert share_refused(judge, noise, "artefacts") == 1
-    assert share_refused(judge, [replace(one, finite=False) for one in cases[:4]], "finite") == 1
+    stranger = shares(judge, strangers)
+    assert stranger["identity"] >= 0.8
+    assert stranger["identity"] / (stranger["identity"] + sound["identity"]) >= 0.8
+    assert shares(judge, [replace(one, kind=others_of(one.kind)) for one in some])["kind"] >= 0.95
+    assert shares(judge, [replace(one, made=one.content) for one in some])["kind"] >= 0.95
+    few = some[:6]
+    assert shares(judge, [replace(one, made=np.full_like(one.made, 120)) for one in few])["artefacts"] == 1
+    noise = [replace(one, made=draw.integers(0, 256, one.made.shape).astype(np.uint8)) for one in few]
+    assert shares(judge, noise)["artefacts"] == 1
+    assert shares(judge, [replace(one, finite=False) for one in few])["finite"] == 1
 
 
 def test_what_cannot_be_measured_is_null_and_refuses_nothing(judge, cases):
@@ -110,7 +114,9 @@ def test_a_judge_is_read_as_it_was_written(judge, cases, tmp_path):
     judge.save(tmp_path / JUDGE_NAME)
     again = Judge.load(tmp_path / JUDGE_NAME)
     assert again.version == judge.version
-    assert again.scores(cases[0]) == judge.scores(cases[0])
+    assert [one.to_json() for one in again.scores(cases[0])] == [
+        one.to_json() for one in judge.scores(cases[0])
+    ]
     with pytest.raises(DatasetError, match=r"missing.*--training"):
         Judge.load(tmp_path / "none.safetensors")
     (tmp_path / "odd.safetensors").write_bytes(b"no such thing")

@@ -24,7 +24,8 @@ def frechet_distance(first: Vectors, second: Vectors) -> float:
     one, two = np.asarray(first, np.float64), np.asarray(second, np.float64)
     moved = one.mean(axis=0) - two.mean(axis=0)
     one, two = (
-        np.linalg.qr((x - x.mean(axis=0)) / np.sqrt(max(len(x) - 1, 1)), mode="r") for x in (one, two)
+        np.asarray(np.linalg.qr((x - x.mean(axis=0)) / np.sqrt(max(len(x) - 1, 1)), mode="r"), np.float64)
+        for x in (one, two)
     )
     cross = np.linalg.svd(one @ two.T, compute_uv=False).sum()
     return float(max(moved @ moved + np.square(one).sum() + np.square(two).sum() - 2 * cross, 0.0))

@@ -47,11 +47,11 @@ class Whitening:
 
     def live(self, vectors: Vectors) -> Vectors:
         """Return unit vectors of live faces."""
-        return unit((vectors - self.centre) @ self.factor)
+        return unit(np.asarray((vectors - self.centre) @ self.factor, np.float32))
 
     def attack(self, vectors: Vectors) -> Vectors:
         """Return unit vectors of attacks: the same as of the live face, where who is shown is kept."""
-        return unit((vectors - self.centre - self.shift) @ self.factor)
+        return unit(np.asarray((vectors - self.centre - self.shift) @ self.factor, np.float32))
 
 
 def more_alike(made: Vectors, own: Vectors, others: Vectors) -> float:

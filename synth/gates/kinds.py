@@ -105,7 +105,7 @@ class KindModel:
             loss.backward()  # type: ignore[no-untyped-call]
             return loss
 
-        optimizer.step(closure)  # type: ignore[arg-type]
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
         return cls(centre, scale, weights.detach().numpy(), bias.detach().numpy())
 
     def chances(self, features: Floats) -> Floats:
