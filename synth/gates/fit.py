@@ -41,7 +41,7 @@ def fit_judge(
     Limits that rest on real pictures are taken of people that the gate in question was not fitted on, in
     five folds. Raises SourceError where there are no pairs or too few live faces to compare with.
     """
-    return _Fit(dataset, pairing, side, embedder, limits or Limits()).judge()
+    return _Fit(dataset, pairing, side, embedder, limits or Limits.model_validate({})).judge()
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class Screen:
         styles: Sequence[NDArray[np.uint8]],
     ) -> list[Rendered | FacedataError]:
         """Judge pictures: `numbers` n x h x w x 3 as the network gave them, in [0, 1] if sound."""
-        finite = np.isfinite(numbers).all(axis=(1, 2, 3))
+        finite = np.asarray(np.isfinite(numbers).reshape(len(numbers), -1).all(axis=1))
         pictures = (np.nan_to_num(numbers).clip(0, 1) * 255).round().astype(np.uint8)
         found: list[Rendered | FacedataError] = []
         for place, sample in enumerate(samples):
