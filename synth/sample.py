@@ -21,7 +21,7 @@ from facedata.datasets.pictures import Encoding
 from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample, derived_id
 from facedata.datasets.sources import DatasetSource, RowItem
-from facedata.datasets.task import Planned, Rendered
+from facedata.datasets.task import Planned, Rendered, Task
 from facedata.datasets.words import Words
 from facedata.synth.batches import generator_of
 from facedata.synth.conditions import Conditions
@@ -30,9 +30,17 @@ from facedata.synth.pairs import Face, read_faces
 from facedata.synth.pictures import Scale, Shelf, as_tensor, fitted
 from facedata.synth.pipeline import Guidance
 
-__all__ = ["Sampling", "Synthesis", "sample"]
+__all__ = ["Sampling", "Synthesis", "noise_of", "sample"]
 
 _OPERATOR = "synth-diffusion"
+
+
+def noise_of(sample: Sample) -> torch.Generator:
+    """Return what draws a sample's noise: by its parent and variant, and not by how it is made.
+
+    So pictures of one seed compare between schedulers, steps and guidance, and do not depend on the batch.
+    """
+    return generator_of(sample.seed or 0, sample.parent_id or "", sample.variant or 0, "noise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,8 @@ class Synthesis:
     encoding: Encoding = field(default_factory=lambda: Encoding("png"))
     preload: tuple[str, ...] = ()
     cacheable: bool = False
+    after: tuple[tuple[str, Task], ...] = ()
+    """What is done to pictures once they are made, by the beginning of their kind ("" is every kind)."""
 
     @property
     def batch(self) -> int:
@@ -96,7 +106,9 @@ class Synthesis:
 
     def settings(self) -> dict[str, Any]:
         """Return the model's version, the styles' and every choice."""
+        composed = {"compose": {kind: one.settings() for kind, one in self.after}} if self.after else {}
         return {
+            **composed,
             "model": self.model.resolve().name,
             "weights": self.weights,
             "style": {"name": self.style_root.resolve().name, "version": self.style_version},
@@ -148,7 +160,30 @@ class Synthesis:
             box=_fitted_box(parent, self.resolution),
             landmarks=None,
         )
-        return Planned(sample, lambda: "", style)
+        return self._composed(Planned(sample, lambda: "", _Recipe(style)))
+
+    def _composed(self, made: Planned) -> Planned:
+        """Plan what is done to the picture once it is made: its row says so."""
+        kind = made.sample.attack or ""
+        fitting = [(len(prefix), task) for prefix, task in self.after if kind.startswith(prefix)]
+        if not fitting:
+            return made
+        task = max(fitting, key=lambda one: one[0])[1]
+        side = self.resolution
+        planned = task.plan(made.sample.replace(width=side, height=side))
+        if not planned:
+            return made
+        then = planned[0]
+        parameters = {**made.sample.parameters, "compose": then.sample.parameters}
+        operator = f"{_OPERATOR}+{then.sample.operator}"
+        sample = made.sample.replace(
+            sample_id=derived_id(made.sample.parent_id, operator, parameters, self.seed, made.sample.variant),
+            operator=operator,
+            parameters=parameters,
+            box=then.sample.box,
+        )
+        recipe = _Recipe(made.recipe.style, task, then)
+        return Planned(sample, lambda: "", recipe)
 
     def render(self, planned: Planned, pixels: NDArray[np.uint8]) -> Rendered:
         """Make one."""
@@ -160,9 +195,11 @@ class Synthesis:
     def render_batch(
         self, planned: Sequence[Planned], pixels: Sequence[NDArray[np.uint8]]
     ) -> Sequence[Rendered | FacedataError]:
-        """Sample a batch; each picture's noise is keyed by its own id."""
-        model = load_model(self.model, self.sampling.scheduler, self.sampling.device, self.sampling.precision)
-        styles: list[Face] = [plan.recipe for plan in planned]
+        """Sample a batch; each picture's noise is its own."""
+        sampling = self.sampling
+        model = load_model(self.model, sampling.scheduler, sampling.device, sampling.precision, self.weights)
+        recipes: list[_Recipe] = [plan.recipe for plan in planned]
+        styles = [recipe.style for recipe in recipes]
         shelf = Shelf(Dataset.open(self.style_root), [face.image for face in styles], self.resolution)
         numbers = range(len(styles))
         yes = torch.ones(len(planned), dtype=torch.bool)
@@ -173,7 +210,7 @@ class Synthesis:
             Scale(*self.scale)(shelf.qualities(numbers)),
             *(yes,) * 4,
         )
-        generators = [generator_of(self.seed, plan.sample.sample_id, "noise") for plan in planned]
+        generators = [noise_of(plan.sample) for plan in planned]
         made = model.pipeline(
             conditions,
             generators,
@@ -182,7 +219,22 @@ class Synthesis:
             guidance=self.sampling.guidance,
         )
         pictures = made.mul(255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
-        return [Rendered(picture) for picture in pictures]
+        return [recipe.finish(picture) for recipe, picture in zip(recipes, pictures, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """The style; where the picture of the network is not all, what is done to it then."""
+
+    style: Face
+    task: Task | None = None
+    planned: Planned | None = None
+
+    def finish(self, picture: NDArray[np.uint8]) -> Rendered:
+        """Return what becomes of a picture of the network."""
+        if self.task is None or self.planned is None:
+            return Rendered(picture)
+        return self.task.render(self.planned, picture)
 
 
 @dataclass(frozen=True)
@@ -229,10 +281,14 @@ def sample(
     limit: int | None = None,
     seed: int = 0,
     sampling: Sampling | None = None,
+    after: Sequence[tuple[str, Task]] = (),
     encoding: Encoding | None = None,
     options: Options | None = None,
 ) -> Result:
     """Make `variants` attacks of each live face of `source` (of the first `limit`) in the style of `style`.
+
+    `after` gives tasks of one variant that go over pictures once they are made, by the beginning of their
+    kind: the lattice of a panel and the dots of a print, which small networks do not learn, from physics.
 
     Raises DatasetError where the model is not whole or not safe, UsageError where a style comes from a domain
     that the model's training held out, and SourceError where there are no live faces or no styles.
@@ -254,6 +310,7 @@ def sample(
         variants=variants,
         seed=seed,
         encoding=encoding or Encoding("png"),
+        after=tuple(after),
     )
     if not content.record.counts.by_label.get("live"):
         raise SourceError(f"{source} has no live faces; attacks are made of live ones")

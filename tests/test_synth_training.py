@@ -16,6 +16,7 @@ from synth_parts import KINDS, make_attacks, shelf_of, tiny
 
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import FacedataError, TargetError, UsageError
+from facedata.datasets.words import Words
 from facedata.synth import train as training
 from facedata.synth.batches import Batches
 from facedata.synth.config import Dropping
@@ -107,16 +108,16 @@ def test_a_batch_is_a_function_of_its_step_and_an_epoch_shows_every_pair(attacks
     epoch = [one for step in range(6) for one in batches.at(step).samples]
     assert sorted(epoch) == sorted(pairs.faces[pair.target].sample_id for pair in pairs.pairs)
     one, two = batches.at(3), batches.at(3)
-    assert torch.equal(one.noise, two.noise) and torch.equal(one.times, two.times)
+    assert torch.equal(one.noise, two.noise)
+    assert torch.equal(one.times, two.times)
     assert not torch.equal(one.noise, batches.at(4).noise)
 
 
 def test_a_style_is_of_the_kind_of_another_person_and_not_the_target(attacks):
     dataset = Dataset.open(attacks)
     pairs, _, _ = shelf_of(dataset)
-    assert pairs.kinds == KINDS and len(pairs.pairs) == 24
-    from facedata.datasets.words import Words
-
+    assert pairs.kinds == KINDS
+    assert len(pairs.pairs) == 24
     for number, pair in enumerate(pairs.pairs * 5):
         style, target = pairs.faces[pairs.style_of(pair, Words.of(number))], pairs.faces[pair.target]
         assert style.attack == target.attack
@@ -152,11 +153,13 @@ def test_no_number_ends_the_run_names_the_samples_and_keeps_the_weights(attacks,
         train(attacks, tmp_path / "m", tiny())
     spoofs = {one.sample_id for one in Dataset.open(attacks) if one.label == "spoof"}
     named = str(said.value).split("samples ")[1].split("; ")[0].split(", ")
-    assert len(named) == 4 and set(named) <= spoofs
+    assert len(named) == 4
+    assert set(named) <= spoofs
     assert "step-00000002 is kept" in str(said.value)
     monkeypatch.setattr(training._Run, "_loss", learned)
     made = train(attacks, tmp_path / "m", tiny(rate=1e-4), resume=True)
-    assert math.isfinite(made.loss) and made.steps == 8
+    assert math.isfinite(made.loss)
+    assert made.steps == 8
 
 
 def test_a_run_goes_on_only_where_it_began(attacks, tmp_path):
@@ -209,7 +212,8 @@ def test_latents_of_a_folder_are_trained_on_and_saved_with_the_pipeline(attacks,
     grid = 3 * 1  # the last sheet's faces, row by row, go through the pipeline
     assert len(calls) - grid == len(Dataset.open(attacks)), "each picture is encoded once"
     loaded = load_model(tmp_path / "m")
-    assert loaded.pipeline.unet.config.sample_size == 16 and loaded.pipeline.unet.config.channels_in == 4
+    assert loaded.pipeline.unet.config.sample_size == 16
+    assert loaded.pipeline.unet.config.channels_in == 4
     assert all(
         torch.equal(one, loaded.pipeline.vae.state_dict()[name]) for name, one in vae.state_dict().items()
     )
@@ -256,7 +260,7 @@ def test_a_velocity_gives_its_picture_back():
 
 
 def test_the_first_guess_is_off_by_as_much_as_it_says():
-    """Of attacks that lie about live faces: the remainder, in its unit, has no mean and a deviation of one."""
+    """Of attacks that lie about live faces: what is left, in its unit, has mean 0 and deviation 1."""
     draw = torch.Generator().manual_seed(0)
     live = torch.rand(5, 3, 64, 64, generator=draw) * 2 - 1
     attack = live + 0.3 * torch.randn(live.shape, generator=draw)
@@ -272,4 +276,5 @@ def test_the_card_says_what_was_learned_from(attacks, tmp_path):
     train(attacks, tmp_path / "m", tiny(steps=1))
     card = json.loads((tmp_path / "m" / "training.json").read_text())
     assert card["dataset"]["version"] == Dataset.open(attacks).version
-    assert card["kinds"] == list(KINDS) and card["pairs"] == 24
+    assert card["kinds"] == list(KINDS)
+    assert card["pairs"] == 24
