@@ -32,7 +32,7 @@ def attacks(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def model(attacks, tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("model") / "m"
-    train(attacks, root, tiny(steps=80, rate=3e-3))
+    train(attacks, root, tiny(steps=60, rate=3e-3))
     return root
 
 
@@ -51,7 +51,8 @@ def test_pictures_are_the_same_whatever_the_batch_and_the_shards(attacks, model,
         return sample(attacks, model, attacks, tmp_path / name, seed=3, sampling=sampling, **options)
 
     eight, again = made("eight", 8), made("again", 8, options=Options(layout="shards"))
-    assert eight.made == 12 and eight.record.version == again.record.version, "bit for bit at one batch size"
+    assert eight.made == 12
+    assert eight.record.version == again.record.version, "bit for bit at one batch size"
     one = made("one", 1)
     assert one.record.version != eight.record.version, "the rows name the batch size"
     few = made("few", 8, limit=3)
@@ -95,7 +96,7 @@ def test_rows_name_their_live_face_style_model_and_every_choice(attacks, model, 
 
 
 def test_what_is_made_resembles_its_style_more_than_another(attacks, model, tmp_path):
-    """A network of eighty steps already tells a warm print from a blue replay."""
+    """A network of sixty steps already tells a warm print from a blue replay."""
     sample(attacks, model, attacks, tmp_path / "o", seed=3, sampling=Sampling(**FEW), variants=4)
     dataset = Dataset.open(tmp_path / "o")
     blue = {kind: [] for kind in KINDS}
@@ -117,7 +118,7 @@ def test_physics_is_composed_over_what_is_made_and_the_row_says_so(attacks, mode
 
     without, before = made("without")
     policy = tmp_path / "lattice.yaml"
-    step = "{operator: moire-pattern, parameters: {strength: 1.0}}"
+    step = "{operator: moire-pattern, parameters: {strength: 1.0, sensor: 64, pitch: 2.2}}"
     policy.write_text(f"name: lattice\nchains: [{{steps: [{step}]}}]\n")
     with_, after = made("with", "--compose", f"replay={policy}")
     assert {row.attack for row in with_.values()} == set(KINDS)
@@ -126,7 +127,7 @@ def test_physics_is_composed_over_what_is_made_and_the_row_says_so(attacks, mode
         if row.attack == "replay/lcd":
             assert row.operator == "synth-diffusion+moire-pattern"
             assert row.parameters["compose"]["steps"][0]["operator"] == "moire-pattern"
-            assert changed > 20
+            assert changed > 4
         else:
             assert row.operator == "synth-diffusion"
             assert changed == 0

@@ -130,7 +130,7 @@ def test_the_loss_of_quality_reaches_the_encoder_of_styles(attacks, tmp_path):
     missed = {}
     for weight in (0.0, 1.0):
         model = tmp_path / str(weight)
-        train(attacks, model, tiny(steps=40, rate=3e-3, ema=0.5, quality_task=weight))
+        train(attacks, model, tiny(steps=25, rate=3e-3, ema=0.5, quality_task=weight))
         loaded = load_model(model)
         pairs, shelf, scale = shelf_of(Dataset.open(attacks))
         batch = Batches(pairs, shelf, scale, Dropping(), 24, 3).at(0)
