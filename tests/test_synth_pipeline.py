@@ -91,6 +91,8 @@ def test_guidance_of_one_everywhere_is_one_prediction_and_parts_always_sum_to_on
         parts = Guidance(*weights).parts()
         assert sum(factor for factor, _ in parts) == pytest.approx(1)
         assert len(parts) == len({left_out for _, left_out in parts})
+        ignored = {name for name, weight in zip(GUIDED, weights, strict=True) if weight == 0}
+        assert all(ignored <= set(left_out) for _, left_out in parts)
 
 
 @pytest.mark.parametrize("place", range(4))

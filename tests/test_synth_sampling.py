@@ -16,8 +16,10 @@ from facedata.datasets.pictures import read_picture
 from facedata.datasets.sources import DatasetSource
 from facedata.datasets.validate import validate
 from facedata.synth.despoof import despoof, residual_map
-from facedata.synth.load import read_card
+from facedata.synth.load import load_model, read_card
+from facedata.synth.pictures import QUALITIES
 from facedata.synth.pipeline import Guidance
+from facedata.synth.response import quality_response
 from facedata.synth.sample import Sampling, sample
 from facedata.synth.train import train
 
@@ -136,7 +138,8 @@ def test_physics_is_composed_over_what_is_made_and_the_row_says_so(attacks, mode
         assert row.attack == without[parent].attack
     made("all", "--compose", policy)
     twice = run.invoke(app, [str(w) for w in [*plain, "-o", tmp_path / "x", *["--compose", policy] * 2]])
-    assert "every kind has a policy already" in str(twice.exception)
+    assert twice.exit_code == 2
+    assert "every kind has a policy already" in " ".join(twice.output.split())
 
 
 def test_a_model_that_was_trained_again_in_its_place_is_not_the_one_before(attacks, tmp_path):
@@ -166,3 +169,19 @@ def test_a_residual_is_the_mean_change_over_the_colours():
     after = before.copy()
     after[0, 1] = (30, 60, 0)
     assert residual_map(before, after).tolist() == [[0, 30], [0, 0]]
+
+
+def test_the_response_to_an_asked_quality_is_measured_and_is_flat_where_it_is_not_heard(attacks, model):
+    loaded, dataset = load_model(model), Dataset.open(attacks)
+    found = quality_response(loaded, dataset, "noise", count=4, steps=3, spread=(-1.0, 1.0))
+    scale, column = loaded.scale, QUALITIES.index("noise")
+    wanted = [scale.mean[column] - scale.deviation[column], scale.mean[column] + scale.deviation[column]]
+    assert found.asked == pytest.approx(wanted)
+    assert found.slope == pytest.approx((found.made[1] - found.made[0]) / (wanted[1] - wanted[0]))
+    assert found.made[0] != found.made[1]
+    deaf = quality_response(
+        loaded, dataset, "noise", count=4, steps=3, spread=(-1.0, 1.0), guidance=Guidance(quality=0)
+    )
+    assert deaf.slope == pytest.approx(0, abs=1e-3)
+    with pytest.raises(ValueError, match="'compression' is not one of blur, noise"):
+        quality_response(loaded, dataset, "compression")
