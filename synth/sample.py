@@ -174,10 +174,12 @@ class Synthesis:
         if not planned:
             return made
         then = planned[0]
-        parameters = {**made.sample.parameters, "compose": then.sample.parameters}
+        parameters = {**(made.sample.parameters or {}), "compose": then.sample.parameters}
         operator = f"{_OPERATOR}+{then.sample.operator}"
         sample = made.sample.replace(
-            sample_id=derived_id(made.sample.parent_id, operator, parameters, self.seed, made.sample.variant),
+            sample_id=derived_id(
+                made.sample.parent_id or "", operator, parameters, self.seed, made.sample.variant
+            ),
             operator=operator,
             parameters=parameters,
             box=then.sample.box,
