@@ -1,9 +1,8 @@
-"""facedata synth train | sample."""
+"""facedata synth train | sample | despoof | gates."""
 
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from facedata.cli import options as o
-from facedata.cli import show
+from facedata.cli import show, synth_gates
 
 __all__ = ["app"]
 
@@ -29,6 +28,13 @@ class Scheduler(StrEnum):
     unipc = "unipc"
     ddpm = "ddpm"
     sde = "sde"
+
+
+class Gates(StrEnum):
+    """Which gates stand before the dataset."""
+
+    all = "all"
+    none = "none"
 
 
 class Precision(StrEnum):
@@ -60,7 +66,7 @@ def train(
     json_wanted: o.Json = False,
 ) -> None:
     """Train a network that puts a live face under an attack: its content is kept, the style followed."""
-    _need_packages()
+    synth_gates.need_packages()
     from facedata.synth.config import load_config
     from facedata.synth.train import train as library
 
@@ -77,6 +83,7 @@ def train(
             overwrite=overwrite,
             progress=lambda step, total, _loss: bar(step, total),
         )
+    lacking = synth_gates.judge_trained(made.root, dataset) if chosen.task == "spoof" else None
     summary = {
         "model": str(made.root),
         "steps": made.steps,
@@ -92,6 +99,8 @@ def train(
         f"trained {made.steps} steps on {made.pairs} pairs in {summary['seconds']} s: {made.parameters:,} "
         f"parameters, last loss {summary['loss']}\nmodel    {made.root}\nsheets   {made.root / 'grids'}"
     )
+    if lacking:
+        typer.echo(f"no gates were fitted: {lacking}", err=True)
 
 
 @app.command("sample")
@@ -102,6 +111,17 @@ def sample(
     output: o.Output,
     variants: Annotated[int, typer.Option(min=1, help="Attacks to make of each live face.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="Live faces to take at most.")] = None,
+    negatives: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Live faces to pass through the model with a live style, too: they stay live."
+        ),
+    ] = 0,
+    gates: Annotated[
+        Gates, typer.Option(help="What a picture has to pass to become a row: all gates, or none.")
+    ] = Gates.all,
+    training: synth_gates.Training = None,
+    detector: synth_gates.Detector = "cascade",
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same pictures.")] = 0,
     scheduler: Annotated[Scheduler, typer.Option(help="How noise is taken away.")] = Scheduler.ddim,
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Steps from noise to picture.")] = 20,
@@ -138,7 +158,7 @@ def sample(
     json_wanted: o.Json = False,
 ) -> None:
     """Make attacks of live faces in the style of a dataset's attacks, seeded picture by picture."""
-    _need_packages()
+    synth_gates.need_packages()
     import torch
 
     from facedata.datasets.engine import Options
@@ -156,6 +176,12 @@ def sample(
         precision=precision.value,
         device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
     )
+    screen = None
+    if gates is Gates.all:
+        from facedata.synth.gates.screen import Screen
+
+        typer.echo(synth_gates.screened(model), err=True)
+        screen = Screen(synth_gates.find_judge(model, training, detector))
     started = time.monotonic()
     with show.progress("synth sample") as bar:
         options = Options(layout=layout.value, resume=resume, overwrite=overwrite)
@@ -166,12 +192,17 @@ def sample(
             output,
             variants=variants,
             limit=limit,
+            negatives=negatives,
             seed=seed,
             sampling=sampling,
             after=_physics(compose or [], seed),
+            screen=screen,
             options=dataclasses.replace(options, progress=bar),
         )
     show.finish(result, started, json_wanted=json_wanted)
+
+
+app.command("gates")(synth_gates.gates)
 
 
 @app.command("despoof")
@@ -196,7 +227,7 @@ def despoof(
     json_wanted: o.Json = False,
 ) -> None:
     """Make the live-looking face of each picture, and a layer that shows what had to change for it."""
-    _need_packages()
+    synth_gates.need_packages()
     import torch
 
     from facedata.datasets.engine import Options
@@ -234,15 +265,3 @@ def _physics(wanted: list[str], seed: int) -> list[tuple[str, Any]]:
         # What is made is a spoof of its kind already: media may add to its look, and not to its label.
         tasks[kind] = Augment(load_policy(policy), 1, seed, label_effect="keep", keeps_originals=False)
     return list(tasks.items())
-
-
-def _need_packages() -> None:
-    from facedata.datasets.errors import UsageError
-
-    missing = [
-        name
-        for name in ("torch", "diffusers", "accelerate", "safetensors")
-        if importlib.util.find_spec(name) is None
-    ]
-    if missing:
-        raise UsageError(f"synth needs {', '.join(missing)}: pip install 'facedata[synth]'")

@@ -148,7 +148,7 @@ class _Part:
         if task.keeps_originals:
             self._store(loaded.sample, loaded.data, loaded.suffix, loaded.layers)
         planned = task.plan(loaded.sample)
-        self.left_out += task.variants - len(planned)
+        self.left_out += max(task.variants - len(planned), 0)
         if isinstance(task, BatchTask):
             for plan in planned:
                 with self._quarantined(item.place, plan):

@@ -68,7 +68,7 @@ class Task(Protocol):
 
     @property
     def variants(self) -> int:
-        """How many samples are planned for one input picture at most."""
+        """How many samples are planned for an input picture: where fewer are, the rest were left out."""
         ...
 
     def settings(self) -> dict[str, Any]:

@@ -12,10 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from facedata.datasets.dataset import Dataset
-from facedata.datasets.engine import ItemSource, Options, Result, run
+from facedata.datasets.engine import Options, Result, run
 from facedata.datasets.errors import FacedataError, SourceError, UsageError
 from facedata.datasets.inputs import refuse_overlap
-from facedata.datasets.items import Item
 from facedata.datasets.lineage import Origin
 from facedata.datasets.pictures import Encoding
 from facedata.datasets.record import Failure
@@ -24,7 +23,9 @@ from facedata.datasets.sources import DatasetSource, RowItem
 from facedata.datasets.task import Planned, Rendered, Task
 from facedata.datasets.words import Words
 from facedata.synth.batches import generator_of
+from facedata.synth.compose import Recipe, composed
 from facedata.synth.conditions import Conditions
+from facedata.synth.gates.screen import Screen
 from facedata.synth.load import load_model, read_card
 from facedata.synth.pairs import Face, read_faces
 from facedata.synth.pictures import Scale, Shelf, as_tensor, fitted
@@ -78,7 +79,9 @@ class Synthesis:
     """The task: `variants` attacks of each live row, each with a style drawn from `styles`.
 
     A style is of another person than the live face, and of its split where both have one: no picture carries
-    what it shows across a split.
+    what it shows across a split. The faces of `negatives` (their ids) also go through the network with the
+    style of a live face of somebody else, and stay live: so the network's trace stands on both labels.
+    `screen` judges what was made before it becomes a row.
     """
 
     model: Path
@@ -92,6 +95,8 @@ class Synthesis:
     sampling: Sampling
     variants: int
     seed: int
+    negatives: frozenset[str] = frozenset()
+    screen: Screen | None = None
     keeps_originals: bool = False
     encoding: Encoding = field(default_factory=lambda: Encoding("png"))
     preload: tuple[str, ...] = ()
@@ -116,6 +121,8 @@ class Synthesis:
             "originals": "keep" if self.keeps_originals else "drop",
             "sampling": self.sampling.to_json(),
             "encoding": self.encoding.to_json(),
+            **({"negatives": len(self.negatives)} if self.negatives else {}),
+            "gates": self.screen.settings() if self.screen else None,
         }
 
     def plan(self, parent: Sample) -> Sequence[Planned]:
@@ -126,13 +133,19 @@ class Synthesis:
             face
             for face in self.styles
             if (face.subject is None or face.subject != parent.subject)
+            and face.content_hash != parent.content_hash
             and (face.split is None or parent.split is None or face.split == parent.split)
         ]
-        return [self._planned(parent, variant, choice) for variant in range(self.variants)] if choice else ()
+        attacks = [face for face in choice if face.label == "spoof"]
+        live = [face for face in choice if face.label == "live"]
+        planned = [self._planned(parent, variant, attacks) for variant in range(self.variants) if attacks]
+        if parent.sample_id in self.negatives and live:
+            planned.append(self._planned(parent, self.variants, live))
+        return planned
 
     def _planned(self, parent: Sample, variant: int, choice: Sequence[Face]) -> Planned:
         words = Words.of(self.seed, parent.sample_id, variant, "synth")
-        kind = words.named("kind").choice(sorted({face.attack or "" for face in choice}))
+        kind = words.named("kind").choice(sorted({face.attack or "" for face in choice})) or None
         style = words.named("style").choice([face for face in choice if face.attack == kind])
         parameters = {
             "model": self.weights,
@@ -149,7 +162,7 @@ class Synthesis:
         sample = parent.replace(
             sample_id=derived_id(parent.sample_id, _OPERATOR, parameters, self.seed, variant),
             content_hash="",
-            label="spoof",
+            label=style.label,
             attack=kind,
             parent_id=parent.sample_id,
             operator=_OPERATOR,
@@ -160,32 +173,8 @@ class Synthesis:
             box=_fitted_box(parent, self.resolution),
             landmarks=None,
         )
-        return self._composed(Planned(sample, lambda: "", _Recipe(style)))
-
-    def _composed(self, made: Planned) -> Planned:
-        """Plan what is done to the picture once it is made: its row says so."""
-        kind = made.sample.attack or ""
-        fitting = [(len(prefix), task) for prefix, task in self.after if kind.startswith(prefix)]
-        if not fitting:
-            return made
-        task = max(fitting, key=lambda one: one[0])[1]
-        side = self.resolution
-        planned = task.plan(made.sample.replace(width=side, height=side))
-        if not planned:
-            return made
-        then = planned[0]
-        parameters = {**(made.sample.parameters or {}), "compose": then.sample.parameters}
-        operator = f"{_OPERATOR}+{then.sample.operator}"
-        sample = made.sample.replace(
-            sample_id=derived_id(
-                made.sample.parent_id or "", operator, parameters, self.seed, made.sample.variant
-            ),
-            operator=operator,
-            parameters=parameters,
-            box=then.sample.box,
-        )
-        recipe = _Recipe(made.recipe.style, task, then)
-        return Planned(sample, lambda: "", recipe)
+        planned = Planned(sample, lambda: "", Recipe(style))
+        return composed(planned, self.after, self.resolution) if self.after else planned
 
     def render(self, planned: Planned, pixels: NDArray[np.uint8]) -> Rendered:
         """Make one."""
@@ -200,17 +189,21 @@ class Synthesis:
         """Sample a batch; each picture's noise is its own."""
         sampling = self.sampling
         model = load_model(self.model, sampling.scheduler, sampling.device, sampling.precision, self.weights)
-        recipes: list[_Recipe] = [plan.recipe for plan in planned]
+        recipes: list[Recipe] = [plan.recipe for plan in planned]
         styles = [recipe.style for recipe in recipes]
         shelf = Shelf(Dataset.open(self.style_root), [face.image for face in styles], self.resolution)
         numbers = range(len(styles))
         yes = torch.ones(len(planned), dtype=torch.bool)
+        contents = [fitted(one, self.resolution) for one in pixels]
         conditions = Conditions(
-            as_tensor(np.stack([fitted(one, self.resolution) for one in pixels])),
+            as_tensor(np.stack(contents)),
             as_tensor(shelf.pictures(numbers)),
-            torch.tensor([self.kinds.index(face.attack or "") for face in styles]),
+            torch.tensor([self.kinds.index(face.attack) if face.attack else 0 for face in styles]),
             Scale(*self.scale)(shelf.qualities(numbers)),
-            *(yes,) * 4,
+            has_content=yes,
+            has_style=yes,
+            has_kind=torch.tensor([face.attack is not None for face in styles]),  # live is no kind of attack
+            has_quality=yes,
         )
         generators = [noise_of(plan.sample) for plan in planned]
         made = model.pipeline(
@@ -220,23 +213,14 @@ class Synthesis:
             strength=self.sampling.strength,
             guidance=self.sampling.guidance,
         )
-        pictures = made.mul(255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
-        return [recipe.finish(picture) for recipe, picture in zip(recipes, pictures, strict=True)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Recipe:
-    """The style; where the picture of the network is not all, what is done to it then."""
-
-    style: Face
-    task: Task | None = None
-    planned: Planned | None = None
-
-    def finish(self, picture: NDArray[np.uint8]) -> Rendered:
-        """Return what becomes of a picture of the network."""
-        if self.task is None or self.planned is None:
-            return Rendered(picture)
-        return self.task.render(self.planned, picture)
+        if self.screen is not None:
+            looks = list(shelf.pictures(numbers))
+            samples = [plan.sample for plan in planned]
+            judged = self.screen(samples, made.permute(0, 2, 3, 1).numpy(), contents, looks)
+        else:
+            pictures = made.mul(255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+            judged = [Rendered(picture) for picture in pictures]
+        return [recipe.finish(found) for recipe, found in zip(recipes, judged, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -263,7 +247,7 @@ class _Sources:
     def failures(self) -> Sequence[Failure]:
         return self.content.failures
 
-    def shards(self, size: int) -> Iterator[tuple[str, Sequence[Item]]]:
+    def shards(self, size: int) -> Iterator[tuple[str, Sequence[RowItem]]]:
         left = self.limit
         for prefix, items in self.content.shards(size):
             live = [one for one in items if isinstance(one, RowItem) and one.sample.label == "live"]
@@ -281,16 +265,21 @@ def sample(
     *,
     variants: int = 1,
     limit: int | None = None,
+    negatives: int = 0,
     seed: int = 0,
     sampling: Sampling | None = None,
     after: Sequence[tuple[str, Task]] = (),
     encoding: Encoding | None = None,
+    screen: Screen | None = None,
     options: Options | None = None,
 ) -> Result:
     """Make `variants` attacks of each live face of `source` (of the first `limit`) in the style of `style`.
 
     `after` gives tasks of one variant that go over pictures once they are made, by the beginning of their
     kind: the lattice of a panel and the dots of a print, which small networks do not learn, from physics.
+
+    Of `negatives` of the live faces a live picture is made too, in the style of a live face of `style`. What
+    `screen` refuses becomes no row: it is a failure of the record, of a kind that begins with `gate-`.
 
     Raises DatasetError where the model is not whole or not safe, UsageError where a style comes from a domain
     that the model's training held out, and SourceError where there are no live faces or no styles.
@@ -304,7 +293,7 @@ def sample(
         weights=str(card["weights"]),
         style_root=style.resolve(),
         style_version=styles.version,
-        styles=_styles(styles, card),
+        styles=(*_styles(styles, card), *(_live_styles(styles, card) if negatives else ())),
         kinds=tuple(card["kinds"]),
         scale=(tuple(card["quality"]["mean"]), tuple(card["quality"]["deviation"])),
         resolution=int(card["config"]["network"]["resolution"]),
@@ -313,10 +302,13 @@ def sample(
         seed=seed,
         encoding=encoding or Encoding("png"),
         after=tuple(after),
+        screen=screen,
     )
     if not content.record.counts.by_label.get("live"):
         raise SourceError(f"{source} has no live faces; attacks are made of live ones")
-    found: ItemSource = _Sources(DatasetSource(content), styles, limit)
+    found = _Sources(DatasetSource(content), styles, limit)
+    if negatives:
+        task = replace(task, negatives=_drawn(found, negatives, seed))
     # One process: the network has all cores, or the GPU, to itself.
     return run("synth sample", task, found, target, seed, replace(options or Options(), engine="serial"))
 
@@ -337,6 +329,23 @@ def _styles(dataset: Dataset, card: dict[str, Any]) -> tuple[Face, ...]:
     if len(faces) < 2:
         raise SourceError(f"{dataset.root} has one style; all attacks would look like it, give more")
     return tuple(faces)
+
+
+def _live_styles(dataset: Dataset, card: dict[str, Any]) -> tuple[Face, ...]:
+    held_out = set(card["config"]["pairs"]["hold_out"])
+    faces = [one for one in read_faces(dataset) if one.label == "live" and one.domain not in held_out]
+    if not faces:
+        raise SourceError(
+            f"{dataset.root} has no live face to be the style of negatives; give one that has, or leave out "
+            "--negatives"
+        )
+    return tuple(faces)
+
+
+def _drawn(source: _Sources, count: int, seed: int) -> frozenset[str]:
+    """Return the ids of `count` live faces of those that are taken."""
+    ids = [item.sample.sample_id for _, items in source.shards(256) for item in items]
+    return frozenset(sorted(ids, key=lambda one: (Words.of(seed, one, "negative").word(), one))[:count])
 
 
 def _fitted_box(parent: Sample, side: int) -> tuple[float, ...] | None:
