@@ -18,6 +18,7 @@ from facedata.cli import (
     diff,
     doctor,
     edit,
+    eval,
     export,
     info,
     ingest,
@@ -78,6 +79,7 @@ app.command("sample")(sample.sample)
 app.command("diff")(diff.diff)
 app.command("log")(log.log)
 app.command("rebuild")(rebuild.rebuild)
+app.command("eval")(eval.evaluate)
 app.command("export")(export.export)
 app.command("init")(init.init)
 app.command("doctor")(doctor.doctor)

@@ -139,6 +139,14 @@ def sample(
     quality_guidance: Annotated[
         float, typer.Option(min=0, max=10, help="How strongly the style's quality is followed.")
     ] = 1.0,
+    compose: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[KIND=]POLICY",
+            help="A policy of augment that goes over what is made, of one kind of attack (print=dots.yaml) "
+            "or of all: lattice and halftone, which a small network does not learn.",
+        ),
+    ] = None,
     batch_size: Annotated[
         int, typer.Option(min=1, help="Pictures that go through the network together.")
     ] = 4,
@@ -187,6 +195,7 @@ def sample(
             negatives=negatives,
             seed=seed,
             sampling=sampling,
+            after=_physics(compose or [], seed),
             screen=screen,
             options=dataclasses.replace(options, progress=bar),
         )
@@ -238,3 +247,21 @@ def despoof(
         options = Options(layout=layout.value, resume=resume, overwrite=overwrite, progress=bar)
         result = library(dataset, model, output, seed=seed, sampling=sampling, options=options)
     show.finish(result, started, json_wanted=json_wanted)
+
+
+def _physics(wanted: list[str], seed: int) -> list[tuple[str, Any]]:
+    """Return a task for each policy, with the kind of attack that it is for."""
+    from facedata.augment.policy import load_policy
+    from facedata.augment.task import Augment
+    from facedata.datasets.errors import UsageError
+
+    tasks: dict[str, Any] = {}
+    for one in wanted:
+        kind, _, policy = one.rpartition("=")
+        if kind in tasks:
+            raise UsageError(
+                f"--compose {one}: {f'kind {kind}' if kind else 'every kind'} has a policy already"
+            )
+        # What is made is a spoof of its kind already: media may add to its look, and not to its label.
+        tasks[kind] = Augment(load_policy(policy), 1, seed, label_effect="keep", keeps_originals=False)
+    return list(tasks.items())

@@ -16,11 +16,13 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for_sentinel
 from pathlib import Path
+from types import FrameType
 
 from facedata.datasets.errors import FacedataError, UsageError
 from facedata.datasets.items import printable
@@ -59,13 +61,17 @@ class _ProcessEngine:
         self.limit = limit
 
     def run(self, specs: Iterable[ShardSpec]) -> Iterator[str]:
+        with _interrupts() as stopped:
+            yield from self._run(specs, stopped)
+
+    def _run(self, specs: Iterable[ShardSpec], stopped: Callable[[], bool]) -> Iterator[str]:
         try_a_worker(self.preload)
         waiting = (dataclasses.replace(spec, limit=self.limit) for spec in specs)
         while True:
             in_hand: dict[Future[str], ShardSpec] = {}
             pool = self._pool(self.workers)
             try:
-                yield from self._drain(pool, waiting, in_hand)
+                yield from self._drain(pool, waiting, in_hand, stopped)
                 pool.shutdown()
                 return
             except BrokenProcessPool:
@@ -85,10 +91,16 @@ class _ProcessEngine:
                     yield from self._retry(spec)
 
     def _drain(
-        self, pool: ProcessPoolExecutor, waiting: Iterator[ShardSpec], in_hand: dict[Future[str], ShardSpec]
+        self,
+        pool: ProcessPoolExecutor,
+        waiting: Iterator[ShardSpec],
+        in_hand: dict[Future[str], ShardSpec],
+        stopped: Callable[[], bool],
     ) -> Iterator[str]:
         """Keep a bounded window of shards in the pool until there are none left."""
         while True:
+            if stopped():
+                raise KeyboardInterrupt
             while len(in_hand) < _WINDOW * self.workers and (spec := next(waiting, None)) is not None:
                 try:
                     in_hand[pool.submit(do_shard, spec)] = spec
@@ -133,6 +145,31 @@ class _ProcessEngine:
 
     def _pool(self, workers: int) -> ProcessPoolExecutor:
         return worker_pool(workers, self.preload)
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Give whether Ctrl-C was met in the body.
+
+    Python raises KeyboardInterrupt wherever the main thread happens to be. In the callback of a weak
+    reference or in `__del__`, both of which executors have, it is reported and dropped, and the run would go
+    on; so it is noted too.
+    """
+    met = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
+        yield met.is_set  # somebody else handles it
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        met.set()
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield met.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def worker_pool(workers: int, preload: tuple[str, ...]) -> ProcessPoolExecutor:

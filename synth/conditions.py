@@ -84,10 +84,10 @@ class StyleEncoder(nn.Module):
             stages.append(
                 nn.Sequential(
                     nn.Conv2d(before, after, 3, stride=1 if number == 0 else 2, padding=1),
-                    nn.GroupNorm(8, after),
+                    nn.GroupNorm(4, after),
                     nn.SiLU(),
                     nn.Conv2d(after, after, 3, padding=1),
-                    nn.GroupNorm(8, after),
+                    nn.GroupNorm(4, after),
                     nn.SiLU(),
                 )
             )

@@ -26,12 +26,11 @@ from facedata.datasets.pictures import Encoding
 from facedata.datasets.sample import Sample, derived_id
 from facedata.datasets.sources import DatasetSource
 from facedata.datasets.task import Planned, Rendered
-from facedata.synth.batches import generator_of
 from facedata.synth.conditions import Conditions
 from facedata.synth.load import load_model, read_card
 from facedata.synth.pictures import QUALITIES, as_tensor, coarse, fitted
 from facedata.synth.pipeline import Guidance
-from facedata.synth.sample import Sampling
+from facedata.synth.sample import Sampling, noise_of
 
 __all__ = ["Despoofing", "despoof", "residual_map"]
 
@@ -110,7 +109,8 @@ class Despoofing:
         self, planned: Sequence[Planned], pixels: Sequence[NDArray[np.uint8]]
     ) -> Sequence[Rendered | FacedataError]:
         """Noise each face in part, and take the noise away as live faces would have it."""
-        model = load_model(self.model, self.sampling.scheduler, self.sampling.device, self.sampling.precision)
+        sampling = self.sampling
+        model = load_model(self.model, sampling.scheduler, sampling.device, sampling.precision, self.weights)
         suspects = [fitted(one, self.resolution) for one in pixels]
         faces = as_tensor(np.stack(suspects))
         count = len(planned)
@@ -125,7 +125,7 @@ class Despoofing:
             yes,
             no,
         )
-        generators = [generator_of(self.seed, plan.sample.sample_id, "noise") for plan in planned]
+        generators = [noise_of(plan.sample) for plan in planned]
         made = model.pipeline(
             conditions,
             generators,

@@ -99,22 +99,36 @@ def read_card(path: Path) -> dict[str, Any]:
     return card
 
 
-@lru_cache(maxsize=2)
-def load_model(path: Path, scheduler: str = "ddim", device: str = "cpu", precision: str = "fp32") -> Model:
-    """Return the model of a folder, ready to sample.
+def load_model(
+    path: Path,
+    scheduler: str = "ddim",
+    device: str = "cpu",
+    precision: str = "fp32",
+    weights: str | None = None,
+) -> Model:
+    """Return the model of a folder, ready to sample; the last two are kept.
 
-    `precision` is fp32, fp16 or bf16. Raises DatasetError where the folder holds no whole, safe model, and
-    UsageError where the scheduler or the device is not there.
+    `precision` is fp32, fp16 or bf16; `weights`, the version of the model, saves looking it up. Raises
+    DatasetError where the folder holds no whole, safe model, and UsageError where the scheduler or the device
+    is not there.
     """
     if scheduler not in SCHEDULERS:
         raise UsageError(f"--scheduler {scheduler!r} is not one of {', '.join(SCHEDULERS)}")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError("--device cuda: there is no GPU that torch can use; leave it out")
-    card = read_card(path)
     if precision not in PRECISIONS:
         raise UsageError(f"--precision {precision!r} is not one of {', '.join(PRECISIONS)}")
     if precision == "fp16" and device == "cpu":
         raise UsageError("--precision fp16 is for a GPU; take bf16, or leave it out")
+    # By its version: a model that was trained again in the same place is another one.
+    return _load(path, scheduler, device, precision, weights or str(read_card(path)["weights"]))
+
+
+@lru_cache(maxsize=2)
+def _load(path: Path, scheduler: str, device: str, precision: str, weights: str) -> Model:
+    card = read_card(path)
+    if card["weights"] != weights:
+        raise DatasetError(f"{path} has changed while it was used; start again")
     dtype = PRECISIONS[precision]
     try:
         unet = SpoofUNet.from_pretrained(path / "unet", torch_dtype=dtype, use_safetensors=True)

@@ -71,7 +71,10 @@ class SpoofUNet(ModelMixin, ConfigMixin):  # type: ignore[misc] # diffusers is u
             layers_per_block=layers,
             cross_attention_dim=width,
             attention_head_dim=4,
-            norm_num_groups=16,
+            # Few groups, and scale and shift after the norm: a group of one or two channels would take away
+            # what style and time add to them, for these add the same everywhere.
+            norm_num_groups=4,
+            resnet_time_scale_shift="scale_shift",
             class_embed_type="projection",
             projection_class_embeddings_input_dim=2 * width + self.quality.width,
         )

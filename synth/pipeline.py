@@ -38,14 +38,18 @@ class Guidance:
 
     def parts(self) -> list[tuple[float, tuple[str, ...]]]:
         """Return (factor, conditions left out) of the predictions that are summed; factors sum to 1."""
+        heard = [name for name in GUIDED if getattr(self, name)]  # 0: it is in no prediction at all
         factors: dict[tuple[str, ...], float] = {}
-        for place, name in enumerate(GUIDED):
+
+        def add(given: Sequence[str], factor: float) -> None:
+            left_out = tuple(name for name in GUIDED if name not in given)
+            factors[left_out] = factors.get(left_out, 0.0) + factor
+
+        add((), 1.0)
+        for place, name in enumerate(heard):
             weight = getattr(self, name)
-            with_it, without = tuple(GUIDED[place + 1 :]), tuple(GUIDED[place:])
-            factors[with_it] = factors.get(with_it, 0.0) + weight
-            factors[without] = factors.get(without, 0.0) - weight
-        everything = tuple(GUIDED)
-        factors[everything] = factors.get(everything, 0.0) + 1.0
+            add(heard[: place + 1], weight)
+            add(heard[:place], -weight)
         return [(factor, left_out) for left_out, factor in factors.items() if abs(factor) > 1e-9]
 
 

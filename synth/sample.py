@@ -20,9 +20,10 @@ from facedata.datasets.pictures import Encoding
 from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample, derived_id
 from facedata.datasets.sources import DatasetSource, RowItem
-from facedata.datasets.task import Planned, Rendered
+from facedata.datasets.task import Planned, Rendered, Task
 from facedata.datasets.words import Words
 from facedata.synth.batches import generator_of
+from facedata.synth.compose import Recipe, composed
 from facedata.synth.conditions import Conditions
 from facedata.synth.gates.screen import Screen
 from facedata.synth.load import load_model, read_card
@@ -30,9 +31,17 @@ from facedata.synth.pairs import Face, read_faces
 from facedata.synth.pictures import Scale, Shelf, as_tensor, fitted
 from facedata.synth.pipeline import Guidance
 
-__all__ = ["Sampling", "Synthesis", "sample"]
+__all__ = ["Sampling", "Synthesis", "noise_of", "sample"]
 
 _OPERATOR = "synth-diffusion"
+
+
+def noise_of(sample: Sample) -> torch.Generator:
+    """Return what draws a sample's noise: by its parent and variant, and not by how it is made.
+
+    So pictures of one seed compare between schedulers, steps and guidance, and do not depend on the batch.
+    """
+    return generator_of(sample.seed or 0, sample.parent_id or "", sample.variant or 0, "noise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,8 @@ class Synthesis:
     encoding: Encoding = field(default_factory=lambda: Encoding("png"))
     preload: tuple[str, ...] = ()
     cacheable: bool = False
+    after: tuple[tuple[str, Task], ...] = ()
+    """What is done to pictures once they are made, by the beginning of their kind ("" is every kind)."""
 
     @property
     def batch(self) -> int:
@@ -100,7 +111,9 @@ class Synthesis:
 
     def settings(self) -> dict[str, Any]:
         """Return the model's version, the styles' and every choice."""
+        composed = {"compose": {kind: one.settings() for kind, one in self.after}} if self.after else {}
         return {
+            **composed,
             "model": self.model.resolve().name,
             "weights": self.weights,
             "style": {"name": self.style_root.resolve().name, "version": self.style_version},
@@ -160,7 +173,8 @@ class Synthesis:
             box=_fitted_box(parent, self.resolution),
             landmarks=None,
         )
-        return Planned(sample, lambda: "", style)
+        planned = Planned(sample, lambda: "", Recipe(style))
+        return composed(planned, self.after, self.resolution) if self.after else planned
 
     def render(self, planned: Planned, pixels: NDArray[np.uint8]) -> Rendered:
         """Make one."""
@@ -172,9 +186,11 @@ class Synthesis:
     def render_batch(
         self, planned: Sequence[Planned], pixels: Sequence[NDArray[np.uint8]]
     ) -> Sequence[Rendered | FacedataError]:
-        """Sample a batch; each picture's noise is keyed by its own id."""
-        model = load_model(self.model, self.sampling.scheduler, self.sampling.device, self.sampling.precision)
-        styles: list[Face] = [plan.recipe for plan in planned]
+        """Sample a batch; each picture's noise is its own."""
+        sampling = self.sampling
+        model = load_model(self.model, sampling.scheduler, sampling.device, sampling.precision, self.weights)
+        recipes: list[Recipe] = [plan.recipe for plan in planned]
+        styles = [recipe.style for recipe in recipes]
         shelf = Shelf(Dataset.open(self.style_root), [face.image for face in styles], self.resolution)
         numbers = range(len(styles))
         yes = torch.ones(len(planned), dtype=torch.bool)
@@ -189,7 +205,7 @@ class Synthesis:
             has_kind=torch.tensor([face.attack is not None for face in styles]),  # live is no kind of attack
             has_quality=yes,
         )
-        generators = [generator_of(self.seed, plan.sample.sample_id, "noise") for plan in planned]
+        generators = [noise_of(plan.sample) for plan in planned]
         made = model.pipeline(
             conditions,
             generators,
@@ -200,9 +216,11 @@ class Synthesis:
         if self.screen is not None:
             looks = list(shelf.pictures(numbers))
             samples = [plan.sample for plan in planned]
-            return self.screen(samples, made.permute(0, 2, 3, 1).numpy(), contents, looks)
-        pictures = made.mul(255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
-        return [Rendered(picture) for picture in pictures]
+            judged = self.screen(samples, made.permute(0, 2, 3, 1).numpy(), contents, looks)
+        else:
+            pictures = made.mul(255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+            judged = [Rendered(picture) for picture in pictures]
+        return [recipe.finish(found) for recipe, found in zip(recipes, judged, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -250,11 +268,15 @@ def sample(
     negatives: int = 0,
     seed: int = 0,
     sampling: Sampling | None = None,
+    after: Sequence[tuple[str, Task]] = (),
     encoding: Encoding | None = None,
     screen: Screen | None = None,
     options: Options | None = None,
 ) -> Result:
     """Make `variants` attacks of each live face of `source` (of the first `limit`) in the style of `style`.
+
+    `after` gives tasks of one variant that go over pictures once they are made, by the beginning of their
+    kind: the lattice of a panel and the dots of a print, which small networks do not learn, from physics.
 
     Of `negatives` of the live faces a live picture is made too, in the style of a live face of `style`. What
     `screen` refuses becomes no row: it is a failure of the record, of a kind that begins with `gate-`.
@@ -279,6 +301,7 @@ def sample(
         variants=variants,
         seed=seed,
         encoding=encoding or Encoding("png"),
+        after=tuple(after),
         screen=screen,
     )
     if not content.record.counts.by_label.get("live"):

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that torch's own documentation uses
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from diffusers import DDIMScheduler
 from diffusers.training_utils import EMAModel
 from torch import Tensor
@@ -116,6 +117,8 @@ def _same_run(target: Path, before: dict[str, Any], card: dict[str, Any]) -> Non
 def _accelerator(config: TrainConfig) -> Accelerator:
     if config.precision == "fp16" and not torch.cuda.is_available():
         raise UsageError("precision: fp16 is for a GPU, and torch can use none; take bf16, or no")
+    # What Accelerate keeps of an earlier run of this process would fix its precision for this one too.
+    AcceleratorState._reset_state()
     accelerator = Accelerator(mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate)
     if accelerator.num_processes > 1:
         raise UsageError("synth train runs in one process; start it without accelerate launch")
@@ -261,7 +264,7 @@ class _Run:
             mend = f"{kept.name} is kept in {self.target}: go on from it with --resume and a smaller rate"
         samples = ", ".join(batch.samples)
         return FacedataError(
-            f"the loss is {float(loss)} at step {step + 1}, with the samples {samples}; {mend}"
+            f"the loss is {float(loss.detach())} at step {step + 1}, with the samples {samples}; {mend}"
         )
 
     def _after(

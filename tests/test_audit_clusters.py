@@ -104,7 +104,7 @@ def test_drawn_sums_vary_as_sums_of_whole_clusters_do():
     values = np.repeat(generator.standard_normal(50), 4)[:, None]
     sums = drawn_sums(values, clusters, Draws(count=4000, seed=0))
     assert sums[0, 0] == pytest.approx(values.sum())
-    expected = 4 * np.sqrt(50) * values[::4].std()
+    expected = 4 * np.sqrt((values[::4] ** 2).sum())  # weights of variance 1
     assert sums[1:].std() == pytest.approx(expected, rel=0.06)
     assert len(drawn_sums(values, np.zeros(200, int), Draws(count=10))) == 1
 

@@ -54,6 +54,7 @@ VERBS = [
     "init",
     "doctor",
     "join",
+    "eval",
     "curate push",
     "curate open",
     "curate pull",

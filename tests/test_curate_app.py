@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 import shlex
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from app_parts import annotate, browser_page, choose, drag, open_panel, opened_a
 from conftest import ROOT
 from mongo_parts import mongod
 from test_cli import COMMAND
+from test_docs import commands
 
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.sample import Sample
@@ -33,10 +33,9 @@ for name in {NAMES}: push(Path("attacks"), name=name)
 
 
 def walk() -> list[list[str]]:
-    """The commands of the docs' walk, without `facedata`."""
+    """The commands of docs/curate.md, without `facedata`: the README may hold the same ones."""
     text = (ROOT / "docs" / "curate.md").read_text("utf-8")
-    section = text[text.index("## The walk") : text.index("## The panel")]
-    return [shlex.split(line, comments=True)[1:] for line in re.findall(r"^\$ (.+)$", section, re.MULTILINE)]
+    return [shlex.split(line)[1:] for line in commands(text)]
 
 
 HELPERS = """
@@ -225,6 +224,8 @@ print(json.dumps([[one.unit, one.coded, one.shows] for one in found.units]))
 
     panel = open_panel(page, app, "panel", "facedata")
     panel.get_by_text("4 samples, 1 touched since the push").wait_for()
+    panel.get_by_text("low confidence").wait_for()
+    panel.get_by_text("Action units coded").wait_for()
     rows = [row.inner_text().split() for row in panel.get_by_role("row").all()]
     assert rows == [
         ["asks", "for", "a", "look", "samples"],
@@ -236,7 +237,6 @@ print(json.dumps([[one.unit, one.coded, one.shows] for one in found.units]))
         ["print/paper", "1", "25%"],
         ["split", "(none)", "4", "100%"],
     ]
-    panel.get_by_text("Action units coded").wait_for()
 
     panel.get_by_role("button", name="List edits").click()
     row = panel.get_by_role("row").filter(has_text=happy.sample_id[:12])

@@ -7,9 +7,11 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from facedata.datasets.dataset import Dataset
 from facedata.datasets.engine import Options, run
 from facedata.datasets.errors import SourceError, TargetError, UsageError
 from facedata.datasets.inputs import Reading, open_input, refuse_overlap
+from facedata.datasets.pool import _interrupts
 from facedata.datasets.validate import validate
 from facedata.datasets.workplace import Workplace
 
@@ -372,3 +375,19 @@ def test_a_script_without_a_main_guard_is_told_what_to_do(faces, tmp_path):
     )
     assert done.returncode != 0
     assert "put the call under if __name__ == '__main__'" in done.stderr
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_python_drops_stops_the_run():
+    """In a weak reference's callback KeyboardInterrupt is reported and lost; the engine notes it."""
+
+    class Thing:
+        pass
+
+    with _interrupts() as stopped:
+        thing = Thing()
+        reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+        del thing
+        assert reference() is None
+        assert stopped()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

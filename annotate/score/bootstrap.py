@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
@@ -75,20 +75,6 @@ class Draws:
         quarters = words.astype("<u8", copy=False).view("<u2")
         drawn: Values = _COUNTS[quarters[:, : self.count]]
         return drawn
-
-    def resampled(self, clusters: int) -> Iterator[Values]:
-        """Yield blocks, (block, clusters), of how often each of some clusters is in a draw of as many.
-
-        For where all of them are known before; counts of a draw add up to the number of clusters.
-        """
-        generator = np.random.default_rng(self.seed)
-        block = max(1, _WEIGHTS // max(1, clusters))
-        for first in range(0, self.count, block):
-            rows = min(block, self.count - first)
-            drawn = generator.integers(0, clusters, size=(rows, clusters))
-            drawn += np.arange(rows)[:, None] * clusters
-            counts = np.bincount(drawn.ravel(), minlength=rows * clusters)
-            yield counts.reshape(rows, clusters).astype(np.float64)
 
 
 class Bank:

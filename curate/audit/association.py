@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.annotate.score.bootstrap import Draws
+from facedata.curate.audit.clusters import drawn_sums
 
 __all__ = ["cramers_v", "cramers_v_of"]
 
@@ -33,8 +34,7 @@ def cramers_v(
     value = float(cramers_v_of(sums.sum(axis=0).reshape(1, *shape), count)[0])
     if count < 2 or not np.isfinite(value):
         return {"value": value, "low": np.nan, "high": np.nan, "n": len(flat)}
-    drawn = [cramers_v_of((block @ sums).reshape(-1, *shape), count) for block in draws.resampled(count)]
-    found = np.concatenate(drawn)
+    found = cramers_v_of(drawn_sums(sums, np.arange(count), draws)[1:].reshape(-1, *shape), count)
     found = found[np.isfinite(found)]  # a draw may hold one value alone
     tail = (1 - draws.level) / 2
     low, high = np.quantile(found, [tail, 1 - tail]) if len(found) else (np.nan, np.nan)

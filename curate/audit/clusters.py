@@ -35,6 +35,8 @@ Codes = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+_WEIGHTS = 2_000_000  # of clusters in draws, held at once: 16 MB
+
 
 def clusters_of(frame: pd.DataFrame) -> Codes:
     """Return the number of each row's cluster: rows that a family or a person links, else its own."""
@@ -68,15 +70,23 @@ def deal(clusters: Codes, classes: Codes, folds: int, seed: int) -> Codes:
 def drawn_sums(values: ArrayLike, clusters: Codes, draws: Draws) -> Floats:
     """Return the sums of columns, (1 + draws, k): of all rows, then of each draw of whole clusters.
 
-    `values` is (n, k), and any n cluster numbers will do. With fewer than two clusters there are no draws.
+    `values` is (n, k), and any n cluster numbers will do. A cluster's weight in a draw is Poisson(1), by its
+    number: sums of one call and of another are of the same draws, and ratios of them may be compared. With
+    fewer than two clusters there are no draws.
     """
     values = np.asarray(values, dtype=np.float64)
     numbers, places = np.unique(clusters, return_inverse=True)
-    sums = np.stack([np.bincount(places, column, len(numbers)) for column in values.T], axis=1)
-    total = np.asarray(sums.sum(0, keepdims=True), dtype=np.float64)
-    if len(numbers) < 2:
-        return total
-    return np.concatenate([total, *(block @ sums for block in draws.resampled(len(numbers)))])
+    order = np.argsort(places, kind="stable")
+    starts = np.searchsorted(places[order], np.arange(len(numbers)))
+    sums = np.add.reduceat(values[order], starts, axis=0)
+    drawn = np.zeros((1 + (draws.count if len(numbers) > 1 else 0), values.shape[1]))
+    drawn[0] = sums.sum(0)
+    if len(drawn) > 1:
+        keys = np.array([draws.key(str(number)) for number in numbers], dtype=np.uint64)
+        step = max(1, _WEIGHTS // draws.count)
+        for start in range(0, len(keys), step):
+            drawn[1:] += draws.weights(keys[start : start + step]).T @ sums[start : start + step]
+    return drawn
 
 
 def spread(estimate: Estimate, count: int) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from facedata.annotate.score.bootstrap import Draws, Estimate, estimate
 from facedata.curate.audit.base import Audit, Finding, Outcome, Rows, Thresholds
-from facedata.curate.audit.clusters import Codes, Floats, Mask, clusters_of, coded, spread, told
+from facedata.curate.audit.clusters import Codes, Floats, Mask, clusters_of, coded, drawn_sums, spread, told
 from facedata.curate.audit.grouping import graded
 from facedata.curate.audit.probe import compact, embeddings_of, finite, unthreaded
 
@@ -133,39 +133,27 @@ def _pairs(frame: pd.DataFrame, usable: Mask, least: int) -> tuple[Codes, Codes,
 
 def _means(embeddings: Floats, classes: Codes, names: Codes, clusters: Codes, draws: Draws) -> _Means:
     shape = (int(classes.max()) + 1, int(names.max()) + 1)
-    size = int(clusters.max()) + 1
-    present = np.unique(clusters)
-    blocks = [np.ones((1, len(present)))]
-    if len(present) > 1:
-        blocks += list(draws.resampled(len(present)))
-    places = np.full(size, -1)
-    places[present] = np.arange(len(present))
-    total = sum(len(block) for block in blocks)
-    means = np.full((total, *shape, embeddings.shape[1]), np.nan)
+    many = 1 + (draws.count if len(np.unique(clusters)) > 1 else 0)
+    means = np.full((many, *shape, embeddings.shape[1]), np.nan)
     variances = np.full(shape, np.nan)
     for c, d in np.ndindex(*shape):
         mine = (classes == c) & (names == d)
-        values, where = embeddings[mine], places[clusters[mine]]
-        numbers, inside = np.unique(where, return_inverse=True)
-        sums = _sums(values, inside, len(numbers))
-        counts = np.bincount(inside).astype(float)
-        at = 0
-        for block in blocks:
-            weights = block[:, numbers]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                means[at : at + len(block), c, d] = (weights @ sums) / (weights @ counts)[:, None]
-            at += len(block)
-        away = sums - counts[:, None] * means[0, c, d]
-        k = len(numbers)
-        variances[c, d] = (away**2).sum() / counts.sum() ** 2 * (k / (k - 1) if k > 1 else np.nan)
+        sums = drawn_sums(np.column_stack([embeddings[mine], np.ones(mine.sum())]), clusters[mine], draws)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found = sums[:, :-1] / sums[:, -1:]
+        means[:, c, d] = found if len(found) == many else found[0]
+        variances[c, d] = _variance(embeddings[mine] - found[0], clusters[mine])
     return _Means(means, variances)
 
 
-def _sums(values: Floats, codes: Codes, count: int) -> Floats:
-    """Return the sums of rows by code, (count, d)."""
-    order = np.argsort(codes, kind="stable")
-    starts = np.searchsorted(codes[order], np.arange(count))
-    return np.asarray(np.add.reduceat(values[order], starts, axis=0), dtype=np.float64)
+def _variance(away: Floats, clusters: Codes) -> float:
+    """Return the variance of a mean, summed over d, from rows less it, (n, d); NaN for one cluster."""
+    numbers, places = np.unique(clusters, return_inverse=True)
+    if len(numbers) < 2:
+        return float("nan")
+    sums = np.zeros((len(numbers), away.shape[1]))
+    np.add.at(sums, places, away)
+    return float((sums**2).sum() / len(away) ** 2 * len(numbers) / (len(numbers) - 1))
 
 
 def _squared(found: _Means, centred: bool) -> tuple[Floats, Floats]:

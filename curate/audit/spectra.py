@@ -125,8 +125,7 @@ def _distance(first: Floats, second: Floats, draws: Draws) -> Estimate:
     value = float(wasserstein(first[0], second[0]))
     if count < 3:
         return Estimate(value)
-    # The clusters of two domains are drawn apart: the second's draws go backwards, so as not to be paired.
-    drawn = wasserstein(first[1:count], second[count - 1 : 0 : -1])
+    drawn = wasserstein(first[1:count], second[1:count])  # a person of both domains is drawn in both
     ends = estimate(np.concatenate([[value], drawn]), draws)
     low, high = (2 * value - float(end) for end in (ends.high or value, ends.low or value))
     return Estimate(value, max(0.0, low), max(value, high))

@@ -60,8 +60,8 @@ def apply_edits(
     target: Path,
     skip_conflicts: bool = False,
     writing: Writing | None = None,
-    author: Author | None = None,
     *,
+    author: Author | None = None,
     left_out: Sequence[Failure] = (),
     mend: str = "mend the lines",
 ) -> Derived:

@@ -1,0 +1,1 @@
+"""How good predictions are: of presentation attacks, expressions, action units and heart rates."""
