@@ -30,6 +30,7 @@ from facedata.cli import (
     report,
     sample,
     split,
+    synth,
     validate,
 )
 from facedata.cli import filter as filter_verb
@@ -63,6 +64,7 @@ app = typer.Typer(
 app.command("ingest")(ingest.ingest)
 app.command("join")(join.join)
 app.command("augment")(augment.augment)
+app.add_typer(synth.app, name="synth")
 app.add_typer(annotate.app, name="annotate")
 app.add_typer(curate.app, name="curate")
 app.command("info")(info.info)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from facedata.datasets.engine import Result
-    from facedata.datasets.record import Record
+    from facedata.datasets.record import Failure, Record
     from facedata.datasets.versions.derive import Derived
 
 _MOST_FAILURES = 20
+_REFUSED = "gate-"
+"""What the kinds of failures that are refusals of a gate begin with."""
 PARTLY = 3
 """Exit code of a run that left some samples out."""
 DIFFERENT = 4
@@ -96,8 +99,13 @@ def finish(result: Result, started: float, *, json_wanted: bool) -> None:
     else:
         _tell(result, time.monotonic() - started)
     _failures(record)
-    if record.failures:
+    if faults(record):
         raise typer.Exit(PARTLY)
+
+
+def faults(record: Record) -> list[Failure]:
+    """Return the failures of a run that are faults: what a gate refuses is what the gate is for."""
+    return [failure for failure in record.failures if not failure.kind.startswith(_REFUSED)]
 
 
 def derived(result: Derived, *, json_wanted: bool, told: Callable[[dict[str, Any]], str]) -> None:
@@ -136,6 +144,10 @@ def _tell_dataset(record: Record, root: Path) -> None:
     for note in record.notes:
         typer.echo(f"note     {note}")
     typer.echo(f"dataset  {root}")
+    if refused := Counter(one.kind for one in record.failures if one.kind.startswith(_REFUSED)):
+        typer.echo(
+            f"refused  {counted({kind.removeprefix(_REFUSED): n for kind, n in sorted(refused.items())})}"
+        )
     typer.echo(f"sheet    {root / 'preview.png'}")
 
 

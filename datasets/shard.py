@@ -18,8 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from facedata.datasets.cache import Cache, cache_key
 from facedata.datasets.canonical import content_hash
@@ -29,7 +31,7 @@ from facedata.datasets.pictures import encode_layer, picture_size
 from facedata.datasets.record import Failure, write_text
 from facedata.datasets.sample import SCHEMA, Layer, Sample, hash_row
 from facedata.datasets.storage import Writer, open_writer, slug
-from facedata.datasets.task import Planned, Task
+from facedata.datasets.task import BatchTask, Planned, Rendered, Task
 
 __all__ = ["PART_NAME", "PART_ROWS", "PART_SCHEMA", "ShardSpec", "do_shard", "file_stem"]
 
@@ -97,6 +99,7 @@ class _Part:
         self.rows: list[Sample] = []
         self.failures: list[Failure] = []
         self.made = self.cached = self.left_out = 0
+        self.waiting: list[tuple[str, Planned, NDArray[np.uint8]]] = []
 
     def make(self) -> None:
         """Make every item's samples, then write the rows and the part's summary."""
@@ -108,6 +111,7 @@ class _Part:
                 for loaded in self._load(item):
                     self._make_item(item, loaded)
                     again()  # each frame of a video has the time that a picture has
+        self._make_waiting(everything=True)
         references = self.writer.close()
         samples = [_resolved(sample, references) for sample in self.rows]
         rows = [sample.to_row() for sample in samples]
@@ -144,18 +148,49 @@ class _Part:
         if task.keeps_originals:
             self._store(loaded.sample, loaded.data, loaded.suffix, loaded.layers)
         planned = task.plan(loaded.sample)
-        self.left_out += task.variants - len(planned)
+        self.left_out += max(task.variants - len(planned), 0)
+        if isinstance(task, BatchTask):
+            for plan in planned:
+                with self._quarantined(item.place, plan):
+                    self.waiting.append((item.place, plan, loaded.pixels()))
+            self._make_waiting()
+            return
         for plan in planned:
-            try:
+            with self._quarantined(item.place, plan):
                 self._make_one(loaded, plan)
-            except OSError:
+
+    def _make_waiting(self, everything: bool = False) -> None:
+        """Make the samples that wait, in whole batches; the rest too at the shard's end."""
+        task = self.spec.task
+        while isinstance(task, BatchTask) and len(self.waiting) >= (1 if everything else task.batch):
+            batch, self.waiting = self.waiting[: task.batch], self.waiting[task.batch :]
+            try:
+                made = task.render_batch([plan for _, plan, _ in batch], [pixels for *_, pixels in batch])
+            except (OSError, FacedataError):
                 raise
-            except FacedataError as error:
-                self._fail(f"{item.place} variant {plan.sample.variant}", "not-made", str(error))
-            except Exception as error:  # noqa: BLE001 - see above; the row names what to report
-                place = f"{item.place} variant {plan.sample.variant}"
-                reason = f"{printable(place)}: {plan.sample.operator}: {error!r}; please report it"
-                self._fail(place, "internal", reason)
+            except Exception as error:  # noqa: BLE001 - a batch fails as a whole: its rows name what to report
+                made = [FacedataError(f"{error!r}; please report it")] * len(batch)
+            for (place, plan, _), found in zip(batch, made, strict=True):
+                with self._quarantined(place, plan):
+                    if isinstance(found, FacedataError):
+                        raise found
+                    self._store_made(plan, found)
+
+    @contextmanager
+    def _quarantined(self, place: str, plan: Planned) -> Iterator[None]:
+        """Turn what fails in the body into a failure of the part."""
+        where = f"{place} variant {plan.sample.variant}"
+        try:
+            yield
+        except OSError:
+            raise
+        except PictureError as error:
+            self._fail(where, error.kind, str(error))
+        except FacedataError as error:
+            self._fail(where, "not-made", str(error))
+        except Exception as error:  # noqa: BLE001 - see above; the row names what to report
+            reason = f"{printable(where)}: {plan.sample.operator}: {error!r}; please report it"
+            self._fail(where, "internal", reason)
 
     def _make_one(self, loaded: Loaded, plan: Planned) -> None:
         task = self.spec.task
@@ -167,16 +202,22 @@ class _Part:
             self.cached += 1
             return
         rendered = task.render(plan, loaded.pixels())
-        data = task.encoding.encode(rendered.pixels)
-        height, width = rendered.pixels.shape[:2]
+        data = self._store_made(plan, rendered)
         if cache:
             cache.put(cache_key(loaded.sample, plan), data)
+
+    def _store_made(self, plan: Planned, rendered: Rendered) -> bytes:
+        """Store a picture that was made, with its layers, and return its bytes."""
+        encoding = self.spec.task.encoding
+        data = encoding.encode(rendered.pixels)
+        height, width = rendered.pixels.shape[:2]
         layers = {name: encode_layer(layer) for name, layer in rendered.layers.items()}
         known: dict[str, Any] = {"width": width, "height": height}
         if rendered.attributes:
             known["attributes"] = {**(plan.sample.attributes or {}), **rendered.attributes}
-        self._store(plan.sample, data, task.encoding.suffix, layers, **known)
+        self._store(plan.sample, data, encoding.suffix, layers, **known)
         self.made += 1
+        return data
 
     def _store(
         self, sample: Sample, data: bytes, suffix: str, layers: Mapping[str, bytes], **known: Any

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facedata.datasets.errors import FacedataError
 from facedata.datasets.pictures import Encoding
 from facedata.datasets.sample import Sample
 
-__all__ = ["Ingest", "Planned", "Rendered", "Task"]
+__all__ = ["BatchTask", "Ingest", "Planned", "Rendered", "Task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Task(Protocol):
 
     @property
     def variants(self) -> int:
-        """How many samples are planned for one input picture at most."""
+        """How many samples are planned for an input picture: where fewer are, the rest were left out."""
         ...
 
     def settings(self) -> dict[str, Any]:
@@ -80,6 +81,25 @@ class Task(Protocol):
 
     def render(self, planned: Planned, pixels: NDArray[np.uint8]) -> Rendered:
         """Make one of them; `pixels` are the parent's, not to be written to."""
+        ...
+
+
+@runtime_checkable
+class BatchTask(Task, Protocol):
+    """A task that makes several samples at once, such as a network does; batches never cross shards."""
+
+    @property
+    def batch(self) -> int:
+        """How many samples `render_batch` is given at most."""
+        ...
+
+    def render_batch(
+        self, planned: Sequence[Planned], pixels: Sequence[NDArray[np.uint8]]
+    ) -> Sequence[Rendered | FacedataError]:
+        """Make them, in order; an error stands for one that is not made, and says why.
+
+        `pixels` are the parents' pictures, one for each, not to be written to.
+        """
         ...
 
 

@@ -1,1 +1,1 @@
-"""Diffusion synthesis: spoofs from live faces, de-spoofing, training and sampling."""
+"""Diffusion: attack faces from live ones, the live face behind an attack, and the gates before a dataset."""

@@ -1,0 +1,206 @@
+"""Pairs to learn from: an attack, the live face that it shows, and other attacks of its kind for a style.
+
+Nobody learns from a pair of two people, and a style is never the target itself nor, where there is a choice,
+a picture of the same person: else the network could copy who is shown from it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from facedata.datasets.dataset import Dataset
+from facedata.datasets.errors import SourceError, UsageError
+from facedata.datasets.words import Words
+from facedata.synth.config import Pairing
+
+__all__ = ["LIVE", "Face", "Pair", "Pairs", "find_live", "find_pairs", "read_faces"]
+
+LIVE = "live"
+"""The one kind that a network of live faces knows."""
+
+_COLUMNS = [
+    "sample_id",
+    "image",
+    "content_hash",
+    "split",
+    "subject",
+    "domain",
+    "label",
+    "attack",
+    "parent_id",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """The part of a row that pairing looks at."""
+
+    sample_id: str
+    image: str
+    content_hash: str
+    split: str | None
+    subject: str | None
+    domain: str | None
+    label: str | None
+    attack: str | None
+    parent_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Numbers of faces: `content` is live, `target` the attack that shows it."""
+
+    content: int
+    target: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Faces, pairs of them, and the kinds of attack in the order of their indices.
+
+    `styles` gives for each kind the numbers of the faces that may be its style.
+    """
+
+    faces: tuple[Face, ...]
+    pairs: tuple[Pair, ...]
+    kinds: tuple[str, ...]
+    styles: dict[str, tuple[int, ...]]
+    left_out: int
+
+    def kind_of(self, pair: Pair) -> str:
+        """Return the kind of a pair's target."""
+        target = self.faces[pair.target]
+        return target.attack or "" if target.label == "spoof" else LIVE
+
+    def style_of(self, pair: Pair, words: Words) -> int:
+        """Draw a pair's style: another picture of the target's kind, of another person if there is one."""
+        target = self.faces[pair.target]
+        choice = self.styles[self.kind_of(pair)]
+        number = words.integer(0, len(choice) - 1)
+        fallback = None
+        for step in range(len(choice)):  # a person has few pictures, so the first tries hit
+            one = choice[(number + step) % len(choice)]
+            if one == pair.target:
+                continue
+            if self.faces[one].subject is None or self.faces[one].subject != target.subject:
+                return one
+            fallback = one if fallback is None else fallback
+        if fallback is None:
+            raise SourceError(f"kind {target.attack} has one picture, which cannot be its own style")
+        return fallback
+
+
+def read_faces(dataset: Dataset) -> list[Face]:
+    """Return the rows of a dataset as faces, in the order of their ids."""
+    return [Face(**row) for row in dataset.rows(_COLUMNS)]
+
+
+def find_live(dataset: Dataset, wanted: Pairing) -> Pairs:
+    """Return the live faces of a dataset, each a pair with itself, for a network that knows nothing else.
+
+    Raises SourceError where there are fewer than two, and UsageError as `find_pairs` does.
+    """
+    faces, used = _used(dataset, wanted)
+    live = tuple(number for number in used if faces[number].label == "live")
+    if len(live) < 2:
+        raise SourceError(f"{dataset.root.name} has {len(live)} live faces to learn from; give more")
+    return Pairs(tuple(faces), tuple(Pair(one, one) for one in live), (LIVE,), {LIVE: live}, 0)
+
+
+def find_pairs(dataset: Dataset, wanted: Pairing) -> Pairs:
+    """Return the pairs of a dataset.
+
+    Raises SourceError where there are none, UsageError where a domain to hold out is not there, or where a
+    spoof and the live face it was made from are said to be two people.
+    """
+    faces, used = _used(dataset, wanted)
+    pairs = _by_parent(faces, used) if wanted.by == "parent" else _by_subject(faces, used)
+    styles: dict[str, list[int]] = defaultdict(list)
+    for number in used:
+        face = faces[number]
+        if face.label == "spoof" and face.attack:
+            styles[face.attack].append(number)
+    kept = [pair for pair in pairs if len(styles[faces[pair.target].attack or ""]) > 1]
+    if not kept:
+        raise SourceError(_none(dataset, wanted, faces, used, bool(pairs)))
+    kinds = sorted({faces[pair.target].attack or "" for pair in kept})
+    return Pairs(
+        tuple(faces),
+        tuple(kept),
+        tuple(kinds),
+        {kind: tuple(styles[kind]) for kind in kinds},
+        len(pairs) - len(kept),
+    )
+
+
+def _used(dataset: Dataset, wanted: Pairing) -> tuple[list[Face], list[int]]:
+    """Return all rows, and the numbers of those that training may use."""
+    faces = read_faces(dataset)
+    domains = {face.domain for face in faces}
+    if odd := [name for name in wanted.hold_out if name not in domains]:
+        known = ", ".join(sorted(name for name in domains if name)) or "none"
+        raise UsageError(f"hold_out: no domain {odd[0]!r} in {dataset.root.name}; its domains are {known}")
+    split = wanted.split or ("train" if any(face.split == "train" for face in faces) else None)
+    used = [
+        number
+        for number, face in enumerate(faces)
+        if (split is None or face.split == split) and face.domain not in wanted.hold_out
+    ]
+    return faces, used
+
+
+def _by_parent(faces: Sequence[Face], used: Sequence[int]) -> list[Pair]:
+    live = {faces[number].sample_id: number for number in used if faces[number].label == "live"}
+    pairs = []
+    for number in used:
+        face = faces[number]
+        content = live.get(face.parent_id or "")
+        if face.label != "spoof" or not face.attack or content is None:
+            continue
+        if faces[content].subject != face.subject:
+            raise UsageError(
+                f"{face.sample_id} shows {face.subject!r} and its parent {face.parent_id} "
+                f"{faces[content].subject!r}: a pair of two people; mend the subject with facedata edit"
+            )
+        pairs.append(Pair(content, number))
+    return pairs
+
+
+def _by_subject(faces: Sequence[Face], used: Sequence[int]) -> list[Pair]:
+    """Pair each attack with a live face of the same person, of the same domain where there is one."""
+    live: dict[tuple[str, str | None], list[int]] = defaultdict(list)
+    for number in used:
+        face = faces[number]
+        if face.label == "live" and face.subject:
+            live[face.subject, face.domain].append(number)
+            live[face.subject, "*"].append(number)
+    pairs = []
+    for number in used:
+        face = faces[number]
+        if face.label != "spoof" or not face.attack or not face.subject:
+            continue
+        choice = live.get((face.subject, face.domain)) or live.get((face.subject, "*"))
+        if choice:
+            pairs.append(Pair(Words.of("pair", face.sample_id).choice(choice), number))
+    return pairs
+
+
+def _none(dataset: Dataset, wanted: Pairing, faces: Sequence[Face], used: Sequence[int], alone: bool) -> str:
+    name = dataset.root.name
+    if alone:
+        return f"{name}: every kind of attack has one picture, which cannot be its own style; add pictures"
+    labels = {faces[number].label for number in used}
+    if not {"live", "spoof"} <= labels:
+        missing = "live faces" if "live" not in labels else "spoofs with their attack named"
+        mend = "facedata augment makes pairs from live faces"
+        return f"{name}: no pairs, for there are no {missing} in the rows that training may use; {mend}"
+    if wanted.by == "parent":
+        return (
+            f"{name}: no spoof has its live parent in the dataset; keep the originals (facedata augment "
+            "--originals keep), or pair by the person (pairs: {by: subject})"
+        )
+    return (
+        f"{name}: no person has both a live face and a spoof; say who is shown (subject), or pair by parent"
+    )

@@ -1,0 +1,107 @@
+"""Faces as the network sees them: square, of one size, with their quality measured there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that torch's own documentation uses
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facedata.datasets.dataset import Dataset
+from facedata.datasets.errors import SourceError
+from facedata.datasets.pictures import read_picture
+from facedata.datasets.quality import look_of
+
+__all__ = ["COARSE", "QUALITIES", "Scale", "Shelf", "as_tensor", "coarse", "fitted", "quality_vector"]
+
+QUALITIES = ("blur", "noise", "compression", "resolution")
+"""Blur effect 0-1, log10 of the noise's deviation in codes, JPEG quality 1-100, log2 of the shorter side."""
+
+COARSE = 8
+"""Side of the copy that tells a network of live faces who is shown, px."""
+
+
+def fitted(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Return the middle square of a picture, uint8 RGB, at `side` px: one rule for content, target and style.
+
+    A live face and what was made of it have the same frame, so they stay on top of each other.
+    """
+    height, width = pixels.shape[:2]
+    least = min(height, width)
+    top, left = (height - least) // 2, (width - least) // 2
+    square = pixels[top : top + least, left : left + least]
+    how = cv2.INTER_AREA if least > side else cv2.INTER_CUBIC
+    return np.ascontiguousarray(cv2.resize(square, (side, side), interpolation=how), np.uint8)
+
+
+def quality_vector(small: NDArray[np.uint8], data: bytes, side: int) -> NDArray[np.float32]:
+    """Return QUALITIES of a picture: `small` as the network sees it, its file, and its shorter side in px.
+
+    Blur and noise are those that the network can show, compression and resolution those of the file.
+    """
+    look = look_of(small, data)
+    blur = 0.5 if np.isnan(look.blur) else look.blur
+    noise = np.log10(max(look.noise, 0.05)) if look.noise == look.noise else 0.0
+    compression = 100.0 if np.isnan(look.jpeg_quality) else look.jpeg_quality
+    return np.array([blur, noise, compression, np.log2(side)], np.float32)
+
+
+def as_tensor(pictures: NDArray[np.uint8]) -> Tensor:
+    """Return n x 3 x h x w float32 in [-1, 1] of n x h x w x 3 uint8."""
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def coarse(pictures: Tensor, side: int = COARSE) -> Tensor:
+    """Return n x 3 x h x w pictures in [-1, 1] that went through `side` px: no texture is left."""
+    small = F.interpolate(pictures, (side, side), mode="area")
+    return F.interpolate(small, pictures.shape[2:], mode="bicubic", align_corners=False).clamp(-1, 1)
+
+
+class Scale:
+    """What makes quality values of unit spread: mean and deviation over the training targets."""
+
+    def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
+        self.mean, self.deviation = tuple(mean), tuple(deviation)
+
+    @classmethod
+    def of(cls, values: NDArray[np.float32]) -> Scale:
+        """Return the scale of n x q values; a value that never differs is left as it is."""
+        deviation = values.std(axis=0)
+        return cls(values.mean(axis=0).tolist(), np.where(deviation > 1e-6, deviation, 1.0).tolist())
+
+    def __call__(self, values: NDArray[np.float32]) -> Tensor:
+        """Return n x q standardised values."""
+        return (torch.from_numpy(values) - torch.tensor(self.mean)) / torch.tensor(self.deviation)
+
+
+class Shelf:
+    """Pictures of a dataset at one size, with their qualities, each decoded once and kept."""
+
+    def __init__(self, dataset: Dataset, images: Sequence[str], side: int) -> None:
+        self.dataset, self.images, self.side = dataset, images, side
+        self._known: dict[int, tuple[NDArray[np.uint8], NDArray[np.float32]]] = {}
+
+    def get(self, number: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Return picture `number` and its quality; raise SourceError where it cannot be read."""
+        if number not in self._known:
+            reference = self.images[number]
+            data = self.dataset.read(reference)
+            try:
+                picture = read_picture(data, reference)
+            except SourceError as error:
+                raise SourceError(f"{error}; run facedata validate {self.dataset.root}") from None
+            small = fitted(picture.pixels, self.side)
+            self._known[number] = small, quality_vector(small, picture.data, min(picture.pixels.shape[:2]))
+        return self._known[number]
+
+    def pictures(self, numbers: Sequence[int]) -> NDArray[np.uint8]:
+        """Return n x side x side x 3 pixels."""
+        return np.stack([self.get(number)[0] for number in numbers])
+
+    def qualities(self, numbers: Sequence[int]) -> NDArray[np.float32]:
+        """Return n x q values, not standardised."""
+        return np.stack([self.get(number)[1] for number in numbers])

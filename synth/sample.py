@@ -1,0 +1,362 @@
+"""`facedata synth sample`: attacks in the style of one dataset made of the live faces of another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facedata.datasets.dataset import Dataset
+from facedata.datasets.engine import Options, Result, run
+from facedata.datasets.errors import FacedataError, SourceError, UsageError
+from facedata.datasets.inputs import refuse_overlap
+from facedata.datasets.lineage import Origin
+from facedata.datasets.pictures import Encoding
+from facedata.datasets.record import Failure
+from facedata.datasets.sample import Sample, derived_id
+from facedata.datasets.sources import DatasetSource, RowItem
+from facedata.datasets.task import Planned, Rendered, Task
+from facedata.datasets.words import Words
+from facedata.synth.batches import generator_of
+from facedata.synth.compose import Recipe, composed
+from facedata.synth.conditions import Conditions
+from facedata.synth.gates.screen import Screen
+from facedata.synth.load import load_model, read_card
+from facedata.synth.pairs import Face, read_faces
+from facedata.synth.pictures import Scale, Shelf, as_tensor, fitted
+from facedata.synth.pipeline import Guidance
+
+__all__ = ["Sampling", "Synthesis", "noise_of", "sample"]
+
+_OPERATOR = "synth-diffusion"
+
+
+def noise_of(sample: Sample) -> torch.Generator:
+    """Return what draws a sample's noise: by its parent and variant, and not by how it is made.
+
+    So pictures of one seed compare between schedulers, steps and guidance, and do not depend on the batch.
+    """
+    return generator_of(sample.seed or 0, sample.parent_id or "", sample.variant or 0, "noise")
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How pictures are made; all of it goes into the rows but `device`.
+
+    `batch` goes into them because the arithmetic of a network differs in the last bits from one batch size to
+    another: at one size, the same picture bit for bit; at another, to within one code.
+    """
+
+    scheduler: str = "ddim"
+    steps: int = 20
+    strength: float = 1.0
+    guidance: Guidance = field(default_factory=Guidance)
+    batch: int = 4
+    precision: str = "fp32"
+    device: str = "cpu"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the pictures depend on."""
+        return {
+            "scheduler": self.scheduler,
+            "steps": self.steps,
+            "strength": self.strength,
+            "guidance": {
+                name: getattr(self.guidance, name) for name in ("content", "quality", "kind", "style")
+            },
+            "batch": self.batch,
+            "precision": self.precision,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Synthesis:
+    """The task: `variants` attacks of each live row, each with a style drawn from `styles`.
+
+    A style is of another person than the live face, and of its split where both have one: no picture carries
+    what it shows across a split. The faces of `negatives` (their ids) also go through the network with the
+    style of a live face of somebody else, and stay live: so the network's trace stands on both labels.
+    `screen` judges what was made before it becomes a row.
+    """
+
+    model: Path
+    weights: str
+    style_root: Path
+    style_version: str
+    styles: tuple[Face, ...]
+    kinds: tuple[str, ...]
+    scale: tuple[tuple[float, ...], tuple[float, ...]]
+    resolution: int
+    sampling: Sampling
+    variants: int
+    seed: int
+    negatives: frozenset[str] = frozenset()
+    screen: Screen | None = None
+    keeps_originals: bool = False
+    encoding: Encoding = field(default_factory=lambda: Encoding("png"))
+    preload: tuple[str, ...] = ()
+    cacheable: bool = False
+    after: tuple[tuple[str, Task], ...] = ()
+    """What is done to pictures once they are made, by the beginning of their kind ("" is every kind)."""
+
+    @property
+    def batch(self) -> int:
+        """Pictures that go through the network together."""
+        return self.sampling.batch
+
+    def settings(self) -> dict[str, Any]:
+        """Return the model's version, the styles' and every choice."""
+        composed = {"compose": {kind: one.settings() for kind, one in self.after}} if self.after else {}
+        return {
+            **composed,
+            "model": self.model.resolve().name,
+            "weights": self.weights,
+            "style": {"name": self.style_root.resolve().name, "version": self.style_version},
+            "variants": self.variants,
+            "originals": "keep" if self.keeps_originals else "drop",
+            "sampling": self.sampling.to_json(),
+            "encoding": self.encoding.to_json(),
+            **({"negatives": len(self.negatives)} if self.negatives else {}),
+            "gates": self.screen.settings() if self.screen else None,
+        }
+
+    def plan(self, parent: Sample) -> Sequence[Planned]:
+        """Draw a style for each variant of a live face."""
+        if parent.label != "live":
+            return ()
+        choice = [
+            face
+            for face in self.styles
+            if (face.subject is None or face.subject != parent.subject)
+            and face.content_hash != parent.content_hash
+            and (face.split is None or parent.split is None or face.split == parent.split)
+        ]
+        attacks = [face for face in choice if face.label == "spoof"]
+        live = [face for face in choice if face.label == "live"]
+        planned = [self._planned(parent, variant, attacks) for variant in range(self.variants) if attacks]
+        if parent.sample_id in self.negatives and live:
+            planned.append(self._planned(parent, self.variants, live))
+        return planned
+
+    def _planned(self, parent: Sample, variant: int, choice: Sequence[Face]) -> Planned:
+        words = Words.of(self.seed, parent.sample_id, variant, "synth")
+        kind = words.named("kind").choice(sorted({face.attack or "" for face in choice})) or None
+        style = words.named("style").choice([face for face in choice if face.attack == kind])
+        parameters = {
+            "model": self.weights,
+            "style": {
+                "sample_id": style.sample_id,
+                "content_hash": style.content_hash,
+                "subject": style.subject,
+                "dataset": self.style_version,
+            },
+            "kind": kind,
+            "sampling": self.sampling.to_json(),
+            "encoding": self.encoding.to_json(),
+        }
+        sample = parent.replace(
+            sample_id=derived_id(parent.sample_id, _OPERATOR, parameters, self.seed, variant),
+            content_hash="",
+            label=style.label,
+            attack=kind,
+            parent_id=parent.sample_id,
+            operator=_OPERATOR,
+            parameters=parameters,
+            variant=variant,
+            seed=self.seed,
+            layers=(),
+            box=_fitted_box(parent, self.resolution),
+            landmarks=None,
+        )
+        planned = Planned(sample, lambda: "", Recipe(style))
+        return composed(planned, self.after, self.resolution) if self.after else planned
+
+    def render(self, planned: Planned, pixels: NDArray[np.uint8]) -> Rendered:
+        """Make one."""
+        made = self.render_batch([planned], [pixels])[0]
+        if isinstance(made, FacedataError):
+            raise made
+        return made
+
+    def render_batch(
+        self, planned: Sequence[Planned], pixels: Sequence[NDArray[np.uint8]]
+    ) -> Sequence[Rendered | FacedataError]:
+        """Sample a batch; each picture's noise is its own."""
+        sampling = self.sampling
+        model = load_model(self.model, sampling.scheduler, sampling.device, sampling.precision, self.weights)
+        recipes: list[Recipe] = [plan.recipe for plan in planned]
+        styles = [recipe.style for recipe in recipes]
+        shelf = Shelf(Dataset.open(self.style_root), [face.image for face in styles], self.resolution)
+        numbers = range(len(styles))
+        yes = torch.ones(len(planned), dtype=torch.bool)
+        contents = [fitted(one, self.resolution) for one in pixels]
+        conditions = Conditions(
+            as_tensor(np.stack(contents)),
+            as_tensor(shelf.pictures(numbers)),
+            torch.tensor([self.kinds.index(face.attack) if face.attack else 0 for face in styles]),
+            Scale(*self.scale)(shelf.qualities(numbers)),
+            has_content=yes,
+            has_style=yes,
+            has_kind=torch.tensor([face.attack is not None for face in styles]),  # live is no kind of attack
+            has_quality=yes,
+        )
+        generators = [noise_of(plan.sample) for plan in planned]
+        made = model.pipeline(
+            conditions,
+            generators,
+            steps=self.sampling.steps,
+            strength=self.sampling.strength,
+            guidance=self.sampling.guidance,
+        )
+        if self.screen is not None:
+            looks = list(shelf.pictures(numbers))
+            samples = [plan.sample for plan in planned]
+            judged = self.screen(samples, made.permute(0, 2, 3, 1).numpy(), contents, looks)
+        else:
+            pictures = made.mul(255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+            judged = [Rendered(picture) for picture in pictures]
+        return [recipe.finish(found) for recipe, found in zip(recipes, judged, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """Live rows of a dataset; the styles' dataset is a parent too."""
+
+    content: DatasetSource
+    style: Dataset
+    limit: int | None
+
+    @property
+    def count(self) -> int:
+        return self.content.count
+
+    @property
+    def parents(self) -> Sequence[Origin]:
+        return (*self.content.parents, Origin.of(self.style))
+
+    @property
+    def notes(self) -> Sequence[str]:
+        return self.content.notes
+
+    @property
+    def failures(self) -> Sequence[Failure]:
+        return self.content.failures
+
+    def shards(self, size: int) -> Iterator[tuple[str, Sequence[RowItem]]]:
+        left = self.limit
+        for prefix, items in self.content.shards(size):
+            live = [one for one in items if isinstance(one, RowItem) and one.sample.label == "live"]
+            if left is not None:
+                live, left = live[:left], left - len(live[:left])
+            if live:
+                yield prefix, live
+
+
+def sample(
+    source: Path,
+    model: Path,
+    style: Path,
+    target: Path,
+    *,
+    variants: int = 1,
+    limit: int | None = None,
+    negatives: int = 0,
+    seed: int = 0,
+    sampling: Sampling | None = None,
+    after: Sequence[tuple[str, Task]] = (),
+    encoding: Encoding | None = None,
+    screen: Screen | None = None,
+    options: Options | None = None,
+) -> Result:
+    """Make `variants` attacks of each live face of `source` (of the first `limit`) in the style of `style`.
+
+    `after` gives tasks of one variant that go over pictures once they are made, by the beginning of their
+    kind: the lattice of a panel and the dots of a print, which small networks do not learn, from physics.
+
+    Of `negatives` of the live faces a live picture is made too, in the style of a live face of `style`. What
+    `screen` refuses becomes no row: it is a failure of the record, of a kind that begins with `gate-`.
+
+    Raises DatasetError where the model is not whole or not safe, UsageError where a style comes from a domain
+    that the model's training held out, and SourceError where there are no live faces or no styles.
+    """
+    refuse_overlap(source, target)
+    refuse_overlap(style, target)
+    content, styles = Dataset.open(source), Dataset.open(style)
+    card = read_card(model)
+    task = Synthesis(
+        model=model.resolve(),
+        weights=str(card["weights"]),
+        style_root=style.resolve(),
+        style_version=styles.version,
+        styles=(*_styles(styles, card), *(_live_styles(styles, card) if negatives else ())),
+        kinds=tuple(card["kinds"]),
+        scale=(tuple(card["quality"]["mean"]), tuple(card["quality"]["deviation"])),
+        resolution=int(card["config"]["network"]["resolution"]),
+        sampling=sampling or Sampling(),
+        variants=variants,
+        seed=seed,
+        encoding=encoding or Encoding("png"),
+        after=tuple(after),
+        screen=screen,
+    )
+    if not content.record.counts.by_label.get("live"):
+        raise SourceError(f"{source} has no live faces; attacks are made of live ones")
+    found = _Sources(DatasetSource(content), styles, limit)
+    if negatives:
+        task = replace(task, negatives=_drawn(found, negatives, seed))
+    # One process: the network has all cores, or the GPU, to itself.
+    return run("synth sample", task, found, target, seed, replace(options or Options(), engine="serial"))
+
+
+def _styles(dataset: Dataset, card: dict[str, Any]) -> tuple[Face, ...]:
+    held_out = set(card["config"]["pairs"]["hold_out"])
+    faces = [face for face in read_faces(dataset) if face.label == "spoof" and face.attack in card["kinds"]]
+    if not faces:
+        raise SourceError(
+            f"{dataset.root} has no attack of a kind that the model knows ({', '.join(card['kinds'])}); "
+            "give another --style, or train on its kinds"
+        )
+    if odd := sorted({face.domain for face in faces if face.domain and face.domain in held_out}):
+        raise UsageError(
+            f"{dataset.root} has styles of {', '.join(odd)}, which the model's training held out: "
+            "attacks in their style would leak the test; filter them out first"
+        )
+    if len(faces) < 2:
+        raise SourceError(f"{dataset.root} has one style; all attacks would look like it, give more")
+    return tuple(faces)
+
+
+def _live_styles(dataset: Dataset, card: dict[str, Any]) -> tuple[Face, ...]:
+    held_out = set(card["config"]["pairs"]["hold_out"])
+    faces = [one for one in read_faces(dataset) if one.label == "live" and one.domain not in held_out]
+    if not faces:
+        raise SourceError(
+            f"{dataset.root} has no live face to be the style of negatives; give one that has, or leave out "
+            "--negatives"
+        )
+    return tuple(faces)
+
+
+def _drawn(source: _Sources, count: int, seed: int) -> frozenset[str]:
+    """Return the ids of `count` live faces of those that are taken."""
+    ids = [item.sample.sample_id for _, items in source.shards(256) for item in items]
+    return frozenset(sorted(ids, key=lambda one: (Words.of(seed, one, "negative").word(), one))[:count])
+
+
+def _fitted_box(parent: Sample, side: int) -> tuple[float, ...] | None:
+    """Return the parent's box in the middle square that the network sees, None where none of it is left."""
+    if parent.box is None:
+        return None
+    least = min(parent.width, parent.height)
+    left, top = (parent.width - least) // 2, (parent.height - least) // 2
+    x, y, width, height = parent.box
+    x0, y0 = max(0.0, x - left), max(0.0, y - top)
+    x1, y1 = min(float(least), x - left + width), min(float(least), y - top + height)
+    if x1 <= x0 or y1 <= y0:
+        return None
+    return tuple(round(value * side / least, 2) for value in (x0, y0, x1 - x0, y1 - y0))

@@ -1,0 +1,294 @@
+"""The training loop: pairs in, a pipeline on disk out, every step a function of the seed and its number."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that torch's own documentation uses
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from diffusers import DDIMScheduler
+from diffusers.training_utils import EMAModel
+from torch import Tensor
+
+from facedata import __version__
+from facedata.datasets.dataset import Dataset
+from facedata.datasets.errors import FacedataError, TargetError, UsageError
+from facedata.datasets.record import write_text
+from facedata.synth.batches import Batch, Batches
+from facedata.synth.card import CARD_NAME, weights_of
+from facedata.synth.config import TrainConfig
+from facedata.synth.grids import Grid
+from facedata.synth.latents import Latents, load_vae, shrinks
+from facedata.synth.losses import clean_of, relative_quality_loss, sharpness, snr_weights, velocity
+from facedata.synth.model import SIZES, SpoofUNet
+from facedata.synth.pairs import Pairs, find_live, find_pairs
+from facedata.synth.pictures import QUALITIES, Scale, Shelf
+from facedata.synth.pipeline import SpoofDiffusionPipeline
+from facedata.synth.schedule import levels, noise_scheduler
+from facedata.synth.state import load_state, newest_state, save_state, trim_log
+
+__all__ = ["Trained", "train"]
+
+LOG_NAME = "log.csv"
+_MEASURED = 512  # targets whose qualities set the scale
+_MAY_CHANGE = ("steps", "rate", "save_every", "grid_every", "compile")  # when a run goes on
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a run came to."""
+
+    root: Path
+    steps: int
+    loss: float
+    parameters: int
+    pairs: int
+
+
+def train(
+    source: Path,
+    target: Path,
+    config: TrainConfig,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Callable[[int, int, float], None] | None = None,
+) -> Trained:
+    """Train on the pairs of the dataset `source`; save a pipeline with its states and its log in `target`.
+
+    With `resume` the run goes on from its newest state, to the numbers that it would have come to had it not
+    stopped; only its length, its rate and how often it saves may change. Raises TargetError where `target`
+    is occupied or holds a run of another configuration, SourceError where there are no pairs, and
+    FacedataError, naming the samples, where the loss is no number any more: the last state is kept.
+    """
+    dataset = Dataset.open(source)
+    pairs = (find_live if config.task == "despoof" else find_pairs)(dataset, config.pairs)
+    card = _card(dataset, pairs, config)
+    _prepare(target, card, resume=resume, overwrite=overwrite)
+    return _Run(dataset, target, config, pairs, card, progress).make()
+
+
+def _card(dataset: Dataset, pairs: Pairs, config: TrainConfig) -> dict[str, Any]:
+    return {
+        "facedata": __version__,
+        "dataset": {"name": dataset.root.resolve().name, "version": dataset.version},
+        "config": config.model_dump(mode="json"),
+        "kinds": list(pairs.kinds),
+        "domains": sorted({pairs.faces[pair.target].domain or "" for pair in pairs.pairs}),
+        "pairs": len(pairs.pairs),
+    }
+
+
+def _prepare(target: Path, card: dict[str, Any], *, resume: bool, overwrite: bool) -> None:
+    known = target / CARD_NAME
+    if target.exists() and any(target.iterdir()):
+        if overwrite and known.is_file():
+            shutil.rmtree(target)
+        elif not resume:
+            raise TargetError(f"{target} is not empty; choose another -o, --resume or --overwrite")
+        elif not known.is_file():
+            raise TargetError(f"{target} holds no run to go on with; choose another -o")
+        else:
+            _same_run(target, json.loads(known.read_text("utf-8")), card)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        write_text(known, json.dumps(card, indent=1))
+    except OSError as error:
+        raise TargetError(f"cannot write {target}: {error.strerror}; choose another -o") from None
+
+
+def _same_run(target: Path, before: dict[str, Any], card: dict[str, Any]) -> None:
+    was = {**before["config"], **{key: card["config"][key] for key in _MAY_CHANGE}}
+    differ = [key for key in card["config"] if was.get(key) != card["config"][key]]
+    differ += [key for key in ("dataset", "kinds") if before.get(key) != card[key]]
+    if differ:
+        raise TargetError(f"{target} was trained with another {differ[0]}; choose another -o")
+
+
+def _accelerator(config: TrainConfig) -> Accelerator:
+    if config.precision == "fp16" and not torch.cuda.is_available():
+        raise UsageError("precision: fp16 is for a GPU, and torch can use none; take bf16, or no")
+    # What Accelerate keeps of an earlier run of this process would fix its precision for this one too.
+    AcceleratorState._reset_state()
+    accelerator = Accelerator(mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate)
+    if accelerator.num_processes > 1:
+        raise UsageError("synth train runs in one process; start it without accelerate launch")
+    return accelerator
+
+
+class _Run:
+    """A run in the making: what is learned from, and the loop."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        target: Path,
+        config: TrainConfig,
+        pairs: Pairs,
+        card: dict[str, Any],
+        progress: Callable[[int, int, float], None] | None,
+    ) -> None:
+        self.target, self.config, self.pairs, self.card, self.progress = target, config, pairs, card, progress
+        self.shelf = Shelf(dataset, [face.image for face in pairs.faces], config.network.resolution)
+        self.vae = load_vae(config.network.vae) if config.network.vae else None
+        halvings = len(SIZES[config.network.size]["channels"]) - 1
+        needed = 2**halvings * (shrinks(self.vae) if self.vae else 1)
+        if config.network.resolution % needed:
+            raise UsageError(
+                f"network.resolution: {config.network.resolution} px are no multiple of {needed}, "
+                "which the network's halvings need"
+            )
+        measured = pairs.pairs[:: max(1, len(pairs.pairs) // _MEASURED)]
+        self.scale = Scale.of(self.shelf.qualities([pair.target for pair in measured]))
+        card["quality"] = {
+            "names": list(QUALITIES),
+            "mean": self.scale.mean,
+            "deviation": self.scale.deviation,
+        }
+        self.scheduler = noise_scheduler()
+        despoofing = config.task == "despoof"
+        self.batches = Batches(
+            pairs,
+            self.shelf,
+            self.scale,
+            config.drop if not despoofing else config.drop.model_copy(update={"style": 1.0, "quality": 1.0}),
+            config.batch,
+            config.seed,
+            self.scheduler.config.num_train_timesteps,
+            despoofing,
+            None if self.vae is None else Latents(self.vae, self.shelf),
+        )
+        target_, content = self.batches.target_and_content(measured)
+        self.shape = tuple(target_.shape[1:])
+        self.spread = float((target_ - content).square().mean().sqrt().clamp(min=1e-3))
+        self.spread_alone = float(target_.square().mean().sqrt().clamp(min=1e-3))
+
+    def make(self) -> Trained:
+        config = self.config
+        torch.manual_seed(config.seed)
+        model = SpoofUNet(
+            sample_size=self.shape[-1],
+            channels_in=self.shape[0],
+            kinds=len(self.pairs.kinds),
+            qualities=len(QUALITIES),
+            spread=self.spread,
+            spread_alone=self.spread_alone,
+            **SIZES[config.network.size],
+        )
+        ema = EMAModel(model.parameters(), decay=config.ema, use_ema_warmup=True, inv_gamma=1.0, power=0.75)
+        optimizer = torch.optim.AdamW(model.parameters(), config.rate, weight_decay=config.weight_decay)
+        found = newest_state(self.target)
+        first = load_state(found, model, ema, optimizer) if found else 0
+        if first > config.steps:
+            raise UsageError(f"{self.target} has been trained for {first} steps already; ask for more")
+        trim_log(self.target / LOG_NAME, first)
+        accelerator = _accelerator(config)
+        net, optimizer = accelerator.prepare(torch.compile(model) if config.compile else model, optimizer)
+        ema.to(accelerator.device)
+        grid = Grid(self.pairs, self.shelf, self.scale, config)
+        loss, step = math.nan, first
+        try:
+            micro = self.batches.between(first * config.accumulate, config.steps * config.accumulate)
+            for step in range(first, config.steps):
+                for group in optimizer.param_groups:
+                    group["lr"] = config.rate * min(1.0, (step + 1) / (config.warmup + 1))
+                torch.manual_seed(config.seed + step)  # dropout, where a network has any
+                losses = []
+                for _ in range(config.accumulate):
+                    batch = next(micro)
+                    with accelerator.accumulate(net):
+                        losses.append(self._loss(net, batch, accelerator.device))
+                        if not torch.isfinite(losses[-1]):
+                            raise self._diverged(losses[-1], batch, step, model, ema, optimizer)
+                        accelerator.backward(losses[-1])
+                        if accelerator.sync_gradients:
+                            accelerator.clip_grad_norm_(net.parameters(), config.clip)
+                        optimizer.step()
+                        optimizer.zero_grad()
+                ema.step(model.parameters())
+                loss = float(torch.stack([one.detach() for one in losses]).mean())
+                self._after(step + 1, loss, model, ema, optimizer, grid)
+        except torch.cuda.OutOfMemoryError:
+            raise UsageError(
+                f"batch {config.batch} does not fit into the GPU's memory; try "
+                f"batch: {max(1, config.batch // 2)} with accumulate: {2 * config.accumulate}"
+            ) from None
+        if step + 1 >= config.steps or first >= config.steps:
+            self._publish(model, ema)
+        return Trained(
+            self.target,
+            config.steps,
+            loss,
+            sum(one.numel() for one in model.parameters()),
+            len(self.pairs.pairs),
+        )
+
+    def _loss(self, net: Any, batch: Batch, device: torch.device) -> Tensor:
+        times = batch.times.to(device)
+        alpha, sigma = levels(times)
+        clean, noise = batch.target.to(device), batch.noise.to(device)
+        noisy = alpha * clean + sigma * noise
+        given = batch.conditions.to(device, clean.dtype)
+        predicted, heard = net(noisy, times, given)
+        snr = (alpha.square() / sigma.square().clamp(min=1e-8)).flatten()
+        errors = (predicted - velocity(clean, noise, alpha, sigma)).square().mean(dim=(1, 2, 3))
+        loss: Tensor = (errors * snr_weights(snr, self.config.snr)).mean()
+        if self.config.quality_task:
+            missed = F.smooth_l1_loss(heard, batch.style_quality.to(device).clamp(-4, 4))
+            loss = loss + self.config.quality_task * missed
+        if self.config.relative_quality and self.vae is None:  # the sharpness of latents means nothing
+            seen = clean_of(noisy, predicted, alpha, sigma)
+            trust = alpha.square().flatten()  # of a picture that is nearly noise, sharpness says nothing
+            order = relative_quality_loss(sharpness(seen), sharpness(clean), trust)
+            loss = loss + self.config.relative_quality * order
+        return loss
+
+    def _diverged(
+        self, loss: Tensor, batch: Batch, step: int, model: SpoofUNet, ema: EMAModel, optimizer: Any
+    ) -> FacedataError:
+        """Keep the weights, unless they are no numbers either, and return what to say."""
+        if step and all(bool(torch.isfinite(one).all()) for one in model.parameters()):
+            save_state(self.target, step, model, ema, optimizer)
+        kept = newest_state(self.target)
+        mend = "lower the rate"
+        if kept:
+            mend = f"{kept.name} is kept in {self.target}: go on from it with --resume and a smaller rate"
+        samples = ", ".join(batch.samples)
+        return FacedataError(
+            f"the loss is {float(loss.detach())} at step {step + 1}, with the samples {samples}; {mend}"
+        )
+
+    def _after(
+        self, step: int, loss: float, model: SpoofUNet, ema: EMAModel, optimizer: Any, grid: Grid
+    ) -> None:
+        with (self.target / LOG_NAME).open("a", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerow([step, f"{loss:.6f}"])
+        if self.progress:
+            self.progress(step, self.config.steps, loss)
+        if step % self.config.save_every == 0 or step == self.config.steps:
+            save_state(self.target, step, model, ema, optimizer)
+        if step % self.config.grid_every == 0 or step == self.config.steps:
+            ema.store(model.parameters())
+            ema.copy_to(model.parameters())
+            grid.write(self._pipeline(model), self.target / "grids" / f"step-{step:06d}.png")
+            ema.restore(model.parameters())
+
+    def _pipeline(self, model: SpoofUNet) -> SpoofDiffusionPipeline:
+        pipeline = SpoofDiffusionPipeline(model, DDIMScheduler.from_config(self.scheduler.config), self.vae)
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline
+
+    def _publish(self, model: SpoofUNet, ema: EMAModel) -> None:
+        ema.copy_to(model.parameters())
+        self._pipeline(model).save_pretrained(self.target, safe_serialization=True)
+        self.card["weights"] = weights_of(self.target)
+        write_text(self.target / CARD_NAME, json.dumps(self.card, indent=1))
