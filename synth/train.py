@@ -33,7 +33,7 @@ from facedata.synth.model import SIZES, SpoofUNet
 from facedata.synth.pairs import Pairs, find_live, find_pairs
 from facedata.synth.pictures import QUALITIES, Scale, Shelf
 from facedata.synth.pipeline import SpoofDiffusionPipeline
-from facedata.synth.schedule import levels, noise_scheduler
+from facedata.synth.schedule import best_guess, levels, noise_scheduler
 from facedata.synth.state import load_state, newest_state, save_state, trim_log
 
 __all__ = ["Trained", "train"]
@@ -239,9 +239,15 @@ class _Run:
         noisy = alpha * clean + sigma * noise
         given = batch.conditions.to(device, clean.dtype)
         predicted, heard = net(noisy, times, given)
-        snr = (alpha.square() / sigma.square().clamp(min=1e-8)).flatten()
         errors = (predicted - velocity(clean, noise, alpha, sigma)).square().mean(dim=(1, 2, 3))
-        loss: Tensor = (errors * snr_weights(snr, self.config.snr)).mean()
+        if self.config.snr is None:
+            has = given.has_content[:, None, None, None]
+            spread = torch.where(has, self.spread, self.spread_alone)
+            weights = best_guess(clean, spread, alpha, sigma)[1].flatten() ** -2
+        else:
+            snr = (alpha.square() / sigma.square().clamp(min=1e-8)).flatten()
+            weights = snr_weights(snr, self.config.snr)
+        loss: Tensor = (errors * weights).mean()
         if self.config.quality_task:
             missed = F.smooth_l1_loss(heard, batch.style_quality.to(device).clamp(-4, 4))
             loss = loss + self.config.quality_task * missed

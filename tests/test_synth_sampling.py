@@ -109,7 +109,8 @@ def test_what_is_made_resembles_its_style_more_than_another(attacks, model, tmp_
 
 
 def test_physics_is_composed_over_what_is_made_and_the_row_says_so(attacks, model, tmp_path):
-    plain = ["synth", "sample", attacks, "--model", model, "--style", attacks, "--steps", "3"]
+    plain = ["synth", "sample", attacks, "--model", model, "--style", attacks]
+    plain += ["--steps", "3", "--gates", "none"]
     run = CliRunner()
 
     def made(name, *extra):

@@ -128,16 +128,16 @@ def test_a_style_is_of_the_kind_of_another_person_and_not_the_target(attacks):
 def test_the_loss_of_quality_reaches_the_encoder_of_styles(attacks, tmp_path):
     """With quality_task, what the tokens tell of the style's quality comes nearer to what was measured."""
     missed = {}
-    for weight in (0.0, 1.0):
+    for weight in (0.0, 10.0):
         model = tmp_path / str(weight)
-        train(attacks, model, tiny(steps=25, rate=3e-3, ema=0.5, quality_task=weight))
+        train(attacks, model, tiny(steps=40, rate=3e-3, ema=0.5, quality_task=weight))
         loaded = load_model(model)
         pairs, shelf, scale = shelf_of(Dataset.open(attacks))
         batch = Batches(pairs, shelf, scale, Dropping(), 24, 3).at(0)
         with torch.no_grad():
             *_, heard = loaded.pipeline.unet.embed(batch.conditions)
         missed[weight] = float((heard - batch.style_quality).square().mean())
-    assert missed[1.0] < 0.6 * missed[0.0]
+    assert missed[10.0] < 0.6 * missed[0.0]
 
 
 def test_no_number_ends_the_run_names_the_samples_and_keeps_the_weights(attacks, tmp_path, monkeypatch):
