@@ -12,14 +12,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from facedata.annotate.score.ratios import share_of
+
 __all__ = ["ac1", "accuracy", "icc_consistency", "kappa", "precision_recall_f1"]
 
 Values = NDArray[np.float64]
-
-
-def _ratio(top: Values, bottom: Values) -> Values:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(bottom > 0, top / bottom, np.nan)
 
 
 def precision_recall_f1(confusion: Values) -> tuple[Values, Values, Values]:
@@ -32,20 +29,20 @@ def precision_recall_f1(confusion: Values) -> tuple[Values, Values, Values]:
     right = np.diagonal(confusion[..., :classes], axis1=-2, axis2=-1)
     actual = confusion.sum(-1)
     answered = confusion.sum(-2)[..., :classes]
-    return _ratio(right, answered), _ratio(right, actual), _ratio(2 * right, actual + answered)
+    return share_of(right, answered), share_of(right, actual), share_of(2 * right, actual + answered)
 
 
 def accuracy(confusion: Values) -> Values:
     """Return the share of right answers, (...), from confusion counts (..., q, p)."""
-    return _ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
+    return share_of(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
 
 
 def kappa(confusion: Values) -> Values:
     """Return Cohen's kappa, (...), from confusion counts (..., q, q)."""
     total = confusion.sum((-2, -1))
-    observed = _ratio(np.trace(confusion, axis1=-2, axis2=-1), total)
-    chance = _ratio((confusion.sum(-1) * confusion.sum(-2)).sum(-1), total**2)
-    return _ratio(observed - chance, 1 - chance)
+    observed = share_of(np.trace(confusion, axis1=-2, axis2=-1), total)
+    chance = share_of((confusion.sum(-1) * confusion.sum(-2)).sum(-1), total**2)
+    return share_of(observed - chance, 1 - chance)
 
 
 def ac1(confusion: Values) -> Values:
@@ -56,10 +53,10 @@ def ac1(confusion: Values) -> Values:
     """
     classes = confusion.shape[-1]
     total = confusion.sum((-2, -1))
-    observed = _ratio(np.trace(confusion, axis1=-2, axis2=-1), total)
-    share = _ratio((confusion.sum(-1) + confusion.sum(-2)) / 2, total[..., None])
+    observed = share_of(np.trace(confusion, axis1=-2, axis2=-1), total)
+    share = share_of((confusion.sum(-1) + confusion.sum(-2)) / 2, total[..., None])
     chance = (share * (1 - share)).sum(-1) / (classes - 1)
-    return _ratio(observed - chance, 1 - chance)
+    return share_of(observed - chance, 1 - chance)
 
 
 def icc_consistency(count: Values, sums: Values, products: Values) -> Values:
@@ -69,12 +66,12 @@ def icc_consistency(count: Values, sums: Values, products: Values) -> Values:
     sums of the products of each two raters' values. NaN below two targets, or where nothing varies.
     """
     raters = sums.shape[-1]
-    centred = products - _ratio(sums[..., :, None] * sums[..., None, :], count[..., None, None])
+    centred = products - share_of(sums[..., :, None] * sums[..., None, :], count[..., None, None])
     freedom = count - 1
-    between = _ratio(centred.sum((-2, -1)) / raters, freedom)
-    error = _ratio(np.trace(centred, axis1=-2, axis2=-1), freedom) - between
+    between = share_of(centred.sum((-2, -1)) / raters, freedom)
+    error = share_of(np.trace(centred, axis1=-2, axis2=-1), freedom) - between
     error = error / (raters - 1)
     # Centring cancels large numbers: what is left of no variation at all is rounding.
     spread = between + (raters - 1) * error
     scale = np.trace(products, axis1=-2, axis2=-1)
-    return np.where(spread > 1e-12 * np.maximum(scale, 1.0), _ratio(between - error, spread), np.nan)
+    return np.where(spread > 1e-12 * np.maximum(scale, 1.0), share_of(between - error, spread), np.nan)

@@ -16,6 +16,7 @@ from facedata.annotate.score.agreement import (
 )
 from facedata.annotate.score.bootstrap import Drawn, Draws, Estimate, estimate
 from facedata.annotate.score.boxes import CONFIDENCES, average_precision
+from facedata.annotate.score.ratios import mean_of_defined, share_of
 from facedata.annotate.score.scores import Row, Section
 from facedata.annotate.score.tally import ALL, CLASSES, SIDE, THRESHOLDS, Tally
 
@@ -57,7 +58,7 @@ def _units(drawn: Drawn, draws: Draws) -> Section | None:
         counts = {"coded": int(confusion[0, number].sum()), "present": int(support[number])}
         rows.append(Row(f"AU{unit}", counts, _estimates(measures, number, draws)))
     shown = support > 0
-    mean = {name: estimate(_mean(values[:, shown]), draws) for name, values in measures.items()}
+    mean = {name: estimate(mean_of_defined(values[:, shown]), draws) for name, values in measures.items()}
     rows.append(Row("mean", {"coded": int(confusion[0].sum()), "present": int(support.sum())}, mean))
     about = "Over the units that were coded; the mean is of the units that show in at least one sample."
     return Section("action units", about, tuple(rows))
@@ -73,7 +74,7 @@ def _levels(drawn: Drawn, draws: Draws) -> Section | None:
         Row(f"AU{unit}", {"graded": int(n[0, number])}, {"icc": estimate(icc[:, number], draws)})
         for number, unit in _in_order(drawn)
     ]
-    rows.append(Row("mean", {"graded": int(n[0].sum())}, {"icc": estimate(_mean(icc), draws)}))
+    rows.append(Row("mean", {"graded": int(n[0].sum())}, {"icc": estimate(mean_of_defined(icc), draws)}))
     about = (
         "ICC(3,1) of intensities 0-5, absent being 0; units that are present without a grade are left out."
     )
@@ -87,8 +88,12 @@ def _classes(drawn: Drawn, draws: Draws) -> Section | None:
         if not pairs:
             continue
         confusion = _class_confusion(drawn, pairs)
-        f1, recall = precision_recall_f1(confusion)[2], precision_recall_f1(confusion)[1]
-        measures = {"accuracy": accuracy(confusion), "macro_f1": _mean(f1), "uar": _mean(recall)}
+        _, recall, f1 = precision_recall_f1(confusion)
+        measures = {
+            "accuracy": accuracy(confusion),
+            "macro_f1": mean_of_defined(f1),
+            "uar": mean_of_defined(recall),
+        }
         counts = {"answers": int(confusion[0].sum()), "classes": confusion.shape[-2]}
         rows.append(Row(what, counts, {name: estimate(one, draws) for name, one in measures.items()}))
     about = (
@@ -114,9 +119,9 @@ def _answers(drawn: Drawn, draws: Draws) -> Section | None:
 def _answers_row(kind: str, sums: Values, draws: Draws) -> Row:
     number, hit, yes, yes_hit, no, no_hit, said = np.moveaxis(sums, -1, 0)
     measures = {
-        "accuracy": _share(hit, number),
-        "balanced": (_share(yes_hit, yes) + _share(no_hit, no)) / 2,
-        "said_yes": _share(said, yes + no),
+        "accuracy": share_of(hit, number),
+        "balanced": (share_of(yes_hit, yes) + share_of(no_hit, no)) / 2,
+        "said_yes": share_of(said, yes + no),
     }
     counts = {"answers": round(number[0]), "true_yes": round(yes[0]), "true_no": round(no[0])}
     return Row(kind, counts, {name: estimate(one, draws) for name, one in measures.items()})
@@ -144,10 +149,10 @@ def _claims(drawn: Drawn, draws: Draws) -> Section | None:
     if not made[0]:
         return None  # a task about something else
     measures = {
-        "precision": _share(supported, made),
-        "contradiction": _share(contradicted, made),
-        "not_judged": _share(unjudged, made),
-        "recall": _share(found, shown),
+        "precision": share_of(supported, made),
+        "contradiction": share_of(contradicted, made),
+        "not_judged": share_of(unjudged, made),
+        "recall": share_of(found, shown),
     }
     row = Row(
         "claims", {"claims": int(made[0])}, {name: estimate(one, draws) for name, one in measures.items()}
@@ -171,7 +176,7 @@ def _boxes(drawn: Drawn, draws: Draws) -> Section | None:
 
 
 def _boxes_row(name: str, sums: Values, draws: Draws) -> Row:
-    measures = {"iou": _share(sums[:, 1], sums[:, 0])}
+    measures = {"iou": share_of(sums[:, 1], sums[:, 0])}
     for number, threshold in enumerate(THRESHOLDS):
         first = 3 + 2 * CONFIDENCES * number
         hits, misses = (
@@ -188,7 +193,7 @@ def _texts(drawn: Drawn, draws: Draws) -> Section | None:
         return None
     sums = drawn.both(lambda one: one[..., 0, :])
     measures = {
-        name: _share(sums[:, column], sums[:, 0])
+        name: share_of(sums[:, column], sums[:, 0])
         for column, name in ((1, "rouge_l"), (2, "meteor"), (3, "cider"))
     }
     row = Row(
@@ -203,7 +208,7 @@ def _rege(drawn: dict[str, Drawn], draws: Draws) -> Section | None:
     if not texts.groups:
         return None
     sums = texts.both(lambda one: one[..., 0, :])
-    generation = _share(sums[:, 1], sums[:, 0])
+    generation = share_of(sums[:, 1], sums[:, 0])
     rows = []
     if drawn["named_units"].groups:
         published, aware = (_unit_recognition(drawn[name]) for name in ("named_units", "claimed_units"))
@@ -212,7 +217,7 @@ def _rege(drawn: dict[str, Drawn], draws: Draws) -> Section | None:
         counts = drawn["named_expression"].both(lambda one: one[..., 0, :])
         pairs = [one for one in drawn["classes"].groups if isinstance(one, tuple) and one[0] == "expression"]
         aware = accuracy(_class_confusion(drawn["classes"], pairs))
-        rows.append(_rege_row("expression", _share(counts[:, 1], counts[:, 0]), aware, generation, draws))
+        rows.append(_rege_row("expression", share_of(counts[:, 1], counts[:, 0]), aware, generation, draws))
     about = (
         "Recognition (F1 of action units, accuracy of expressions) plus ROUGE-L, 0-2: as published, by words "
         "in the text, and by claims with their polarity and the answer's stated expression."
@@ -229,7 +234,7 @@ def _rege_row(name: str, published: Values, aware: Values, generation: Values, d
 def _unit_recognition(drawn: Drawn) -> Values:
     confusion = drawn.both(_confusion)
     shown = confusion[0, :, 1].sum(-1) > 0
-    return _mean(_of_present(confusion)[2][:, shown])
+    return mean_of_defined(_of_present(confusion)[2][:, shown])
 
 
 def _confusion(cells: Values) -> Values:
@@ -240,17 +245,6 @@ def _confusion(cells: Values) -> Values:
 def _of_present(confusion: Values) -> tuple[Values, Values, Values]:
     precision, recall, f1 = precision_recall_f1(confusion)
     return precision[..., 1], recall[..., 1], f1[..., 1]
-
-
-def _share(part: Values, whole: Values) -> Values:
-    share: Values = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
-    return share
-
-
-def _mean(values: Values) -> Values:
-    """Return the mean over the last axis of what is defined there."""
-    defined = np.isfinite(values)
-    return _share(np.where(defined, values, 0.0).sum(-1), defined.sum(-1).astype(np.float64))
 
 
 def _in_order(drawn: Drawn) -> Iterator[tuple[int, object]]:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facedata.annotate.score.ratios import share_of
+
 __all__ = ["Group", "Side", "auc", "cuts", "eer"]
 
 Values = NDArray[np.float64]
@@ -65,7 +67,7 @@ class Side:
         """
         part = self.sums[:, places] if places.ndim == 1 else np.take_along_axis(self.sums, places, axis=1)
         total = self.total[:, None]
-        return _share(part, total)
+        return share_of(part, total)
 
     def accepted_at_most(self, share: float, other: Group) -> Places:
         """Return, (draws,), how many of `other` the lowest threshold rejects that accepts `share` of these.
@@ -106,7 +108,7 @@ def auc(live: Side, spoof: Side) -> Values:
     upper = np.searchsorted(spoof.group.scores, at, side="right")
     beaten = (spoof.rejected(lower) + spoof.rejected(upper)) / 2
     weights = np.diff(live.sums, axis=1)
-    return _share((weights * beaten).sum(1), live.total)
+    return share_of((weights * beaten).sum(1), live.total)
 
 
 def eer(live: Side, spoof: Side) -> Values:
@@ -133,8 +135,3 @@ def eer(live: Side, spoof: Side) -> Values:
     (frr, far), (next_frr, next_far) = rates(low), rates(high)
     before, after = far - frr, next_frr - next_far
     return frr + (next_frr - frr) * before / (before + after)
-
-
-def _share(part: Values, whole: Values) -> Values:
-    share: Values = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
-    return share

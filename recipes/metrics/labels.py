@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from facedata.annotate.score.agreement import accuracy, icc_consistency, precision_recall_f1
 from facedata.annotate.score.bootstrap import Draws, Estimate, estimate
+from facedata.annotate.score.ratios import mean_of_defined, share_of
 from facedata.annotate.score.scores import Row, Section
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import SourceError
@@ -128,7 +129,7 @@ def _expressions(rows: list[dict[str, Any]], said: pd.DataFrame, drawn: _Drawn) 
         )
         for name, k in place.items()
     ]
-    overall = {"uar": _mean(recall), "war": accuracy(confusion), "f1": _mean(f1)}
+    overall = {"uar": mean_of_defined(recall), "war": accuracy(confusion), "f1": mean_of_defined(f1)}
     lines.append(drawn.row("all", {"samples": int(confusion[0].sum())}, overall))
     about = "UAR is the mean of the classes' recalls; WAR the share of samples that are right."
     return Section("expression", about, tuple(lines))
@@ -157,7 +158,7 @@ def _units(rows: list[dict[str, Any]], said: pd.DataFrame, drawn: _Drawn) -> Sec
         shown.append(counts["present"] > 0)
     if not lines:
         return None
-    mean = _mean(np.stack(scores, 1)[:, shown]) if any(shown) else np.full(len(scores[0]), np.nan)
+    mean = mean_of_defined(np.stack(scores, 1)[:, shown]) if any(shown) else np.full(len(scores[0]), np.nan)
     lines.append(drawn.row("mean", {}, {"f1": mean}))
     about = (
         f"A unit shows from a probability of {SHOWS:g} on; over the samples in which it was coded. The mean "
@@ -178,13 +179,19 @@ def _intensities(rows: list[dict[str, Any]], said: pd.DataFrame, drawn: _Drawn) 
         n, sx, sy, xx, yy, xy, off = drawn.sums(cells).T
         products = np.stack([np.stack([xx, xy], -1), np.stack([xy, yy], -1)], -2)
         icc = icc_consistency(n, np.stack([sx, sy], -1), products)
-        mae = _share(off, n)
+        mae = share_of(off, n)
         lines.append(drawn.row(f"AU{unit}", {"graded": int(n[0])}, {"icc": icc, "mae": mae}))
         found.append(icc)
         errors.append(mae)
     if not lines:
         return None
-    lines.append(drawn.row("mean", {}, {"icc": _mean(np.stack(found, 1)), "mae": _mean(np.stack(errors, 1))}))
+    lines.append(
+        drawn.row(
+            "mean",
+            {},
+            {"icc": mean_of_defined(np.stack(found, 1)), "mae": mean_of_defined(np.stack(errors, 1))},
+        )
+    )
     about = "ICC(3,1) and mean absolute error of intensities 0-5; a unit that was coded as absent has 0."
     return Section("intensity", about, tuple(lines))
 
@@ -198,7 +205,7 @@ def _heart_rates(rows: list[dict[str, Any]], said: pd.DataFrame, drawn: _Drawn) 
         return None
     error = np.where(known, said["heart_rate"].to_numpy(np.float64) - true, 0.0)
     n, off, squares, bias = drawn.sums(np.stack([known, np.abs(error), error**2, error], 1).astype(float)).T
-    measures = {"mae": _share(off, n), "rmse": np.sqrt(_share(squares, n)), "bias": _share(bias, n)}
+    measures = {"mae": share_of(off, n), "rmse": np.sqrt(share_of(squares, n)), "bias": share_of(bias, n)}
     row = drawn.row("heart rate", {"samples": int(n[0])}, measures)
     return Section("heart rate", "In beats a minute; bias is predicted less true, on average.", (row,))
 
@@ -227,14 +234,3 @@ def _heart_rate(row: Mapping[str, Any]) -> float:
         return float("nan") if value is None else float(value)
     except (TypeError, ValueError):
         return float("nan")
-
-
-def _share(part: Values, whole: Values) -> Values:
-    share: Values = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
-    return share
-
-
-def _mean(values: Values) -> Values:
-    """Return the mean over the last axis of what is defined there."""
-    defined = np.isfinite(values)
-    return _share(np.where(defined, values, 0.0).sum(-1), defined.sum(-1).astype(np.float64))
