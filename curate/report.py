@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import matplotlib as mpl
 from matplotlib.figure import Figure
 from PIL import Image
 
+from facedata.curate.pages import page_template
 from facedata.curate.report_records import show_records
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import FacedataError, TargetError
@@ -61,15 +61,8 @@ def write_report(dataset: str | Path, target: Path, *, pictures: int = 6, record
         (name, [_show(found, collected, sample) for sample in samples])
         for name, samples in sorted(collected.groups.items())
     ]
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("facedata.curate", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     record, counts = found.record, found.record.counts
-    page = environment.get_template("report.html").render(
+    page = page_template("report.html").render(
         name=found.root.resolve().name,
         record=record,
         tables=_tables(counts.model_dump()),

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 from PIL import Image
@@ -20,6 +19,7 @@ from facedata.curate.audit.base import Finding
 from facedata.curate.audit.engine import Answer
 from facedata.curate.audit.plots import distributions, estimates
 from facedata.curate.audit.run import Audited
+from facedata.curate.pages import page_template
 from facedata.datasets.errors import FacedataError, TargetError
 from facedata.datasets.items import printable
 from facedata.datasets.pictures import read_picture
@@ -46,16 +46,9 @@ class _Shown:
 
 def write_page(audited: Audited, target: Path) -> None:
     """Write the page about an audit to `target`; raise TargetError where that cannot be done."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("facedata.curate", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     pictures = _Pictures(audited)
     verdicts = Counter(answer.outcome.verdict for answer in audited.answers)
-    page = environment.get_template("audit.html").render(
+    page = page_template("audit.html").render(
         about=audited.about,
         verdicts=[(one, verdicts[one]) for one in ("fail", "warn", "pass", "skipped") if verdicts[one]],
         audits=[_section(audited, answer, pictures) for answer in audited.answers],
