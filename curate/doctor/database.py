@@ -17,6 +17,7 @@ from typing import IO, Any
 from packaging.version import Version
 
 from facedata.curate.doctor.base import Check, tried
+from facedata.curate.ports import why_taken
 
 __all__ = ["Settings", "answers", "app_port", "fiftyone", "installed", "runs"]
 
@@ -145,13 +146,9 @@ def answers(uri: str, name: str, least: str, within: float = _ANSWER_WITHIN) -> 
 
 def app_port(address: str, port: int) -> Check:
     """Say whether the App can listen where it is set to."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # not held up by connections of the past
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            mend = "facedata curate open DS --port N, or end what listens there"
-            return Check("app port", "broken", f"{address}:{port}: {error.strerror}", mend)
+    if (reason := why_taken(address, port)) is not None:
+        mend = "facedata curate open DS --port N, or end what listens there"
+        return Check("app port", "broken", f"{address}:{port}: {reason}", mend)
     return Check("app port", "ok", f"{address}:{port} is free")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from facedata.curate.fiftyone.connect import connect, readable_errors
 from facedata.curate.fiftyone.moved import re_rooted
 from facedata.curate.fiftyone.pictures import PICTURES
 from facedata.curate.fiftyone.state import State, default_name, open_state
+from facedata.curate.ports import why_taken
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import UsageError
 
@@ -65,14 +65,8 @@ def open_app(
 
 
 def _refuse_busy(address: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that closed a moment ago is free
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            raise UsageError(
-                f"port {port} of {address} cannot be had ({error.strerror}); choose another --port"
-            ) from None
+    if (reason := why_taken(address, port)) is not None:
+        raise UsageError(f"port {port} of {address} cannot be had ({reason}); choose another --port")
 
 
 def _other_version(state: State, dataset: Dataset) -> list[str]:
