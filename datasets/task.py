@@ -13,7 +13,7 @@ from facedata.datasets.errors import FacedataError
 from facedata.datasets.pictures import Encoding
 from facedata.datasets.sample import Sample
 
-__all__ = ["BatchTask", "Ingest", "Planned", "Rendered", "Task"]
+__all__ = ["BatchTask", "Ingest", "OneOfABatch", "Planned", "Rendered", "Task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,19 @@ class BatchTask(Task, Protocol):
         `pixels` are the parents' pictures, one for each, not to be written to.
         """
         ...
+
+
+class OneOfABatch:
+    """The `render` of a task that has `render_batch`: a batch of one."""
+
+    __slots__ = ()
+
+    def render(self: BatchTask, planned: Planned, pixels: NDArray[np.uint8]) -> Rendered:
+        """Make one; raise the error that stands for one that is not made."""
+        made = self.render_batch([planned], [pixels])[0]
+        if isinstance(made, FacedataError):
+            raise made
+        return made
 
 
 @dataclass(frozen=True, slots=True)

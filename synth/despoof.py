@@ -25,10 +25,10 @@ from facedata.datasets.inputs import refuse_overlap
 from facedata.datasets.pictures import Encoding
 from facedata.datasets.sample import Sample, derived_id
 from facedata.datasets.sources import DatasetSource
-from facedata.datasets.task import Planned, Rendered
+from facedata.datasets.task import OneOfABatch, Planned, Rendered
 from facedata.synth.conditions import Conditions
 from facedata.synth.load import load_model, read_card
-from facedata.synth.pictures import QUALITIES, as_tensor, coarse, fitted
+from facedata.synth.pictures import QUALITIES, as_pixels, as_tensor, coarse, fitted
 from facedata.synth.pipeline import Guidance
 from facedata.synth.sample import Sampling, noise_of
 
@@ -44,7 +44,7 @@ def residual_map(suspect: NDArray[np.uint8], made: NDArray[np.uint8]) -> NDArray
 
 
 @dataclass(frozen=True, slots=True)
-class Despoofing:
+class Despoofing(OneOfABatch):
     """The task: of each row, the live-looking face with the layer `residual`.
 
     A row that is made has no label: it shows no real person before a camera.
@@ -98,13 +98,6 @@ class Despoofing:
         )
         return [Planned(sample, lambda: "")]
 
-    def render(self, planned: Planned, pixels: NDArray[np.uint8]) -> Rendered:
-        """Make one."""
-        made = self.render_batch([planned], [pixels])[0]
-        if isinstance(made, FacedataError):
-            raise made
-        return made
-
     def render_batch(
         self, planned: Sequence[Planned], pixels: Sequence[NDArray[np.uint8]]
     ) -> Sequence[Rendered | FacedataError]:
@@ -134,7 +127,7 @@ class Despoofing:
             guidance=self.sampling.guidance,
             start=faces,
         )
-        pictures = made.mul(255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+        pictures = as_pixels(made)
         return [
             Rendered(picture, {"residual": residual_map(suspect, picture)})
             for suspect, picture in zip(suspects, pictures, strict=True)

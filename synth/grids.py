@@ -15,7 +15,7 @@ from facedata.synth.batches import generator_of
 from facedata.synth.conditions import Conditions
 from facedata.synth.config import TrainConfig
 from facedata.synth.pairs import Pairs
-from facedata.synth.pictures import Scale, Shelf, as_tensor, coarse
+from facedata.synth.pictures import Scale, Shelf, as_pixels, as_tensor, coarse
 from facedata.synth.pipeline import SpoofDiffusionPipeline
 
 __all__ = ["Grid"]
@@ -61,7 +61,7 @@ class Grid:
             )
             generators = [generator_of(self.seed, "grid", number, place) for place in range(count)]
             made = pipeline(conditions, generators)
-            rows.append([content, *made.mul(255).round().byte().permute(0, 2, 3, 1).numpy()])
+            rows.append([content, *as_pixels(made)])
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), _sheet(rows)[:, :, ::-1])
 

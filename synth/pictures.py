@@ -16,7 +16,17 @@ from facedata.datasets.errors import SourceError
 from facedata.datasets.pictures import read_picture
 from facedata.datasets.quality import look_of
 
-__all__ = ["COARSE", "QUALITIES", "Scale", "Shelf", "as_tensor", "coarse", "fitted", "quality_vector"]
+__all__ = [
+    "COARSE",
+    "QUALITIES",
+    "Scale",
+    "Shelf",
+    "as_pixels",
+    "as_tensor",
+    "coarse",
+    "fitted",
+    "quality_vector",
+]
 
 QUALITIES = ("blur", "noise", "compression", "resolution")
 """Blur effect 0-1, log10 of the noise's deviation in codes, JPEG quality 1-100, log2 of the shorter side."""
@@ -53,6 +63,11 @@ def quality_vector(small: NDArray[np.uint8], data: bytes, side: int) -> NDArray[
 def as_tensor(pictures: NDArray[np.uint8]) -> Tensor:
     """Return n x 3 x h x w float32 in [-1, 1] of n x h x w x 3 uint8."""
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def as_pixels(pictures: Tensor) -> NDArray[np.uint8]:
+    """Return n x h x w x 3 uint8 of n x 3 x h x w float in [0, 1], as pipelines give them."""
+    return pictures.mul(255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def coarse(pictures: Tensor, side: int = COARSE) -> Tensor:

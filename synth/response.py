@@ -15,7 +15,7 @@ from facedata.synth.conditions import Conditions
 from facedata.synth.config import Pairing
 from facedata.synth.load import Model
 from facedata.synth.pairs import find_pairs
-from facedata.synth.pictures import QUALITIES, Shelf, as_tensor, quality_vector
+from facedata.synth.pictures import QUALITIES, Shelf, as_pixels, as_tensor, quality_vector
 from facedata.synth.pipeline import Guidance
 
 __all__ = ["Response", "quality_response"]
@@ -74,7 +74,7 @@ def quality_response(
         pictures = model.pipeline(
             replace(given, quality=quality), generators, steps=steps, guidance=guidance or Guidance()
         )
-        pixels = pictures.mul(255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+        pixels = as_pixels(pictures)
         made.append(float(np.mean([quality_vector(one, b"", model.resolution)[column] for one in pixels])))
     scale = model.scale
     asked = tuple(scale.mean[column] + value * scale.deviation[column] for value in spread)

@@ -20,7 +20,7 @@ from facedata.datasets.pictures import Encoding
 from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample, derived_id
 from facedata.datasets.sources import DatasetSource, RowItem
-from facedata.datasets.task import Planned, Rendered, Task
+from facedata.datasets.task import OneOfABatch, Planned, Rendered, Task
 from facedata.datasets.words import Words
 from facedata.synth.batches import generator_of
 from facedata.synth.compose import Recipe, composed
@@ -28,7 +28,7 @@ from facedata.synth.conditions import Conditions
 from facedata.synth.gates.screen import Screen
 from facedata.synth.load import load_model, read_card
 from facedata.synth.pairs import Face, read_faces
-from facedata.synth.pictures import Scale, Shelf, as_tensor, fitted
+from facedata.synth.pictures import Scale, Shelf, as_pixels, as_tensor, fitted
 from facedata.synth.pipeline import Guidance
 
 __all__ = ["Sampling", "Synthesis", "noise_of", "sample"]
@@ -75,7 +75,7 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Synthesis:
+class Synthesis(OneOfABatch):
     """The task: `variants` attacks of each live row, each with a style drawn from `styles`.
 
     A style is of another person than the live face, and of its split where both have one: no picture carries
@@ -176,13 +176,6 @@ class Synthesis:
         planned = Planned(sample, lambda: "", Recipe(style))
         return composed(planned, self.after, self.resolution) if self.after else planned
 
-    def render(self, planned: Planned, pixels: NDArray[np.uint8]) -> Rendered:
-        """Make one."""
-        made = self.render_batch([planned], [pixels])[0]
-        if isinstance(made, FacedataError):
-            raise made
-        return made
-
     def render_batch(
         self, planned: Sequence[Planned], pixels: Sequence[NDArray[np.uint8]]
     ) -> Sequence[Rendered | FacedataError]:
@@ -218,7 +211,7 @@ class Synthesis:
             samples = [plan.sample for plan in planned]
             judged = self.screen(samples, made.permute(0, 2, 3, 1).numpy(), contents, looks)
         else:
-            pictures = made.mul(255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+            pictures = as_pixels(made)
             judged = [Rendered(picture) for picture in pictures]
         return [recipe.finish(found) for recipe, found in zip(recipes, judged, strict=True)]
 
