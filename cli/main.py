@@ -25,6 +25,7 @@ from facedata.cli import (
     init,
     join,
     log,
+    maps,
     merge,
     rebuild,
     report,
@@ -64,6 +65,7 @@ app = typer.Typer(
 app.command("ingest")(ingest.ingest)
 app.command("join")(join.join)
 app.command("augment")(augment.augment)
+app.command("maps")(maps.maps)
 app.add_typer(synth.app, name="synth")
 app.add_typer(annotate.app, name="annotate")
 app.add_typer(curate.app, name="curate")

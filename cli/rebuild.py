@@ -218,6 +218,12 @@ def _reading(told: dict[str, Any]) -> Any:
     return Reading(**{name: told[name] for name in Reading.__slots__ if name in told})
 
 
+def _maps(order: Order) -> None:
+    from facedata.recipes.maps.run import write_maps
+
+    write_maps(order.source(), order.target, order.parameters["maps"], order.options)
+
+
 def _filter(order: Order) -> None:
     from facedata.datasets.versions.filter import filter_rows
 
@@ -293,6 +299,7 @@ REBUILDERS: dict[str, Callable[[Order], None]] = {
     "ingest": _ingest,
     "join": _join,
     "augment": _augment,
+    "maps": _maps,
     "filter": _filter,
     "merge": _merge,
     "sample": _sample,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facedata.datasets.pictures import Picture
 
-__all__ = ["BANDS", "SpectrumMeasure", "band_centres", "radial_log_power"]
+__all__ = ["BANDS", "SpectrumMeasure", "band_centres", "hann_window", "radial_log_power"]
 
 BANDS = 32
 _LEAST = 1e-3  # luma squared; rounding to 8 bits alone leaves 1/12, so only flat pictures come down to it
@@ -34,7 +34,8 @@ def radial_log_power(pixels: NDArray[np.uint8], bands: int = BANDS) -> NDArray[n
     between its neighbours.
     """
     luma = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float64)
-    window, rings, times, counts = _rings(*luma.shape, bands)
+    window = hann_window(*luma.shape)
+    rings, times, counts = _rings(*luma.shape, bands)
     total = float((window**2).sum())
     luma = (luma - float((luma * window).sum() / window.sum())) * window
     power = np.abs(np.fft.rfft2(luma)) ** 2 / total
@@ -45,6 +46,14 @@ def radial_log_power(pixels: NDArray[np.uint8], bands: int = BANDS) -> NDArray[n
         return np.full(bands, np.nan, dtype=np.float32)
     logs = np.log(np.maximum(sums[known] / counts[known], _LEAST))
     return np.interp(np.arange(bands), known, logs).astype(np.float32)
+
+
+@lru_cache(maxsize=32)
+def hann_window(height: int, width: int) -> NDArray[np.float64]:
+    """Return the Hann window of a picture, height x width, over 0 everywhere; shared, so read-only."""
+    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
+    window.flags.writeable = False
+    return window
 
 
 class SpectrumMeasure:
@@ -63,13 +72,12 @@ class SpectrumMeasure:
 @lru_cache(maxsize=32)
 def _rings(
     height: int, width: int, bands: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the window; of each coefficient of rfft2 its ring (-1: none) and weight; each ring's weight.
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return of each coefficient of rfft2 its ring (-1: none) and weight, and each ring's weight.
 
     A real picture's spectrum is symmetric: a column of rfft2 stands for two, but the first, and the last of
     an even width.
     """
-    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
     rings = np.minimum(np.floor(frequency * 2 * bands).astype(np.int64), bands - 1)
     rings[(frequency > 0.5) | (frequency == 0)] = -1
@@ -79,4 +87,4 @@ def _rings(
         times[:, -1] = 1.0
     inside = rings >= 0
     counts = np.bincount(rings[inside], times[inside], bands).astype(np.float64)
-    return window, rings, times, counts
+    return rings, times, counts

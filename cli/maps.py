@@ -1,0 +1,53 @@
+"""facedata maps DATASET --kind lbp,srm -o DATASET."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facedata.cli import options as o
+from facedata.cli import show
+
+
+def maps(
+    dataset: Annotated[Path, typer.Argument(help="The folder of a dataset.")],
+    kind: Annotated[
+        str, typer.Option(help="Maps, with commas: grey, laplacian, srm, lbp, hog, fft, richest-patch.")
+    ],
+    output: o.Output,
+    layout: o.LayoutOption = o.Layout.files,
+    engine: o.EngineOption = o.Engine.auto,
+    workers: o.Workers = 0,
+    timeout: o.Timeout = 600.0,
+    resume: o.Resume = False,
+    overwrite: o.Overwrite = False,
+    max_pixels: o.MaxMegapixels = 64.0,
+    json_wanted: o.Json = False,
+) -> None:
+    """Write maps of a dataset's pictures as layers: texture, noise and spectra, to look at or to learn from.
+
+    Rows keep their ids, labels and pictures. Show them with `facedata curate push`, or take them along with
+    `facedata export --layers`.
+    """
+    from facedata.recipes.maps.run import write_maps
+
+    options = o.options(
+        layout=layout,
+        engine=engine,
+        workers=workers,
+        resume=resume,
+        overwrite=overwrite,
+        cache=None,
+        no_cache=True,
+        max_megapixels=max_pixels,
+        timeout=timeout,
+    )
+    names = [name.strip() for name in kind.split(",") if name.strip()]
+    started = time.monotonic()
+    with show.progress("maps") as bar:
+        result = write_maps(dataset, output, names, dataclasses.replace(options, progress=bar))
+    show.finish(result, started, json_wanted=json_wanted)
