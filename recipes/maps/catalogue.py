@@ -49,7 +49,7 @@ _ALL: Final = (
         torch=f"{_TWINS}.filters:srm",
         channels=filters.SRM_NAMES,
         limits=(-1020, 1020),
-        shown=(-16, 16),
+        shown=(-4, 4),
         bound=1e-4,
     ),
     Map(
@@ -95,7 +95,7 @@ _ALL: Final = (
         torch=f"{_TWINS}.spectrum:fft",
         channels=("",),
         limits=(0, None),
-        shown=(0, 8),
+        shown=(0, 7),
         bound=1e-3,
     ),
     Map(

@@ -138,4 +138,4 @@ def _lags(standard: Tensor) -> Tensor:
     power = torch.fft.rfft(standard, 2 * frames).abs().square()  # filled up: it must not wrap around
     lags = torch.arange(1, frames // 2 + 1, device=standard.device)
     correlation = torch.fft.irfft(power)[:, 1 : frames // 2 + 1] / (frames - lags)
-    return correlation.argsort(-1, descending=True, stable=True)[:, :LAGS] + 1
+    return torch.argsort(correlation, dim=-1, descending=True, stable=True)[:, :LAGS] + 1

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from facedata.recipes.maps.patterns import BLOCK, CELL, NEIGHBOURS, ORIENTATIONS, PATCH
-from facedata.recipes.maps.torch.luma import codes_of, in_float32, luma_of
+from facedata.recipes.maps.torch.luma import check_batch, codes_of, in_float32, luma_of
 
 __all__ = ["hog", "lbp", "richest_patch", "richest_places"]
 
@@ -68,7 +68,8 @@ def _unit(blocks: Tensor) -> Tensor:
 
 def richest_places(pictures: Tensor) -> tuple[Tensor, Tensor]:
     """Return top and left, int64 n each, of the richest patches; see maps/patterns.py."""
-    luma = luma_of(pictures.detach().float(), "richest-patch", PATCH)
+    check_batch(pictures, "richest-patch", PATCH)
+    luma = luma_of(pictures.detach().float(), "richest-patch")
     stride = PATCH // 2
     steps = (
         luma[..., 1:] - luma[..., :-1],

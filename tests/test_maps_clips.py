@@ -1,0 +1,179 @@
+"""Maps and numbers of clips: a pulse that was planted is found, what stands still has none."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from facedata.datasets.errors import UsageError
+from facedata.recipes.maps import MAPS, find_map
+from facedata.recipes.maps.clips import (
+    GRID,
+    averaging,
+    colour_traces,
+    pulse_of,
+    pulse_statistics,
+)
+from facedata.recipes.maps.torch import clips as twin
+
+RATE = 30.0
+SKIN = np.array([170.0, 120.0, 100.0])
+BEAT = np.array([0.33, 0.77, 0.53])  # how blood changes R, G and B, from the paper of POS
+
+
+def clip(
+    beats: float, seconds: float = 10, amplitude: float = 0.01, seed: int = 0, side: int = 24
+) -> np.ndarray:
+    """Skin with a pulse, in light that drifts and flickers, with a sensor's noise, in 8 bits."""
+    drawn = np.random.default_rng(seed)
+    time = np.arange(round(seconds * RATE)) / RATE
+    light = 1 + 0.05 * np.sin(2 * np.pi * 0.11 * time) + 0.02 * np.sin(2 * np.pi * 1.9 * time + 1)
+    pulse = amplitude * np.sin(2 * np.pi * beats / 60 * time)
+    colour = SKIN * light[:, None] * (1 + pulse[:, None] * BEAT)
+    frames = colour[:, None, None, :] * np.linspace(0.8, 1.2, side)[:, None, None]
+    frames = frames + drawn.normal(0, 2, (len(time), side, side, 3))
+    return np.clip(frames.round(), 0, 255).astype(np.uint8)
+
+
+def batch(*clips: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.stack(clips)).permute(0, 1, 4, 2, 3).float() / 255
+
+
+@pytest.mark.parametrize("beats", [48.3, 72.0, 97.7, 151.2])
+def test_a_planted_pulse_is_found_within_half_a_beat(beats):
+    """Light that flickers at 114 a minute, twice as strong as the pulse, does not draw it away."""
+    found = pulse_statistics(pulse_of(colour_traces(clip(beats))[:, 0], RATE), RATE)
+    assert found.rate == pytest.approx(beats, abs=0.5)
+    assert found.snr > 5
+    assert found.lags[0] == pytest.approx(60 / beats * round(found.lags[0] * beats / 60), abs=1.5 / RATE)
+
+
+def test_without_a_pulse_there_is_no_signal():
+    found = pulse_statistics(pulse_of(colour_traces(clip(72, amplitude=0))[:, 0], RATE), RATE)
+    assert found.snr < 0
+
+
+def test_the_signal_to_noise_ratio_is_that_of_theory():
+    """A wave of amplitude A in white noise of deviation s: A^2 / 2 against s^2 spread over half the rate.
+
+    The template is 0.1 Hz on either side of 1.5 and of 3 Hz, the rest of the band 10 / 3 Hz less that.
+    """
+    time = np.arange(1200) / RATE
+    wave = 0.5 * np.sin(2 * np.pi * 1.5 * time)
+    inside, outside = 0.4, 10 / 3 - 0.4
+    wanted = 10 * np.log10((0.125 + 0.25 / 15 * inside) / (0.25 / 15 * outside))
+    found = [
+        pulse_statistics(wave + np.random.default_rng(seed).normal(0, 0.5, 1200), RATE).snr
+        for seed in range(20)
+    ]
+    assert np.mean(found) == pytest.approx(wanted, abs=0.3)
+
+
+def test_the_descriptors_of_a_wave_and_of_a_slope():
+    time = np.arange(300) / RATE
+    wave = pulse_statistics(np.sin(2 * np.pi * 1.0 * time), RATE)
+    assert (wave.minimum, wave.maximum) == pytest.approx((-np.sqrt(2), np.sqrt(2)), abs=0.01)
+    assert wave.median == pytest.approx(0, abs=0.01)
+    assert [abs(lag - round(lag)) <= 1.5 / RATE and lag > 0.5 for lag in wave.lags] == [True] * 5
+    slope = pulse_statistics(3 * time + 1e-6 * np.sin(9 * time), RATE)
+    assert slope.trend == pytest.approx(1 / time.std(), rel=1e-4)
+
+
+@pytest.mark.parametrize("signal", [np.full(300, 4.0), np.zeros(20)])
+def test_signals_without_a_pulse_are_refused(signal):
+    with pytest.raises(UsageError, match=r"does not change|too few"):
+        pulse_statistics(signal, RATE)
+
+
+def test_clips_that_are_none():
+    with pytest.raises(UsageError, match="too few"):
+        pulse_of(np.ones((3, 40)), RATE)
+    with pytest.raises(UsageError, match="not positive"):
+        pulse_of(np.ones((3, 40)), 0)
+    with pytest.raises(UsageError, match="cannot be cut"):
+        colour_traces(np.zeros((3, 4, 9, 3), np.uint8), GRID)
+    with pytest.raises(UsageError, match="frames"):
+        MAPS["st-map"].numpy(np.zeros((1, 9, 9, 3), np.uint8))
+    with pytest.raises(ValueError, match="frames"):
+        MAPS["st-map"].batched()(torch.zeros(2, 3, 9, 9))
+
+
+@pytest.mark.parametrize("name", ["st-map", "temporal-difference"])
+def test_twins_agree_within_the_stated_bound(name):
+    one = find_map(name)
+    clips = [clip(60 + 20 * seed, 2, seed=seed, side=23) for seed in range(2)]
+    wanted = np.stack([one.numpy(frames) for frames in clips])
+    found = one.batched()(batch(*clips))
+    assert found.shape == wanted.shape
+    assert np.abs(found.numpy() - wanted).max() <= one.bound
+    low, high = one.limits
+    assert low <= wanted.min() <= wanted.max() <= high
+
+
+def test_twins_of_the_pulse_agree():
+    clips = [clip(60 + 20 * seed, 5, seed=seed) for seed in range(2)]
+    traces = [colour_traces(frames)[:, 0] for frames in clips]
+    pulses = np.stack([pulse_of(trace, RATE) for trace in traces])
+    found = twin.pulse_of(twin.colour_traces(batch(*clips))[:, :, 0], RATE)
+    assert np.abs(found.numpy() - pulses).max() <= 1e-3 * pulses.std()
+    statistics = twin.pulse_statistics(torch.from_numpy(pulses), RATE)
+    for number, pulse in enumerate(pulses):
+        for name, value in dataclasses.asdict(pulse_statistics(pulse, RATE)).items():
+            assert statistics[name][number].tolist() == pytest.approx(
+                list(value) if isinstance(value, tuple) else value, rel=1e-9
+            )
+    assert twin.pulse_statistics(torch.ones(1, 60), RATE)["rate"].isnan().all()
+
+
+def test_averages_of_blocks_are_theirs():
+    matrix = averaging(7, 3)  # 2, 2 and 3 px
+    assert matrix.sum(1) == pytest.approx([1, 1, 1])
+    assert (matrix > 0).sum(1).tolist() == [2, 2, 3]
+    frames = np.random.default_rng(0).integers(0, 256, (2, 12, 15, 3), dtype=np.uint8)
+    found = colour_traces(frames, 3)
+    assert found[1, 5, 1] == pytest.approx(frames[1, 4:8, 10:15, 1].mean(), rel=1e-6)
+
+
+def test_an_st_map_shows_where_and_when_something_changes():
+    frames = np.full((8, 20, 20, 3), 100, np.uint8)
+    frames[3, 4:8, 8:12, 1] = 180  # block (1, 2), green, in the fourth frame
+    found = find_map("st-map").numpy(frames)
+    assert found.shape == (3, 25, 8)
+    assert np.argwhere(found).tolist() == [[1, 7, 3]]
+    assert found[1, 7, 3] == 1
+
+
+def test_temporal_differences_do_not_see_what_is_lit():
+    """Two frames that differ by a factor differ by the same share, whatever the colour; black has none."""
+    frames = np.array([10, 50, 100, 0], np.uint8)[None, :, None, None] * np.ones((2, 4, 1, 3), np.uint8)
+    frames[1] *= 2
+    found = find_map("temporal-difference").numpy(frames)
+    assert found[0, :, :, 0] == pytest.approx(np.array([[1 / 3, 1 / 3, 1 / 3, 0]] * 3))
+
+
+def test_a_temporal_difference_convolution_is_its_formula():
+    drawn = torch.Generator().manual_seed(0)
+    features = torch.randn(2, 3, 6, 7, 8, generator=drawn)
+    weight, bias = torch.randn(4, 3, 3, 3, 3, generator=drawn), torch.randn(4, generator=drawn)
+    plain = torch.nn.functional.conv3d(features, weight, bias, padding=1)
+    assert torch.equal(twin.temporal_difference_convolution(features, weight, bias, 0), plain)
+    found = twin.temporal_difference_convolution(features, weight, bias, 0.6)
+    here, own = features[1, :, 2, 3, 4], weight[:, :, [0, 2]].sum((2, 3, 4))
+    assert torch.allclose(found[1, :, 2, 3, 4], plain[1, :, 2, 3, 4] - 0.6 * own @ here, atol=1e-4)
+    assert found.shape == (2, 4, 6, 7, 8)
+
+
+def test_without_weight_on_the_frame_it_sees_only_change():
+    weight = torch.zeros(1, 1, 3, 1, 1)
+    weight[0, 0, [0, 2]] = 0.5
+    steady = torch.arange(6.0).reshape(1, 1, 6, 1, 1).expand(1, 1, 6, 4, 4)
+    found = twin.temporal_difference_convolution(steady, weight, theta=1.0)
+    assert found[:, :, 1:-1].abs().max() < 1e-6  # what changes evenly is its neighbours' mean
+    jump = steady.clone()
+    jump[:, :, 3] += 1
+    assert twin.temporal_difference_convolution(jump, weight, theta=1.0)[0, 0, 3, 0, 0] == pytest.approx(-1)
+    with pytest.raises(ValueError, match="k odd"):
+        twin.temporal_difference_convolution(steady, torch.zeros(1, 1, 3, 2, 2))
