@@ -26,6 +26,15 @@ from facedata.recipes.robust import (
 close = pytest.approx
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Let torch use one thread: on a busy machine, several that wait for each other are far slower."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def pictures(count: int = 6, side: int = 5) -> torch.Tensor:
     found = torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(3))
     found[0, 0, 0, :2] = torch.tensor([0.0, 1.0])  # at the ends of the range

@@ -23,6 +23,7 @@ __all__ = [
     "SPAN",
     "PulseStatistics",
     "averaging",
+    "beat_lags",
     "colour_traces",
     "pulse_of",
     "pulse_statistics",
@@ -43,7 +44,7 @@ SPAN: Final = 0.05
 """Codes: a block's colour that changes by less over a clip is not stretched to the full range."""
 
 LAGS: Final = 5
-"""Lags that `PulseStatistics` lists."""
+"""Lags that `PulseStatistics` lists at most."""
 
 _WINDOW = 1.6  # seconds: POS's sliding window, from the paper
 _STEP = 0.1  # beats a minute: how finely the spectrum is sampled
@@ -59,7 +60,8 @@ class PulseStatistics:
       a clip is too short to tell frequencies 6 beats a minute apart, within two of its resolution cells.
     - `minimum`, `maximum`, `median`: of the signal, relative to its standard deviation.
     - `trend`: slope of the line that fits best, standard deviations a second.
-    - `lags`: the five lags with the highest autocorrelation, seconds, the highest first; lag 0 left out.
+    - `lags`: five lags with the highest autocorrelation, seconds, the highest first, of those that a beat
+      can last (0.25 to 1.5 s) and that are no longer than half of the signal.
 
     Sources: de Haan and Jeanne 2013, Robust pulse rate from chrominance-based rPPG (IEEE TBME 60), for the
     SNR; PhysLLM (arXiv 2505.03621) hands such descriptors to a language model.
@@ -79,7 +81,7 @@ def averaging(length: int, parts: int) -> NDArray[np.float32]:
     edges = np.arange(parts + 1) * length // parts
     place = np.arange(length)
     inside = (place >= edges[:-1, None]) & (place < edges[1:, None])
-    return (inside / inside.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(inside / inside.sum(axis=1, keepdims=True), np.float32)
 
 
 def colour_traces(clip: NDArray[np.uint8], grid: int = 1) -> NDArray[np.float32]:
@@ -187,7 +189,7 @@ def pulse_statistics(signal: NDArray[np.floating], rate: float) -> PulseStatisti
         maximum=float(values.max() / deviation),
         median=float(np.median(values) / deviation),
         trend=float((standard * seconds).sum() / (seconds**2).sum()),
-        lags=tuple(lag / rate for lag in _lags(standard)),
+        lags=_lags(standard, rate),
     )
 
 
@@ -208,10 +210,15 @@ def _rate(values: NDArray[np.float64], rate: float) -> tuple[float, float]:
     return 60 * peak, float(10 * np.log10(signal / rest))
 
 
-def _lags(standard: NDArray[np.float64]) -> list[int]:
-    """Return the lags of the highest autocorrelation, up to half of the signal, the highest first."""
+def beat_lags(rate: float, frames: int) -> range:
+    """Return the lags, in frames, that a beat can last, up to half of the signal."""
+    return range(int(np.ceil(60 * rate / BAND[1])), min(int(60 * rate / BAND[0]), frames // 2) + 1)
+
+
+def _lags(standard: NDArray[np.float64], rate: float) -> tuple[float, ...]:
+    """Return the lags of the highest autocorrelation, the highest first, in seconds."""
     count = len(standard)
     power = np.abs(np.fft.rfft(standard, 2 * count)) ** 2  # filled up: it must not wrap around
-    lags = np.arange(1, count // 2 + 1)
-    correlation = np.fft.irfft(power)[1 : count // 2 + 1] / (count - lags)
-    return [int(lags[place]) for place in np.argsort(-correlation, kind="stable")[:LAGS]]
+    lags = np.array(beat_lags(rate, count))
+    correlation = np.fft.irfft(power)[lags] / (count - lags)
+    return tuple(float(lag) / rate for lag in lags[np.argsort(-correlation, kind="stable")[:LAGS]])

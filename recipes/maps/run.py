@@ -116,7 +116,7 @@ class _MapsItem:
 
     def _mapped(self, loaded: Loaded) -> Loaded:
         pixels = loaded.pixels()
-        made = {}
+        made: dict[str, bytes] = {}
         for name in self.names:
             try:
                 layers = MAPS[name].layers(pixels)

@@ -23,4 +23,4 @@ def fft(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     window = hann_window(*luma.shape)
     luma = (luma - (luma * window).sum() / window.sum()) * window
     amplitude = np.abs(np.fft.fftshift(np.fft.fft2(luma))) / np.sqrt((window**2).sum())
-    return np.log1p(amplitude)[None].astype(np.float32)
+    return np.asarray(np.log1p(amplitude)[None], np.float32)

@@ -53,10 +53,9 @@ class LayerNormLora(nn.Module):
     def __init__(self, base: nn.Linear, rank: int, alpha: float) -> None:
         super().__init__()
         self.base = base.requires_grad_(False)
-        like = {"device": base.weight.device, "dtype": base.weight.dtype}
-        self.norm = nn.LayerNorm(base.in_features, **like)
-        self.down = nn.Linear(base.in_features, rank, bias=False, **like)
-        self.up = nn.Linear(rank, base.out_features, bias=False, **like)
+        self.norm = nn.LayerNorm(base.in_features).to(base.weight)
+        self.down = nn.Linear(base.in_features, rank, bias=False).to(base.weight)
+        self.up = nn.Linear(rank, base.out_features, bias=False).to(base.weight)
         self.scale = alpha / rank
         nn.init.kaiming_uniform_(self.down.weight, a=math.sqrt(5))
         nn.init.zeros_(self.up.weight)

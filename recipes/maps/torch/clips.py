@@ -12,6 +12,7 @@ from facedata.recipes.maps.clips import (
     LAGS,
     SPAN,
     averaging,
+    beat_lags,
     spectrum_length,
     template_reach,
     window_length,
@@ -93,7 +94,7 @@ def pulse_of(traces: Tensor, rate: float) -> Tensor:
 
 
 def pulse_statistics(pulses: Tensor, rate: float) -> dict[str, Tensor]:
-    """Return the fields of PulseStatistics (maps/clips.py) of pulses n x t: n each, `lags` n x 5.
+    """Return the fields of PulseStatistics (maps/clips.py) of pulses n x t: n each, `lags` n x 5 at most.
 
     In float64. A signal that does not change has NaN, where the twin for one clip raises.
     """
@@ -112,7 +113,7 @@ def pulse_statistics(pulses: Tensor, rate: float) -> dict[str, Tensor]:
         "maximum": relative.amax(-1),
         "median": relative.quantile(0.5, -1),  # the mean of the two in the middle, unlike torch's median
         "trend": (standard * seconds).sum(-1) / seconds.square().sum(),
-        "lags": _lags(standard) / rate,
+        "lags": _lags(standard, rate),
     }
 
 
@@ -133,9 +134,10 @@ def _rates(values: Tensor, rate: float) -> tuple[Tensor, Tensor]:
     return 60 * peak, 10 * (signal / rest).log10()
 
 
-def _lags(standard: Tensor) -> Tensor:
+def _lags(standard: Tensor, rate: float) -> Tensor:
     frames = standard.shape[-1]
     power = torch.fft.rfft(standard, 2 * frames).abs().square()  # filled up: it must not wrap around
-    lags = torch.arange(1, frames // 2 + 1, device=standard.device)
-    correlation = torch.fft.irfft(power)[:, 1 : frames // 2 + 1] / (frames - lags)
-    return torch.argsort(correlation, dim=-1, descending=True, stable=True)[:, :LAGS] + 1
+    lags = torch.tensor(beat_lags(rate, frames), device=standard.device)
+    correlation = torch.fft.irfft(power)[:, lags] / (frames - lags)
+    order = torch.argsort(correlation, dim=-1, descending=True, stable=True)[:, :LAGS]
+    return lags[order].double() / rate

@@ -23,7 +23,7 @@ def in_float32(
     """Let a function run in float32 whatever autocast says: sums of codes do not fit 16 bits."""
 
     @wraps(function)
-    def run(first: Tensor, *arguments: _P.args, **named: _P.kwargs) -> Tensor:
+    def run(first: Tensor, /, *arguments: _P.args, **named: _P.kwargs) -> Tensor:
         with torch.autocast(first.device.type, enabled=False):
             return function(first.float() if first.is_floating_point() else first, *arguments, **named)
 
@@ -50,10 +50,9 @@ def luma_of(pictures: Tensor, name: str, least: int = 1) -> Tensor:
     """Return luma, n x 1 x h x w in whole codes 0-255, of RGB in 0-1, with gradients."""
     check_batch(pictures, name, least)
     codes = (pictures.detach().clamp(0, 1) * 255).round().to(torch.int32)
-    total = sum(share * codes[:, [channel]] for channel, share in enumerate(_SHARES))
-    exact = (total + (1 << _BITS >> 1)) >> _BITS
-    shares = torch.tensor(_SHARES, dtype=pictures.dtype, device=pictures.device) * (255 / (1 << _BITS))
-    smooth = (pictures * shares[:, None, None]).sum(1, keepdim=True)
+    shares = torch.tensor(_SHARES, dtype=torch.int32, device=pictures.device)[:, None, None]
+    exact = ((shares * codes).sum(1, keepdim=True) + (1 << _BITS >> 1)) >> _BITS
+    smooth = (pictures * (shares * (255 / (1 << _BITS)))).sum(1, keepdim=True)
     return _through(exact.to(pictures.dtype), smooth)
 
 

@@ -22,4 +22,5 @@ def fft(pictures: Tensor) -> Tensor:
     spectrum = torch.fft.fft2((luma - mean).float() * window)
     # the root has no slope at 0, where a flat picture's amplitudes are
     amplitude = (spectrum.real.square() + spectrum.imag.square()).clamp(min=1e-12).sqrt()
-    return torch.fft.fftshift(torch.log1p(amplitude), dim=(-2, -1))
+    shifted: Tensor = torch.fft.fftshift(torch.log1p(amplitude), dim=(-2, -1))
+    return shifted
