@@ -30,8 +30,8 @@ def maps(
 ) -> None:
     """Write maps of a dataset's pictures as layers: texture, noise and spectra, to look at or to learn from.
 
-    Rows keep their ids, labels and pictures. Show them with `facedata curate push`, or take them along with
-    `facedata export --layers`.
+    Rows keep their ids, labels and pictures. `facedata curate push` shows the layers, and `facedata export`
+    takes them along with --choose layers=lbp.
     """
     from facedata.recipes.maps.run import write_maps
 

@@ -20,6 +20,15 @@ from facedata.recipes.maps.torch.luma import luma_of
 PICTURE_MAPS = [one for one in MAPS.values() if one.takes == "picture"]
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Let torch use one thread: on a busy machine, several that wait for each other are far slower."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def rgb(luma: np.ndarray) -> np.ndarray:
     return np.repeat(np.clip(np.round(luma), 0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
 

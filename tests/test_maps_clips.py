@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
+from facedata.datasets.dataset import Dataset
+from facedata.datasets.engine import Options
 from facedata.datasets.errors import UsageError
+from facedata.datasets.framing import Framing
+from facedata.datasets.ingest import ingest, ingest_reader
+from facedata.datasets.inputs import Reading
+from facedata.datasets.versions.filter import filter_rows
 from facedata.recipes.maps import MAPS, find_map
 from facedata.recipes.maps.clips import (
     GRID,
-    averaging,
     colour_traces,
+    edges_of,
     pulse_of,
     pulse_statistics,
 )
+from facedata.recipes.maps.frames import clips_of
 from facedata.recipes.maps.torch import clips as twin
 
 RATE = 30.0
 SKIN = np.array([170.0, 120.0, 100.0])
 BEAT = np.array([0.33, 0.77, 0.53])  # how blood changes R, G and B, from the paper of POS
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Let torch use one thread: on a busy machine, several that wait for each other are far slower."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def clip(
@@ -130,9 +148,7 @@ def test_twins_of_the_pulse_agree():
 
 
 def test_averages_of_blocks_are_theirs():
-    matrix = averaging(7, 3)  # 2, 2 and 3 px
-    assert matrix.sum(1) == pytest.approx([1, 1, 1])
-    assert (matrix > 0).sum(1).tolist() == [2, 2, 3]
+    assert edges_of(7, 3) == [0, 2, 4, 7]
     frames = np.random.default_rng(0).integers(0, 256, (2, 12, 15, 3), dtype=np.uint8)
     found = colour_traces(frames, 3)
     assert found[1, 5, 1] == pytest.approx(frames[1, 4:8, 10:15, 1].mean(), rel=1e-6)
@@ -178,3 +194,63 @@ def test_without_weight_on_the_frame_it_sees_only_change():
     assert twin.temporal_difference_convolution(jump, weight, theta=1.0)[0, 0, 3, 0, 0] == pytest.approx(-1)
     with pytest.raises(ValueError, match="k odd"):
         twin.temporal_difference_convolution(steady, torch.zeros(1, 1, 3, 2, 2))
+
+
+def written(path: Path, frames: np.ndarray) -> None:
+    """Write a video without loss."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    size = frames.shape[2], frames.shape[1]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"FFV1"), 30, size)
+    for frame in frames:
+        writer.write(np.ascontiguousarray(frame[:, :, ::-1]))
+    writer.release()
+
+
+def test_videos_of_a_dataset_become_clips_with_their_pulse(tmp_path):
+    """From files to heart rates: a live face that was filmed, and a photograph of one."""
+    live, photo = clip(76, 6, side=16), clip(76, 6, amplitude=0, seed=1, side=16)
+    written(tmp_path / "casia/train_release/1/1.avi", live)
+    written(tmp_path / "casia/train_release/1/3.avi", photo)
+    dataset = tmp_path / "clips"
+    ingest_reader("casia-fasd", tmp_path / "casia", dataset, Reading(), Options(), framing=Framing())
+    found = {one.label: one for one in clips_of(Dataset.open(dataset))}
+    assert np.array_equal(found["live"].frames, live)
+    assert np.array_equal(found["spoof"].frames, photo)
+    assert found["live"].numbers == tuple(range(180))
+    assert found["live"].stride == 1
+    statistics = {
+        label: pulse_statistics(pulse_of(colour_traces(one.frames)[:, 0], RATE), RATE)
+        for label, one in found.items()
+    }
+    assert statistics["live"].rate == pytest.approx(76, abs=0.5)
+    assert statistics["live"].snr > statistics["spoof"].snr + 5
+    # curation took a frame: the video parts there, and what is too short is left out
+    filter_rows(dataset, "label == 'live' and source.frame != 40", tmp_path / "parted")
+    parts = [(one.numbers[0], len(one.numbers)) for one in clips_of(Dataset.open(tmp_path / "parted"))]
+    assert parts == [(0, 40), (41, 139)]
+    assert len(list(clips_of(Dataset.open(tmp_path / "parted"), least=100))) == 1
+
+
+def test_a_clip_is_cut_to_the_face_where_boxes_are_known(tmp_path):
+    frames = np.zeros((6, 40, 50, 3), np.uint8)
+    frames[:, 10:30, 20:36] = 200
+    name = "scene01/real/real_client002_laptop_SD_scene01"
+    written(tmp_path / f"msu/{name}.avi", frames)
+    (tmp_path / f"msu/{name}.avi").rename(tmp_path / f"msu/{name}.mov")
+    lines = [f"{number},20,{10 + (number == 3)},36,30,24,15,31,15" for number in range(0, 6, 2)]
+    (tmp_path / f"msu/{name}.face").write_text("\n".join(lines) + "\n")
+    (tmp_path / "msu/train_sub_list.txt").write_text("02\n")
+    (tmp_path / "msu/test_sub_list.txt").write_text("03\n")
+    dataset = tmp_path / "clips"
+    ingest_reader("msu-mfsd", tmp_path / "msu", dataset, Reading(), Options(), framing=Framing(stride=2))
+    (found,) = clips_of(Dataset.open(dataset))
+    assert (found.numbers, found.stride) == ((0, 2, 4), 2)
+    assert np.array_equal(found.frames, frames[::2, 10:30, 20:36])
+    (whole,) = clips_of(Dataset.open(dataset), crop=False)
+    assert np.array_equal(whole.frames, frames[::2])
+
+
+def test_pictures_are_no_clips(faces, tmp_path):
+    ingest("folder", faces, tmp_path / "pictures", Reading(), Options())
+    with pytest.raises(UsageError, match="no frames of videos"):
+        next(clips_of(Dataset.open(tmp_path / "pictures")))

@@ -136,7 +136,7 @@ _ALL: Final = (
         channels=("red", "green", "blue"),
         limits=(0, 1),
         shown=(0, 1),
-        bound=5e-3,
+        bound=1e-6,
     ),
     Map(
         name="temporal-difference",

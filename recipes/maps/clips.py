@@ -22,9 +22,9 @@ __all__ = [
     "LAGS",
     "SPAN",
     "PulseStatistics",
-    "averaging",
     "beat_lags",
     "colour_traces",
+    "edges_of",
     "pulse_of",
     "pulse_statistics",
     "spectrum_length",
@@ -76,12 +76,9 @@ class PulseStatistics:
     lags: tuple[float, ...]
 
 
-def averaging(length: int, parts: int) -> NDArray[np.float32]:
-    """Return the matrix, float32 parts x length, that averages an axis over equal parts without overlap."""
-    edges = np.arange(parts + 1) * length // parts
-    place = np.arange(length)
-    inside = (place >= edges[:-1, None]) & (place < edges[1:, None])
-    return np.asarray(inside / inside.sum(axis=1, keepdims=True), np.float32)
+def edges_of(length: int, parts: int) -> list[int]:
+    """Return where each of `parts` parts of an axis begins, and where the last ends: equal but for rounding."""
+    return [part * length // parts for part in range(parts + 1)]
 
 
 def colour_traces(clip: NDArray[np.uint8], grid: int = 1) -> NDArray[np.float32]:
@@ -93,10 +90,12 @@ def colour_traces(clip: NDArray[np.uint8], grid: int = 1) -> NDArray[np.float32]
     frames, height, width = clip.shape[:3]
     if min(height, width) < grid:
         raise UsageError(f"clip: {width} x {height} px cannot be cut into {grid} x {grid} blocks")
-    rows, columns = averaging(height, grid), averaging(width, grid)
-    across = columns @ clip.astype(np.float32)  # t x h x grid x 3
-    blocks = np.einsum("ah,thbc->cabt", rows, across, optimize=True)
-    return np.ascontiguousarray(blocks.reshape(3, grid * grid, frames), np.float32)
+    rows, columns = edges_of(height, grid), edges_of(width, grid)
+    # whole numbers until the division, so that both twins have the same sums
+    sums = np.add.reduceat(clip, rows[:-1], axis=1, dtype=np.int32)
+    sums = np.add.reduceat(sums, columns[:-1], axis=2).reshape(frames, grid * grid, 3)
+    counts = np.outer(np.diff(rows), np.diff(columns)).reshape(1, -1, 1)
+    return (sums.astype(np.float32) / counts.astype(np.float32)).transpose(2, 1, 0)
 
 
 def st_map(clip: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -11,8 +13,8 @@ from facedata.recipes.maps.clips import (
     GRID,
     LAGS,
     SPAN,
-    averaging,
     beat_lags,
+    edges_of,
     spectrum_length,
     template_reach,
     window_length,
@@ -34,10 +36,12 @@ def colour_traces(clips: Tensor, grid: int = 1) -> Tensor:
     """Return mean RGB of blocks over time, n x 3 x grid**2 x t, in codes; see maps/clips.py."""
     check_batch(clips, "clip", grid, clips=True)
     codes = codes_of(clips)
-    rows = torch.from_numpy(averaging(clips.shape[-2], grid)).to(codes)
-    columns = torch.from_numpy(averaging(clips.shape[-1], grid)).to(codes)
-    blocks = rows @ (codes @ columns.T)  # n x t x 3 x grid x grid
-    return blocks.flatten(3).permute(0, 2, 3, 1)
+    rows, columns = edges_of(clips.shape[-2], grid), edges_of(clips.shape[-1], grid)
+    # by sums of whole numbers, which are exact; a product of matrices may be taken in TF32
+    down = torch.stack([codes[..., top:end, :].sum(-2) for top, end in pairwise(rows)], -2)
+    blocks = torch.stack([down[..., left:end].sum(-1) for left, end in pairwise(columns)], -1)
+    counts = codes.new_tensor(rows).diff()[:, None] * codes.new_tensor(columns).diff()
+    return (blocks / counts).flatten(3).permute(0, 2, 3, 1)
 
 
 @in_float32
