@@ -77,7 +77,7 @@ class PulseStatistics:
 
 
 def edges_of(length: int, parts: int) -> list[int]:
-    """Return where each of `parts` parts of an axis begins, and where the last ends: equal but for rounding."""
+    """Return where each of `parts` parts of an axis begins, and where the last ends, as equal as can be."""
     return [part * length // parts for part in range(parts + 1)]
 
 
