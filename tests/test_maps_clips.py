@@ -163,6 +163,16 @@ def test_an_st_map_shows_where_and_when_something_changes():
     assert found[1, 7, 3] == 1
 
 
+def test_what_hardly_changes_is_not_stretched():
+    still = np.full((4, 60, 60, 3), 100, np.uint8)
+    dim = still.copy()
+    dim[2, 0, 0] = 101  # 1 / 144 of a code in the mean of its block
+    one = find_map("st-map")
+    for frames, most in ((still, 0.0), (dim, 1 / 144 / 0.05)):
+        assert one.numpy(frames).max() == pytest.approx(most, rel=1e-3)
+        assert one.batched()(batch(frames)).max().item() == pytest.approx(most, rel=1e-3)
+
+
 def test_temporal_differences_do_not_see_what_is_lit():
     """Two frames that differ by a factor differ by the same share, whatever the colour; black has none."""
     frames = np.array([10, 50, 100, 0], np.uint8)[None, :, None, None] * np.ones((2, 4, 1, 3), np.uint8)

@@ -77,8 +77,6 @@ def attacked(
     found = clean
     if how.kind == "pgd":
         found = (clean + radius * _start(clean, how.seed, batch)).clamp(low, high)
-    if isinstance(model, nn.parallel.DistributedDataParallel):
-        model = model.module  # it would wait for gradients of parameters, which are not asked for
     with _evaluating(model):
         for _ in range(1 if how.kind == "fgsm" else how.steps):
             found = (found + stride * _gradient(model, found, loss).sign()).clamp(low, high)
