@@ -73,6 +73,15 @@ def test_layers_of_other_verbs_are_kept_and_maps_can_be_added(ingested, tmp_path
     assert not (tmp_path / "again").exists()
 
 
+def test_instruction_records_that_are_left_behind_are_counted(ingested, tmp_path):
+    run("annotate", "spoof-coarse", ingested, "--provider", "rules", "-o", tmp_path / "told")
+    run("maps", tmp_path / "told", "--kind", "grey", "-o", tmp_path / "maps")
+    before, after = (Dataset.open(tmp_path / name).record for name in ("told", "maps"))
+    assert sum(before.counts.instructions["spoof-coarse"].values()) == 12
+    assert after.notes == ["left behind: 12 instruction records"]
+    assert not after.counts.instructions
+
+
 @pytest.mark.parametrize(
     ("kind", "word"),
     [
@@ -86,6 +95,13 @@ def test_maps_that_cannot_be_made(ingested, tmp_path, kind, word):
     done = CliRunner().invoke(app, ["maps", str(ingested), "--kind", kind, "-o", str(tmp_path / "out")])
     assert done.exit_code == 2
     assert word in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_not_installed_is_named_before_anything_is_made(ingested, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"hog needs skimage: pip install 'facedata\[maps\]'"):
+        write_maps(ingested, tmp_path / "out", ["lbp", "hog"])
     assert not (tmp_path / "out").exists()
 
 

@@ -8,6 +8,7 @@ camera or a file delivers; in torch the rounding lets gradients pass as if it we
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -37,6 +38,7 @@ class Map:
     - `limits`: what no value exceeds (None: no such bound). `shown`: the window that a picture of the map
       shows as 0 to 255; what lies beyond is clipped.
     - `bound`: how far the twins may be apart, in the unit of the values.
+    - `gradients`: whether the twin has any. `needs`: a module that the extra `maps` brings, or None.
     - `drawn`: draws the map for people, uint8 h x w or h x w x 3, where its values are no picture.
     """
 
@@ -52,6 +54,7 @@ class Map:
     shown: tuple[float, float]
     bound: float
     gradients: bool = True
+    needs: str | None = None
     drawn: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None
 
     def batched(self) -> Callable[..., Tensor]:
@@ -59,6 +62,11 @@ class Map:
         module, _, function = self.torch.partition(":")
         found: Callable[..., Tensor] = getattr(importlib.import_module(module), function)
         return found
+
+    def check_installed(self) -> None:
+        """Raise UsageError where what the map is made with is not installed."""
+        if self.needs is not None and importlib.util.find_spec(self.needs) is None:
+            raise UsageError(f"{self.name} needs {self.needs}: pip install 'facedata[maps]'")
 
     def scaled(self, values: Any) -> Any:
         """Return values, an array or a tensor, with the window `shown` as 0-1, clipped: a network's input."""

@@ -83,6 +83,7 @@ _ALL: Final = (
         limits=(0, 1),
         shown=(0, 1),
         bound=1e-4,
+        needs="skimage",
         drawn=patterns.hog_drawn,
     ),
     Map(

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from facedata.datasets.errors import UsageError
 from facedata.recipes.maps.base import check_picture
 from facedata.recipes.maps.filters import luma_of
 
@@ -80,10 +79,8 @@ def hog_drawn(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _hog(pixels: NDArray[np.uint8], *, drawn: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     luma = luma_of(pixels, "hog", BLOCK * CELL)
-    try:
-        from skimage.feature import hog as library
-    except ImportError:
-        raise UsageError("hog: scikit-image is not installed; pip install 'facedata[maps]'") from None
+    from skimage.feature import hog as library  # here: it is of the extra `maps`
+
     found = library(
         luma,
         orientations=ORIENTATIONS,

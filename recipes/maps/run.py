@@ -36,9 +36,11 @@ def write_maps(dataset: Path, target: Path, names: Sequence[str], options: Optio
     """Write the rows of `dataset` with maps of their pictures as layers into the dataset `target`.
 
     Rows keep their ids, pictures and layers. A map is a layer of its name, 8 bits of its window `shown`; one
-    with several channels is a layer of each, such as `srm-5x5`. Instruction records are not carried along.
+    with several channels is a layer of each, such as `srm-5x5`. Instruction records are not carried
+    along, and the notes of the record say how many.
 
-    Raises UsageError where a map is unknown, is not made of a single picture, or is there already.
+    Raises UsageError where a map is unknown, is not made of a single picture, is there already, or needs a
+    library that is not installed.
     """
     maps = [find_map(name) for name in dict.fromkeys(names)]
     if not maps:
@@ -46,12 +48,16 @@ def write_maps(dataset: Path, target: Path, names: Sequence[str], options: Optio
     for one in maps:
         if one.takes in _MENDS:
             raise UsageError(f"{one.name} is made of a {one.takes}, not of a picture: {_MENDS[one.takes]}")
+        one.check_installed()
     refuse_overlap(dataset, target)
     opened = Dataset.open(dataset)
     _check_free(opened, maps)
     settings = {"maps": [one.name for one in maps]}
     task = Ingest(settings, preload=("facedata.recipes.maps.catalogue",))
-    return run("maps", task, _MapsSource(DatasetSource(opened), maps), target, None, options or Options())
+    records = sum(sum(counts.values()) for counts in opened.record.counts.instructions.values())
+    notes = [f"left behind: {records} instruction records"] if records else []
+    source = _MapsSource(DatasetSource(opened), maps, notes)
+    return run("maps", task, source, target, None, options or Options())
 
 
 def _check_free(dataset: Dataset, maps: Sequence[Map]) -> None:
