@@ -95,7 +95,8 @@ def colour_traces(clip: NDArray[np.uint8], grid: int = 1) -> NDArray[np.float32]
     sums = np.add.reduceat(clip, rows[:-1], axis=1, dtype=np.int32)
     sums = np.add.reduceat(sums, columns[:-1], axis=2).reshape(frames, grid * grid, 3)
     counts = np.outer(np.diff(rows), np.diff(columns)).reshape(1, -1, 1)
-    return (sums.astype(np.float32) / counts.astype(np.float32)).transpose(2, 1, 0)
+    means = sums.astype(np.float32) / counts.astype(np.float32)
+    return np.asarray(means.transpose(2, 1, 0), np.float32)
 
 
 def st_map(clip: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -62,9 +62,9 @@ def attacked(
 
     `pictures` are floating, values 0-1, and so is the result, within `how.radius` codes of them; it carries
     no gradient. `loss` makes a number of what the model returns: a sum or mean over samples, so that each
-    sample's gradient is its own; where the model computes in float16, multiply it by a thousand, lest gradients
-    become 0: only their signs count. `batch` numbers the batch: the random start is drawn anew for each, and is
-    the same for one seed and number on every device.
+    sample's gradient is its own. Only signs count: where the model computes in float16, multiply it by a
+    thousand, lest gradients become 0. `batch` numbers the batch: the random start is drawn anew for each, and
+    is the same for one seed and number on every device.
 
     While gradients are taken the model is in evaluation mode, so batch norm uses, and keeps, its running
     statistics and dropout is off; each module's mode is put back afterwards. Parameters' gradients are not
