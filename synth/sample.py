@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.engine import Options, Result, run
-from facedata.datasets.errors import FacedataError, SourceError, UsageError
+from facedata.datasets.errors import FacedataError, SourceError
 from facedata.datasets.inputs import refuse_overlap
 from facedata.datasets.lineage import Origin
 from facedata.datasets.pictures import Encoding
@@ -27,9 +27,9 @@ from facedata.synth.compose import Recipe, composed
 from facedata.synth.conditions import Conditions
 from facedata.synth.gates.screen import Screen
 from facedata.synth.load import load_model, read_card
-from facedata.synth.pairs import Face, read_faces
-from facedata.synth.pictures import Scale, Shelf, as_pixels, as_tensor, fitted
+from facedata.synth.pictures import Scale, as_pixels, as_tensor, fitted
 from facedata.synth.pipeline import Guidance
+from facedata.synth.styles import Styles, find_styles
 
 __all__ = ["Sampling", "Synthesis", "noise_of", "sample"]
 
@@ -86,9 +86,7 @@ class Synthesis(OneOfABatch):
 
     model: Path
     weights: str
-    style_root: Path
-    style_version: str
-    styles: tuple[Face, ...]
+    styles: Styles
     kinds: tuple[str, ...]
     scale: tuple[tuple[float, ...], tuple[float, ...]]
     resolution: int
@@ -116,7 +114,7 @@ class Synthesis(OneOfABatch):
             **composed,
             "model": self.model.resolve().name,
             "weights": self.weights,
-            "style": {"name": self.style_root.resolve().name, "version": self.style_version},
+            "style": {"name": self.styles.root.name, "version": self.styles.version},
             "variants": self.variants,
             "originals": "keep" if self.keeps_originals else "drop",
             "sampling": self.sampling.to_json(),
@@ -129,31 +127,24 @@ class Synthesis(OneOfABatch):
         """Draw a style for each variant of a live face."""
         if parent.label != "live":
             return ()
-        choice = [
-            face
-            for face in self.styles
-            if (face.subject is None or face.subject != parent.subject)
-            and face.content_hash != parent.content_hash
-            and (face.split is None or parent.split is None or face.split == parent.split)
-        ]
-        attacks = [face for face in choice if face.label == "spoof"]
-        live = [face for face in choice if face.label == "live"]
-        planned = [self._planned(parent, variant, attacks) for variant in range(self.variants) if attacks]
-        if parent.sample_id in self.negatives and live:
-            planned.append(self._planned(parent, self.variants, live))
+        planned = []
+        if kinds := self.styles.kinds(parent, live=False):
+            planned = [self._planned(parent, variant, kinds) for variant in range(self.variants)]
+        if parent.sample_id in self.negatives and (kinds := self.styles.kinds(parent, live=True)):
+            planned.append(self._planned(parent, self.variants, kinds))
         return planned
 
-    def _planned(self, parent: Sample, variant: int, choice: Sequence[Face]) -> Planned:
+    def _planned(self, parent: Sample, variant: int, kinds: Sequence[str | None]) -> Planned:
         words = Words.of(self.seed, parent.sample_id, variant, "synth")
-        kind = words.named("kind").choice(sorted({face.attack or "" for face in choice})) or None
-        style = words.named("style").choice([face for face in choice if face.attack == kind])
+        kind = words.named("kind").choice(kinds)
+        style = self.styles.draw(parent, kind, words.named("style"))
         parameters = {
             "model": self.weights,
             "style": {
                 "sample_id": style.sample_id,
                 "content_hash": style.content_hash,
                 "subject": style.subject,
-                "dataset": self.style_version,
+                "dataset": self.styles.version,
             },
             "kind": kind,
             "sampling": self.sampling.to_json(),
@@ -184,8 +175,7 @@ class Synthesis(OneOfABatch):
         model = load_model(self.model, sampling.scheduler, sampling.device, sampling.precision, self.weights)
         recipes: list[Recipe] = [plan.recipe for plan in planned]
         styles = [recipe.style for recipe in recipes]
-        shelf = Shelf(Dataset.open(self.style_root), [face.image for face in styles], self.resolution)
-        numbers = range(len(styles))
+        shelf, numbers = self.styles.shelf, [self.styles.number(face) for face in styles]
         yes = torch.ones(len(planned), dtype=torch.bool)
         contents = [fitted(one, self.resolution) for one in pixels]
         conditions = Conditions(
@@ -284,9 +274,7 @@ def sample(
     task = Synthesis(
         model=model.resolve(),
         weights=str(card["weights"]),
-        style_root=style.resolve(),
-        style_version=styles.version,
-        styles=(*_styles(styles, card), *(_live_styles(styles, card) if negatives else ())),
+        styles=find_styles(styles, card, live=negatives > 0),
         kinds=tuple(card["kinds"]),
         scale=(tuple(card["quality"]["mean"]), tuple(card["quality"]["deviation"])),
         resolution=int(card["config"]["network"]["resolution"]),
@@ -304,35 +292,6 @@ def sample(
         task = replace(task, negatives=_drawn(found, negatives, seed))
     # One process: the network has all cores, or the GPU, to itself.
     return run("synth sample", task, found, target, seed, replace(options or Options(), engine="serial"))
-
-
-def _styles(dataset: Dataset, card: dict[str, Any]) -> tuple[Face, ...]:
-    held_out = set(card["config"]["pairs"]["hold_out"])
-    faces = [face for face in read_faces(dataset) if face.label == "spoof" and face.attack in card["kinds"]]
-    if not faces:
-        raise SourceError(
-            f"{dataset.root} has no attack of a kind that the model knows ({', '.join(card['kinds'])}); "
-            "give another --style, or train on its kinds"
-        )
-    if odd := sorted({face.domain for face in faces if face.domain and face.domain in held_out}):
-        raise UsageError(
-            f"{dataset.root} has styles of {', '.join(odd)}, which the model's training held out: "
-            "attacks in their style would leak the test; filter them out first"
-        )
-    if len(faces) < 2:
-        raise SourceError(f"{dataset.root} has one style; all attacks would look like it, give more")
-    return tuple(faces)
-
-
-def _live_styles(dataset: Dataset, card: dict[str, Any]) -> tuple[Face, ...]:
-    held_out = set(card["config"]["pairs"]["hold_out"])
-    faces = [one for one in read_faces(dataset) if one.label == "live" and one.domain not in held_out]
-    if not faces:
-        raise SourceError(
-            f"{dataset.root} has no live face to be the style of negatives; give one that has, or leave out "
-            "--negatives"
-        )
-    return tuple(faces)
 
 
 def _drawn(source: _Sources, count: int, seed: int) -> frozenset[str]:
