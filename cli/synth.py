@@ -6,12 +6,16 @@ import dataclasses
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from facedata.cli import options as o
 from facedata.cli import show, synth_gates
+
+if TYPE_CHECKING:
+    from facedata.synth.pipeline import Guidance
+    from facedata.synth.sample import Sampling
 
 __all__ = ["app"]
 
@@ -159,23 +163,12 @@ def sample(
 ) -> None:
     """Make attacks of live faces in the style of a dataset's attacks, seeded picture by picture."""
     synth_gates.need_packages()
-    import torch
-
     from facedata.datasets.engine import Options
     from facedata.synth.pipeline import Guidance
-    from facedata.synth.sample import Sampling
     from facedata.synth.sample import sample as library
 
     weights = Guidance(content_guidance, quality_guidance, kind_guidance, guidance)
-    sampling = Sampling(
-        scheduler=scheduler.value,
-        steps=steps,
-        strength=strength,
-        guidance=weights,
-        batch=batch_size,
-        precision=precision.value,
-        device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
-    )
+    sampling = _sampling(scheduler, steps, strength, batch_size, precision, device, weights)
     screen = None
     if gates is Gates.all:
         from facedata.synth.gates.screen import Screen
@@ -228,25 +221,34 @@ def despoof(
 ) -> None:
     """Make the live-looking face of each picture, and a layer that shows what had to change for it."""
     synth_gates.need_packages()
-    import torch
-
     from facedata.datasets.engine import Options
     from facedata.synth.despoof import despoof as library
-    from facedata.synth.sample import Sampling
 
-    sampling = Sampling(
-        scheduler=scheduler.value,
-        steps=steps,
-        strength=strength,
-        batch=batch_size,
-        precision=precision.value,
-        device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
-    )
+    sampling = _sampling(scheduler, steps, strength, batch_size, precision, device)
     started = time.monotonic()
     with show.progress("synth despoof") as bar:
         options = Options(layout=layout.value, resume=resume, overwrite=overwrite, progress=bar)
         result = library(dataset, model, output, seed=seed, sampling=sampling, options=options)
     show.finish(result, started, json_wanted=json_wanted)
+
+
+def _sampling(
+    scheduler: Scheduler,
+    steps: int,
+    strength: float,
+    batch: int,
+    precision: Precision,
+    device: str | None,
+    guidance: Guidance | None = None,
+) -> Sampling:
+    """Return how pictures are made, on the GPU where there is one and nothing else is asked for."""
+    import torch
+
+    from facedata.synth.pipeline import Guidance
+    from facedata.synth.sample import Sampling
+
+    found = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return Sampling(scheduler.value, steps, strength, guidance or Guidance(), batch, precision.value, found)
 
 
 def _physics(wanted: list[str], seed: int) -> list[tuple[str, Any]]:
