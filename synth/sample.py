@@ -26,7 +26,7 @@ from facedata.synth.batches import generator_of
 from facedata.synth.compose import Recipe, composed
 from facedata.synth.conditions import Conditions
 from facedata.synth.gates.screen import Screen
-from facedata.synth.load import load_model, read_card
+from facedata.synth.load import find_base, load_model, read_card
 from facedata.synth.pictures import Scale, as_pixels, as_tensor, fitted
 from facedata.synth.pipeline import Guidance
 from facedata.synth.styles import Styles, find_styles
@@ -86,6 +86,7 @@ class Synthesis(OneOfABatch):
 
     model: Path
     weights: str
+    base: Path | None
     styles: Styles
     kinds: tuple[str, ...]
     scale: tuple[tuple[float, ...], tuple[float, ...]]
@@ -114,6 +115,7 @@ class Synthesis(OneOfABatch):
             **composed,
             "model": self.model.resolve().name,
             "weights": self.weights,
+            **({"base": self.base.name} if self.base else {}),
             "style": {"name": self.styles.root.name, "version": self.styles.version},
             "variants": self.variants,
             "originals": "keep" if self.keeps_originals else "drop",
@@ -172,7 +174,9 @@ class Synthesis(OneOfABatch):
     ) -> Sequence[Rendered | FacedataError]:
         """Sample a batch; each picture's noise is its own."""
         sampling = self.sampling
-        model = load_model(self.model, sampling.scheduler, sampling.device, sampling.precision, self.weights)
+        model = load_model(
+            self.model, sampling.scheduler, sampling.device, sampling.precision, self.weights, self.base
+        )
         recipes: list[Recipe] = [plan.recipe for plan in planned]
         styles = [recipe.style for recipe in recipes]
         shelf, numbers = self.styles.shelf, [self.styles.number(face) for face in styles]
@@ -246,6 +250,7 @@ def sample(
     style: Path,
     target: Path,
     *,
+    base: Path | None = None,
     variants: int = 1,
     limit: int | None = None,
     negatives: int = 0,
@@ -261,11 +266,14 @@ def sample(
     `after` gives tasks of one variant that go over pictures once they are made, by the beginning of their
     kind: the lattice of a panel and the dots of a print, which small networks do not learn, from physics.
 
+    A model may be an adapter; `base` says where its base is, if it is not where it was.
+
     Of `negatives` of the live faces a live picture is made too, in the style of a live face of `style`. What
     `screen` refuses becomes no row: it is a failure of the record, of a kind that begins with `gate-`.
 
     Raises DatasetError where the model is not whole or not safe, UsageError where a style comes from a domain
-    that the model's training held out, and SourceError where there are no live faces or no styles.
+    that the model's training held out or an adapter's base is not there, and SourceError where there are no
+    live faces or no styles.
     """
     refuse_overlap(source, target)
     refuse_overlap(style, target)
@@ -274,6 +282,7 @@ def sample(
     task = Synthesis(
         model=model.resolve(),
         weights=str(card["weights"]),
+        base=find_base(model, card, base),
         styles=find_styles(styles, card, live=negatives > 0),
         kinds=tuple(card["kinds"]),
         scale=(tuple(card["quality"]["mean"]), tuple(card["quality"]["deviation"])),

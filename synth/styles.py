@@ -14,6 +14,7 @@ from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import SourceError, UsageError
 from facedata.datasets.sample import Sample
 from facedata.datasets.words import Words
+from facedata.synth.card import held_out, own_kinds
 from facedata.synth.pairs import Face, read_faces
 from facedata.synth.pictures import Shelf
 
@@ -116,14 +117,14 @@ def find_styles(dataset: Dataset, card: dict[str, Any], *, live: bool) -> Styles
     fewer than two attacks to look like, or no live face to look like.
     """
     faces = read_faces(dataset)
-    held_out = set(card["config"]["pairs"]["hold_out"])
-    found = [face for face in faces if face.label == "spoof" and face.attack in card["kinds"]]
+    out, kinds = held_out(card), own_kinds(card)
+    found = [face for face in faces if face.label == "spoof" and face.attack in kinds]
     if not found:
         raise SourceError(
-            f"{dataset.root} has no attack of a kind that the model knows ({', '.join(card['kinds'])}); "
+            f"{dataset.root} has no attack of a kind that the model knows ({', '.join(kinds)}); "
             "give another --style, or train on its kinds"
         )
-    if odd := sorted({face.domain for face in found if face.domain and face.domain in held_out}):
+    if odd := sorted({face.domain for face in found if face.domain and face.domain in out}):
         raise UsageError(
             f"{dataset.root} has styles of {', '.join(odd)}, which the model's training held out: "
             "attacks in their style would leak the test; filter them out first"
@@ -131,7 +132,7 @@ def find_styles(dataset: Dataset, card: dict[str, Any], *, live: bool) -> Styles
     if len(found) < 2:
         raise SourceError(f"{dataset.root} has one style; all attacks would look like it, give more")
     if live:
-        looks = [one for one in faces if one.label == "live" and one.domain not in held_out]
+        looks = [one for one in faces if one.label == "live" and one.domain not in out]
         if not looks:
             raise SourceError(
                 f"{dataset.root} has no live face to be the style of negatives; give one that has, or leave "
