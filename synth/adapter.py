@@ -58,8 +58,8 @@ def grow(model: SpoofUNet, kinds: int, wanted: Lora) -> None:
     layers = [name for name, one in model.named_modules() if isinstance(one, nn.Linear | nn.Conv2d)]
     told = LoraConfig(r=wanted.rank, lora_alpha=wanted.alpha or wanted.rank, target_modules=layers)
     inject_adapter_in_model(told, model)  # freezes all but what it adds
-    model.kind = _GrownKinds(model.kind, kinds)
-    model.register_to_config(kinds=model.config.kinds + kinds)  # type: ignore[no-untyped-call]
+    model.add_module("kind", _GrownKinds(model.kind, kinds))
+    model.register_to_config(kinds=model.config.kinds + kinds)
     for module in model.modules():
         if isinstance(module, _NORMS):
             module.requires_grad_(True)
@@ -73,9 +73,11 @@ def merge(model: SpoofUNet) -> None:
     for name, layer in adapted:
         layer.merge()
         parent, _, last = name.rpartition(".")
-        setattr(model.get_submodule(parent), last, layer.get_base_layer())
-    if isinstance(model.kind, _GrownKinds):
-        model.kind = nn.Embedding.from_pretrained(model.kind.table().detach())
+        model.get_submodule(parent).add_module(last, layer.get_base_layer())
+    grown = model.get_submodule("kind")
+    if isinstance(grown, _GrownKinds):
+        rows = grown.table().detach()
+        model.add_module("kind", nn.Embedding(len(rows), rows.shape[1], _weight=rows))
 
 
 def save_adapter(model: SpoofUNet, path: Path) -> None:

@@ -72,7 +72,8 @@ class Base:
         """Return its network, ready to learn `kinds` kinds more."""
         model = load_unet(self.path)
         grow(model, kinds, wanted)
-        return model.train()
+        model.train()
+        return model
 
     def told(self, target: Path) -> dict[str, Any]:
         """Return what the card of an adapter in `target` says of its base."""

@@ -53,9 +53,7 @@ class Lora(_Part):
     """What is trained beside a base (`--base`) for a new kind of attack."""
 
     rank: int = Field(default=16, ge=1, description="of the matrices beside each layer")
-    alpha: float | None = Field(
-        default=None, gt=0, description="their product counts alpha / rank; without it, once"
-    )
+    alpha: int | None = Field(default=None, ge=1, description="they count alpha / rank; without it, once")
 
 
 class TrainConfig(_Part):

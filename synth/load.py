@@ -11,6 +11,7 @@ from typing import Any
 import diffusers
 import torch
 from safetensors import SafetensorError
+from torch import nn
 
 from facedata.datasets.errors import DatasetError, UsageError
 from facedata.synth.adapter import grow, load_adapter, merge
@@ -137,9 +138,10 @@ def find_base(path: Path, card: dict[str, Any], given: Path | None = None) -> Pa
 def load_unet(path: Path) -> SpoofUNet:
     """Return the network of a whole model, float32; raise DatasetError where it cannot be loaded."""
     try:
-        return SpoofUNet.from_pretrained(path / "unet", use_safetensors=True)
+        found: SpoofUNet = SpoofUNet.from_pretrained(path / "unet", use_safetensors=True)
     except _DAMAGED as error:
         raise _unloadable(path, error) from None
+    return found
 
 
 def load_model(
@@ -189,8 +191,8 @@ def _load(path: Path, scheduler: str, device: str, precision: str, weights: str,
             )
     except _DAMAGED as error:
         raise _unloadable(path, error) from None
-    unet = unet.to(dtype).eval()
-    pipeline = SpoofDiffusionPipeline(unet, scheduler_of(scheduler, noise.config), vae).to(device)
+    nn.Module.to(unet, dtype)  # diffusers' own `to` warns of layers to be kept in full, though there are none
+    pipeline = SpoofDiffusionPipeline(unet.eval(), scheduler_of(scheduler, noise.config), vae).to(device)
     pipeline.set_progress_bar_config(disable=True)
     return Model(pipeline, card)
 

@@ -204,7 +204,7 @@ class _Run:
             model = self.base.network(count, self.config.lora or Lora())
             self.spread, self.spread_alone = model.config.spread, model.config.spread_alone
             return model
-        return SpoofUNet(
+        fresh: SpoofUNet = SpoofUNet(
             sample_size=self.shape[-1],
             channels_in=self.shape[0],
             kinds=len(self.pairs.kinds),
@@ -213,6 +213,7 @@ class _Run:
             spread_alone=self.spread_alone,
             **SIZES[self.config.network.size],
         )
+        return fresh
 
     def make(self) -> Trained:
         config = self.config
