@@ -56,8 +56,8 @@ class Base:
         known = tuple(self.card["kinds"])
         if both := [kind for kind in pairs.kinds if kind in known]:
             raise UsageError(
-                f"{', '.join(both)}: the base {self.path} knows this kind already; filter its rows out "
-                f"(facedata filter), or train a whole model on them"
+                f"the base {self.path} knows {' and '.join(both)} already; filter these rows out (facedata "
+                "filter), or train a whole model on them"
             )
         out = set(self.card["config"]["pairs"]["hold_out"])
         domains = {pairs.faces[pair.target].domain for pair in pairs.pairs}

@@ -2,16 +2,70 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
-from facedata.datasets.canonical import content_hash, identifier
+from pydantic import BaseModel, ValidationError
 
-__all__ = ["ADAPTER_NAME", "CARD_NAME", "held_out", "own_kinds", "weights_of"]
+from facedata.datasets.canonical import content_hash, identifier
+from facedata.datasets.errors import DatasetError
+from facedata.synth.config import TrainConfig
+
+__all__ = ["ADAPTER_NAME", "CARD_NAME", "held_out", "own_kinds", "told_by", "weights_of"]
 
 CARD_NAME = "training.json"
 ADAPTER_NAME = "adapter.safetensors"
 _WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+class _Quality(BaseModel):
+    names: list[str]
+    mean: list[float]
+    deviation: list[float]
+
+
+class _Base(BaseModel):
+    weights: str
+    path: str
+    kinds: list[str]
+    hold_out: list[str]
+
+
+class _Card(BaseModel):
+    """What the rest of the code takes out of a card; more may stand there."""
+
+    config: TrainConfig
+    kinds: list[str]
+    quality: _Quality | None = None
+    base: _Base | None = None
+
+
+def told_by(root: Path) -> dict[str, Any]:
+    """Return the card of a model's folder, of a run that may not have ended.
+
+    Raises DatasetError where it is missing, damaged, or of a version that this one does not understand.
+    """
+    path = root / CARD_NAME
+    try:
+        card: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        if not isinstance(card, dict):
+            raise ValueError("it is no mapping")
+        _Card.model_validate(card)
+    except FileNotFoundError:
+        raise DatasetError(
+            f"{root} is no model ({CARD_NAME} is missing); give the folder that facedata synth train wrote"
+        ) from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"])) or "all of it"
+        raise DatasetError(
+            f"{path} is damaged or of another version of facedata ({place}: {first['msg']}); restore it, or "
+            "train the model again"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read ({error}); restore it") from None
+    return card
 
 
 def weights_of(root: Path, base: str | None = None) -> str:

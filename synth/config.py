@@ -96,6 +96,8 @@ def load_config(path: Path | None) -> TrainConfig:
         raise UsageError(f"{path} cannot be read ({error}); give a YAML file") from None
     except yaml.YAMLError as error:
         raise UsageError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(found or {}, dict):
+        raise UsageError(f"{path} holds no keys; write lines such as steps: 1000")
     try:
         return TrainConfig.model_validate(found or {})
     except ValidationError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch import nn
 
 from facedata.datasets.errors import DatasetError, UsageError
 from facedata.synth.adapter import grow, load_adapter, merge
-from facedata.synth.card import ADAPTER_NAME, CARD_NAME, own_kinds, weights_of
+from facedata.synth.card import ADAPTER_NAME, CARD_NAME, own_kinds, told_by, weights_of
 from facedata.synth.config import Lora
 from facedata.synth.model import SpoofUNet
 from facedata.synth.pictures import QUALITIES, Scale
@@ -90,16 +89,16 @@ def read_card(path: Path) -> dict[str, Any]:
             raise DatasetError(
                 f"{found} is pickled, and loading it could run code; convert it to safetensors or remove it"
             )
+    card = told_by(path)
     try:
-        card: dict[str, Any] = json.loads((path / CARD_NAME).read_text("utf-8"))
-        weights = weights_of(path, card.get("base", {}).get("weights"))
+        weights = weights_of(path, card["base"]["weights"] if "base" in card else None)
     except FileNotFoundError as error:
-        mend = "finish its training with facedata synth train --resume"
         raise DatasetError(
-            f"{path} holds no finished model ({Path(error.filename).name} is missing); {mend}"
+            f"{path} holds no finished model ({Path(error.filename).name} is missing); finish its training "
+            "with facedata synth train --resume"
         ) from None
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path / CARD_NAME} cannot be read ({error}); restore it") from None
+    except OSError as error:
+        raise DatasetError(f"{path}: its weights cannot be read ({error}); restore the folder") from None
     if card.get("weights") != weights:
         raise DatasetError(
             f"{path}: the weights are not those that its {CARD_NAME} names; restore the folder"
@@ -178,6 +177,8 @@ def _load(path: Path, scheduler: str, device: str, precision: str, weights: str,
     whole = find_base(path, card, base) or path
     dtype = PRECISIONS[precision]
     unet = load_unet(whole)
+    if not (whole / "scheduler").is_dir():  # or it would be looked for on the hub
+        raise DatasetError(f"{whole} has no scheduler; restore the folder")
     try:
         if whole is not path:
             grow(unet, len(own_kinds(card)), Lora.model_validate(card["config"]["lora"]))

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.engine import Options, Result, run
-from facedata.datasets.errors import FacedataError, SourceError
+from facedata.datasets.errors import FacedataError, SourceError, UsageError
 from facedata.datasets.inputs import refuse_overlap
 from facedata.datasets.lineage import Origin
 from facedata.datasets.pictures import Encoding
@@ -26,7 +27,7 @@ from facedata.synth.batches import generator_of
 from facedata.synth.compose import Recipe, composed
 from facedata.synth.conditions import Conditions
 from facedata.synth.gates.screen import Screen
-from facedata.synth.load import find_base, load_model, read_card
+from facedata.synth.load import Model, find_base, load_model, read_card
 from facedata.synth.pictures import Scale, as_pixels, as_tensor, fitted
 from facedata.synth.pipeline import Guidance
 from facedata.synth.styles import Styles, find_styles
@@ -73,6 +74,27 @@ class Sampling:
             "precision": self.precision,
         }
 
+    def through(
+        self,
+        model: Model,
+        conditions: Conditions,
+        generators: Sequence[torch.Generator],
+        start: Tensor | None = None,
+    ) -> Tensor:
+        """Return the pictures of a batch, as the pipeline's call does.
+
+        Raises UsageError naming the batch size to try where this one does not fit into the GPU.
+        """
+        how = {"steps": self.steps, "strength": self.strength, "guidance": self.guidance}
+        try:
+            made: Tensor = model.pipeline(conditions, generators, start=start, **how)
+        except torch.cuda.OutOfMemoryError:
+            mend = f"try --batch-size {self.batch // 2}" if self.batch > 1 else "try --precision bf16"
+            raise UsageError(
+                f"a batch of {self.batch} does not fit into the GPU's memory; {mend}, with --overwrite"
+            ) from None
+        return made
+
 
 @dataclass(frozen=True, slots=True)
 class Synthesis(OneOfABatch):
@@ -107,6 +129,11 @@ class Synthesis(OneOfABatch):
     def batch(self) -> int:
         """Pictures that go through the network together."""
         return self.sampling.batch
+
+    def loaded(self) -> Model:
+        """Return the model: loaded once, and kept."""
+        how = self.sampling
+        return load_model(self.model, how.scheduler, how.device, how.precision, self.weights, self.base)
 
     def settings(self) -> dict[str, Any]:
         """Return the model's version, the styles' and every choice."""
@@ -173,10 +200,7 @@ class Synthesis(OneOfABatch):
         self, planned: Sequence[Planned], pixels: Sequence[NDArray[np.uint8]]
     ) -> Sequence[Rendered | FacedataError]:
         """Sample a batch; each picture's noise is its own."""
-        sampling = self.sampling
-        model = load_model(
-            self.model, sampling.scheduler, sampling.device, sampling.precision, self.weights, self.base
-        )
+        model = self.loaded()
         recipes: list[Recipe] = [plan.recipe for plan in planned]
         styles = [recipe.style for recipe in recipes]
         shelf, numbers = self.styles.shelf, [self.styles.number(face) for face in styles]
@@ -192,14 +216,7 @@ class Synthesis(OneOfABatch):
             has_kind=torch.tensor([face.attack is not None for face in styles]),  # live is no kind of attack
             has_quality=yes,
         )
-        generators = [noise_of(plan.sample) for plan in planned]
-        made = model.pipeline(
-            conditions,
-            generators,
-            steps=self.sampling.steps,
-            strength=self.sampling.strength,
-            guidance=self.sampling.guidance,
-        )
+        made = self.sampling.through(model, conditions, [noise_of(plan.sample) for plan in planned])
         if self.screen is not None:
             looks = list(shelf.pictures(numbers))
             samples = [plan.sample for plan in planned]
@@ -278,7 +295,7 @@ def sample(
     refuse_overlap(source, target)
     refuse_overlap(style, target)
     content, styles = Dataset.open(source), Dataset.open(style)
-    card = read_card(model)
+    card, how = read_card(model), sampling or Sampling()
     task = Synthesis(
         model=model.resolve(),
         weights=str(card["weights"]),
@@ -287,7 +304,7 @@ def sample(
         kinds=tuple(card["kinds"]),
         scale=(tuple(card["quality"]["mean"]), tuple(card["quality"]["deviation"])),
         resolution=int(card["config"]["network"]["resolution"]),
-        sampling=sampling or Sampling(),
+        sampling=how,
         variants=variants,
         seed=seed,
         encoding=encoding or Encoding("png"),
@@ -297,6 +314,7 @@ def sample(
     if not content.record.counts.by_label.get("live"):
         raise SourceError(f"{source} has no live faces; attacks are made of live ones")
     found = _Sources(DatasetSource(content), styles, limit)
+    task.loaded()  # a model that cannot be loaded is no reason to begin an output
     if negatives:
         task = replace(task, negatives=_drawn(found, negatives, seed))
     # One process: the network has all cores, or the GPU, to itself.

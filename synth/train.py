@@ -22,11 +22,12 @@ from torch import Tensor
 from facedata import __version__
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import FacedataError, TargetError, UsageError
+from facedata.datasets.inputs import refuse_overlap
 from facedata.datasets.record import write_text
 from facedata.synth.adapter import save_adapter
 from facedata.synth.base import Base, open_base
 from facedata.synth.batches import Batch, Batches
-from facedata.synth.card import ADAPTER_NAME, CARD_NAME, weights_of
+from facedata.synth.card import ADAPTER_NAME, CARD_NAME, told_by, weights_of
 from facedata.synth.config import Lora, TrainConfig
 from facedata.synth.grids import Grid
 from facedata.synth.latents import Latents, load_vae, shrinks
@@ -78,6 +79,7 @@ def train(
     DatasetError where the base does not serve, and FacedataError, naming the samples, where the loss is no
     number any more: the last state is kept.
     """
+    refuse_overlap(source, target)
     dataset = Dataset.open(source)
     origin = open_base(base, target, config) if base else None
     if origin is not None:
@@ -107,6 +109,8 @@ def _card(dataset: Dataset, pairs: Pairs, config: TrainConfig) -> dict[str, Any]
 
 def _prepare(target: Path, card: dict[str, Any], *, resume: bool, overwrite: bool) -> None:
     known = target / CARD_NAME
+    if target.exists() and not target.is_dir():
+        raise TargetError(f"{target} is a file, and a model is a folder; choose another -o")
     if target.exists() and any(target.iterdir()):
         if overwrite and known.is_file():
             shutil.rmtree(target)
@@ -115,7 +119,7 @@ def _prepare(target: Path, card: dict[str, Any], *, resume: bool, overwrite: boo
         elif not known.is_file():
             raise TargetError(f"{target} holds no run to go on with; choose another -o")
         else:
-            _same_run(target, json.loads(known.read_text("utf-8")), card)
+            _same_run(target, told_by(target), card)
     try:
         target.mkdir(parents=True, exist_ok=True)
         write_text(known, json.dumps(card, indent=1))
