@@ -85,9 +85,10 @@ class Sampling:
 
         Raises UsageError naming the batch size to try where this one does not fit into the GPU.
         """
-        how = {"steps": self.steps, "strength": self.strength, "guidance": self.guidance}
         try:
-            made: Tensor = model.pipeline(conditions, generators, start=start, **how)
+            made: Tensor = model.pipeline(
+                conditions, generators, self.steps, self.strength, self.guidance, start
+            )
         except torch.cuda.OutOfMemoryError:
             mend = f"try --batch-size {self.batch // 2}" if self.batch > 1 else "try --precision bf16"
             raise UsageError(
