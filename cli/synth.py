@@ -6,12 +6,16 @@ import dataclasses
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from facedata.cli import options as o
 from facedata.cli import show, synth_gates
+
+if TYPE_CHECKING:
+    from facedata.synth.pipeline import Guidance
+    from facedata.synth.sample import Sampling
 
 __all__ = ["app"]
 
@@ -57,6 +61,10 @@ def train(
     config: Annotated[
         Path | None, typer.Option("--config", help="A YAML file; without it, a small network for two cores.")
     ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(help="A model that knows other kinds: train no more than an adapter for these."),
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="In place of the configuration's.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="In place of the configuration's.")] = None,
     resume: Annotated[
@@ -79,6 +87,7 @@ def train(
             dataset,
             output,
             chosen,
+            base=base,
             resume=resume,
             overwrite=overwrite,
             progress=lambda step, total, _loss: bar(step, total),
@@ -89,16 +98,19 @@ def train(
         "steps": made.steps,
         "loss": None if made.loss != made.loss else round(made.loss, 6),
         "parameters": made.parameters,
+        "learned": made.learned,
         "pairs": made.pairs,
         "seconds": round(time.monotonic() - started, 1),
     }
     if json_wanted:
         show.as_json(summary)
         return
+    share = f", of which {made.learned:,} ({made.learned / made.parameters:.1%}) were trained" if base else ""
     typer.echo(
         f"trained {made.steps} steps on {made.pairs} pairs in {summary['seconds']} s: {made.parameters:,} "
-        f"parameters, last loss {summary['loss']}\nmodel    {made.root}\nsheets   {made.root / 'grids'}"
+        f"parameters{share}, last loss {summary['loss']}"
     )
+    typer.echo(f"model    {made.root}\nsheets   {made.root / 'grids'}")
     if lacking:
         typer.echo(f"no gates were fitted: {lacking}", err=True)
 
@@ -109,6 +121,9 @@ def sample(
     model: Annotated[Path, typer.Option("--model", help="The folder that facedata synth train wrote.")],
     style: Annotated[Path, typer.Option("--style", help="A dataset with the attacks to look like.")],
     output: o.Output,
+    base: Annotated[
+        Path | None, typer.Option(help="The base of an adapter, if it is not where it was.")
+    ] = None,
     variants: Annotated[int, typer.Option(min=1, help="Attacks to make of each live face.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="Live faces to take at most.")] = None,
     negatives: Annotated[
@@ -159,28 +174,18 @@ def sample(
 ) -> None:
     """Make attacks of live faces in the style of a dataset's attacks, seeded picture by picture."""
     synth_gates.need_packages()
-    import torch
-
     from facedata.datasets.engine import Options
+    from facedata.synth.load import find_base, read_card
     from facedata.synth.pipeline import Guidance
-    from facedata.synth.sample import Sampling
     from facedata.synth.sample import sample as library
 
     weights = Guidance(content_guidance, quality_guidance, kind_guidance, guidance)
-    sampling = Sampling(
-        scheduler=scheduler.value,
-        steps=steps,
-        strength=strength,
-        guidance=weights,
-        batch=batch_size,
-        precision=precision.value,
-        device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
-    )
+    sampling = _sampling(scheduler, steps, strength, batch_size, precision, device, weights)
     screen = None
     if gates is Gates.all:
         from facedata.synth.gates.screen import Screen
 
-        typer.echo(synth_gates.screened(model), err=True)
+        typer.echo(synth_gates.screened(find_base(model, read_card(model), base) or model), err=True)
         screen = Screen(synth_gates.find_judge(model, training, detector))
     started = time.monotonic()
     with show.progress("synth sample") as bar:
@@ -190,6 +195,7 @@ def sample(
             model,
             style,
             output,
+            base=base,
             variants=variants,
             limit=limit,
             negatives=negatives,
@@ -228,25 +234,34 @@ def despoof(
 ) -> None:
     """Make the live-looking face of each picture, and a layer that shows what had to change for it."""
     synth_gates.need_packages()
-    import torch
-
     from facedata.datasets.engine import Options
     from facedata.synth.despoof import despoof as library
-    from facedata.synth.sample import Sampling
 
-    sampling = Sampling(
-        scheduler=scheduler.value,
-        steps=steps,
-        strength=strength,
-        batch=batch_size,
-        precision=precision.value,
-        device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
-    )
+    sampling = _sampling(scheduler, steps, strength, batch_size, precision, device)
     started = time.monotonic()
     with show.progress("synth despoof") as bar:
         options = Options(layout=layout.value, resume=resume, overwrite=overwrite, progress=bar)
         result = library(dataset, model, output, seed=seed, sampling=sampling, options=options)
     show.finish(result, started, json_wanted=json_wanted)
+
+
+def _sampling(
+    scheduler: Scheduler,
+    steps: int,
+    strength: float,
+    batch: int,
+    precision: Precision,
+    device: str | None,
+    guidance: Guidance | None = None,
+) -> Sampling:
+    """Return how pictures are made, on the GPU where there is one and nothing else is asked for."""
+    import torch
+
+    from facedata.synth.pipeline import Guidance
+    from facedata.synth.sample import Sampling
+
+    found = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return Sampling(scheduler.value, steps, strength, guidance or Guidance(), batch, precision.value, found)
 
 
 def _physics(wanted: list[str], seed: int) -> list[tuple[str, Any]]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facedata.datasets.errors import UsageError
 
-__all__ = ["TrainConfig", "load_config"]
+__all__ = ["Lora", "TrainConfig", "load_config"]
 
 
 class _Part(BaseModel):
@@ -49,6 +49,13 @@ class Dropping(_Part):
     quality: float = Field(default=0.2, ge=0, le=1)
 
 
+class Lora(_Part):
+    """What is trained beside a base (`--base`) for a new kind of attack."""
+
+    rank: int = Field(default=16, ge=1, description="of the matrices beside each layer")
+    alpha: int | None = Field(default=None, ge=1, description="they count alpha / rank; without it, once")
+
+
 class TrainConfig(_Part):
     """A training run. `task` is `spoof` (live to attack) or `despoof` (live faces only)."""
 
@@ -56,6 +63,7 @@ class TrainConfig(_Part):
     network: Network = Network()
     pairs: Pairing = Pairing()
     drop: Dropping = Dropping()
+    lora: Lora | None = None
     steps: int = Field(default=1000, ge=1)
     batch: int = Field(default=8, ge=1)
     accumulate: int = Field(default=1, ge=1, description="batches a step")
@@ -88,6 +96,8 @@ def load_config(path: Path | None) -> TrainConfig:
         raise UsageError(f"{path} cannot be read ({error}); give a YAML file") from None
     except yaml.YAMLError as error:
         raise UsageError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(found or {}, dict):
+        raise UsageError(f"{path} holds no keys; write lines such as steps: 1000")
     try:
         return TrainConfig.model_validate(found or {})
     except ValidationError as error:

@@ -27,7 +27,7 @@ from facedata.datasets.sample import Sample, derived_id
 from facedata.datasets.sources import DatasetSource
 from facedata.datasets.task import OneOfABatch, Planned, Rendered
 from facedata.synth.conditions import Conditions
-from facedata.synth.load import load_model, read_card
+from facedata.synth.load import Model, load_model, read_card
 from facedata.synth.pictures import QUALITIES, as_pixels, as_tensor, coarse, fitted
 from facedata.synth.pipeline import Guidance
 from facedata.synth.sample import Sampling, noise_of
@@ -66,6 +66,11 @@ class Despoofing(OneOfABatch):
         """Pictures that go through the network together."""
         return self.sampling.batch
 
+    def loaded(self) -> Model:
+        """Return the model: loaded once, and kept."""
+        how = self.sampling
+        return load_model(self.model, how.scheduler, how.device, how.precision, self.weights)
+
     def settings(self) -> dict[str, Any]:
         """Return the model's version and every choice."""
         return {
@@ -102,8 +107,7 @@ class Despoofing(OneOfABatch):
         self, planned: Sequence[Planned], pixels: Sequence[NDArray[np.uint8]]
     ) -> Sequence[Rendered | FacedataError]:
         """Noise each face in part, and take the noise away as live faces would have it."""
-        sampling = self.sampling
-        model = load_model(self.model, sampling.scheduler, sampling.device, sampling.precision, self.weights)
+        model = self.loaded()
         suspects = [fitted(one, self.resolution) for one in pixels]
         faces = as_tensor(np.stack(suspects))
         count = len(planned)
@@ -118,16 +122,8 @@ class Despoofing(OneOfABatch):
             yes,
             no,
         )
-        generators = [noise_of(plan.sample) for plan in planned]
-        made = model.pipeline(
-            conditions,
-            generators,
-            steps=self.sampling.steps,
-            strength=self.sampling.strength,
-            guidance=self.sampling.guidance,
-            start=faces,
-        )
-        pictures = as_pixels(made)
+        noises = [noise_of(plan.sample) for plan in planned]
+        pictures = as_pixels(self.sampling.through(model, conditions, noises, faces))
         return [
             Rendered(picture, {"residual": residual_map(suspect, picture)})
             for suspect, picture in zip(suspects, pictures, strict=True)
@@ -161,4 +157,5 @@ def despoof(
         seed,
     )
     found = DatasetSource(Dataset.open(source))
+    task.loaded()  # a model that cannot be loaded is no reason to begin an output
     return run("synth despoof", task, found, target, seed, replace(options or Options(), engine="serial"))

@@ -33,12 +33,13 @@ class Grid:
         words = Words.of(config.seed, "grid")
         contents = list(dict.fromkeys(pair.content for pair in pairs.pairs))
         self.contents = _some(contents, _ROWS, words.named("content"))
-        kinds = _some(list(range(len(pairs.kinds))), _COLUMNS, words.named("kind"))
-        shown = {pairs.faces[number].subject for number in self.contents}
+        shown = [number for number, kind in enumerate(pairs.kinds) if kind in pairs.styles]
+        kinds = _some(shown, _COLUMNS, words.named("kind"))
+        people = {pairs.faces[number].subject for number in self.contents}
         self.kinds, self.styles = kinds, []
         for kind in kinds:
             choice = pairs.styles[pairs.kinds[kind]]
-            others = [n for n in choice if pairs.faces[n].subject not in shown] or list(choice)
+            others = [n for n in choice if pairs.faces[n].subject not in people] or list(choice)
             self.styles.append(words.named(f"style {kind}").choice(others))
         self.coarse = config.task == "despoof"
         self.shelf, self.scale, self.seed = shelf, scale, config.seed

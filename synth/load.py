@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,14 +10,26 @@ from typing import Any
 import diffusers
 import torch
 from safetensors import SafetensorError
+from torch import nn
 
 from facedata.datasets.errors import DatasetError, UsageError
-from facedata.synth.card import CARD_NAME, weights_of
+from facedata.synth.adapter import grow, load_adapter, merge
+from facedata.synth.card import ADAPTER_NAME, CARD_NAME, own_kinds, told_by, weights_of
+from facedata.synth.config import Lora
 from facedata.synth.model import SpoofUNet
 from facedata.synth.pictures import QUALITIES, Scale
 from facedata.synth.pipeline import SpoofDiffusionPipeline
 
-__all__ = ["PRECISIONS", "SCHEDULERS", "Model", "load_model", "read_card", "scheduler_of"]
+__all__ = [
+    "PRECISIONS",
+    "SCHEDULERS",
+    "Model",
+    "find_base",
+    "load_model",
+    "load_unet",
+    "read_card",
+    "scheduler_of",
+]
 
 SCHEDULERS = {
     "ddim": "DDIMScheduler",
@@ -32,6 +43,7 @@ SCHEDULERS = {
 _TOLD: dict[str, dict[str, Any]] = {"sde": {"algorithm_type": "sde-dpmsolver++"}}
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+_DAMAGED = (OSError, ValueError, RuntimeError, KeyError, SafetensorError)
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
@@ -77,16 +89,16 @@ def read_card(path: Path) -> dict[str, Any]:
             raise DatasetError(
                 f"{found} is pickled, and loading it could run code; convert it to safetensors or remove it"
             )
+    card = told_by(path)
     try:
-        card: dict[str, Any] = json.loads((path / CARD_NAME).read_text("utf-8"))
-        weights = weights_of(path)
+        weights = weights_of(path, card["base"]["weights"] if "base" in card else None)
     except FileNotFoundError as error:
-        mend = "finish its training with facedata synth train --resume"
         raise DatasetError(
-            f"{path} holds no finished model ({Path(error.filename).name} is missing); {mend}"
+            f"{path} holds no finished model ({Path(error.filename).name} is missing); finish its training "
+            "with facedata synth train --resume"
         ) from None
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path / CARD_NAME} cannot be read ({error}); restore it") from None
+    except OSError as error:
+        raise DatasetError(f"{path}: its weights cannot be read ({error}); restore the folder") from None
     if card.get("weights") != weights:
         raise DatasetError(
             f"{path}: the weights are not those that its {CARD_NAME} names; restore the folder"
@@ -99,18 +111,51 @@ def read_card(path: Path) -> dict[str, Any]:
     return card
 
 
+def find_base(path: Path, card: dict[str, Any], given: Path | None = None) -> Path | None:
+    """Return where the base of the adapter at `path` is, None where that is a whole model.
+
+    That is `given`, or where it was when the adapter was trained. Raises UsageError where there is none, and
+    DatasetError where it is not whole, not safe, or another one.
+    """
+    told = card.get("base")
+    if told is None:
+        if given is not None:
+            raise UsageError(f"--base {given}: {path} is a whole model, which needs no base; leave it out")
+        return None
+    found = given or (path / told["path"]).resolve()
+    if given is None and not found.is_dir():
+        raise UsageError(f"{path} is an adapter, and its base is not at {found}; say where it is with --base")
+    weights = str(read_card(found)["weights"])
+    if weights != told["weights"]:
+        raise DatasetError(
+            f"{found} is not the base of {path}: its weights are {weights[:12]}, and the adapter was trained "
+            f"on {told['weights'][:12]}; give that one with --base"
+        )
+    return found
+
+
+def load_unet(path: Path) -> SpoofUNet:
+    """Return the network of a whole model, float32; raise DatasetError where it cannot be loaded."""
+    try:
+        found: SpoofUNet = SpoofUNet.from_pretrained(path / "unet", use_safetensors=True)
+    except _DAMAGED as error:
+        raise _unloadable(path, error) from None
+    return found
+
+
 def load_model(
     path: Path,
     scheduler: str = "ddim",
     device: str = "cpu",
     precision: str = "fp32",
     weights: str | None = None,
+    base: Path | None = None,
 ) -> Model:
     """Return the model of a folder, ready to sample; the last two are kept.
 
-    `precision` is fp32, fp16 or bf16; `weights`, the version of the model, saves looking it up. Raises
-    DatasetError where the folder holds no whole, safe model, and UsageError where the scheduler or the device
-    is not there.
+    `precision` is fp32, fp16 or bf16; `weights`, the version of the model, saves looking it up; `base` is
+    where an adapter's base is, if it is not where it was. Raises DatasetError where the folder holds no
+    whole, safe model, and UsageError where the scheduler, the device or the base is not there.
     """
     if scheduler not in SCHEDULERS:
         raise UsageError(f"--scheduler {scheduler!r} is not one of {', '.join(SCHEDULERS)}")
@@ -121,26 +166,38 @@ def load_model(
     if precision == "fp16" and device == "cpu":
         raise UsageError("--precision fp16 is for a GPU; take bf16, or leave it out")
     # By its version: a model that was trained again in the same place is another one.
-    return _load(path, scheduler, device, precision, weights or str(read_card(path)["weights"]))
+    return _load(path, scheduler, device, precision, weights or str(read_card(path)["weights"]), base)
 
 
 @lru_cache(maxsize=2)
-def _load(path: Path, scheduler: str, device: str, precision: str, weights: str) -> Model:
+def _load(path: Path, scheduler: str, device: str, precision: str, weights: str, base: Path | None) -> Model:
     card = read_card(path)
     if card["weights"] != weights:
         raise DatasetError(f"{path} has changed while it was used; start again")
+    whole = find_base(path, card, base) or path
     dtype = PRECISIONS[precision]
+    unet = load_unet(whole)
+    if not (whole / "scheduler").is_dir():  # or it would be looked for on the hub
+        raise DatasetError(f"{whole} has no scheduler; restore the folder")
     try:
-        unet = SpoofUNet.from_pretrained(path / "unet", torch_dtype=dtype, use_safetensors=True)
-        base = diffusers.DDIMScheduler.from_pretrained(path / "scheduler")
+        if whole is not path:
+            grow(unet, len(own_kinds(card)), Lora.model_validate(card["config"]["lora"]))
+            load_adapter(unet, path / ADAPTER_NAME)
+            merge(unet)  # in full precision: rounded alone, small changes would be lost
+        noise = diffusers.DDIMScheduler.from_pretrained(whole / "scheduler")
         vae = None
-        if (path / "vae").is_dir():
+        if (whole / "vae").is_dir():
             vae = diffusers.AutoencoderKL.from_pretrained(
-                path / "vae", torch_dtype=dtype, use_safetensors=True
+                whole / "vae", torch_dtype=dtype, use_safetensors=True
             )
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DatasetError(f"{path} cannot be loaded ({reason}); restore the folder") from None
-    pipeline = SpoofDiffusionPipeline(unet.eval(), scheduler_of(scheduler, base.config), vae).to(device)
+    except _DAMAGED as error:
+        raise _unloadable(path, error) from None
+    nn.Module.to(unet, dtype)  # diffusers' own `to` warns of layers to be kept in full, though there are none
+    pipeline = SpoofDiffusionPipeline(unet.eval(), scheduler_of(scheduler, noise.config), vae).to(device)
     pipeline.set_progress_bar_config(disable=True)
     return Model(pipeline, card)
+
+
+def _unloadable(path: Path, error: Exception) -> DatasetError:
+    reason = " ".join(str(error).split())[:200]
+    return DatasetError(f"{path} cannot be loaded ({reason}); restore the folder")

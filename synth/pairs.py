@@ -142,6 +142,10 @@ def _used(dataset: Dataset, wanted: Pairing) -> tuple[list[Face], list[int]]:
     if odd := [name for name in wanted.hold_out if name not in domains]:
         known = ", ".join(sorted(name for name in domains if name)) or "none"
         raise UsageError(f"hold_out: no domain {odd[0]!r} in {dataset.root.name}; its domains are {known}")
+    splits = sorted({face.split for face in faces if face.split})
+    if wanted.split and wanted.split not in splits:
+        known = ", ".join(splits) or "none"
+        raise UsageError(f"split: no {wanted.split!r} in {dataset.root.name}; its splits are {known}")
     split = wanted.split or ("train" if any(face.split == "train" for face in faces) else None)
     used = [
         number

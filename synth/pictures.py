@@ -25,6 +25,7 @@ __all__ = [
     "as_tensor",
     "coarse",
     "fitted",
+    "log_codes",
     "quality_vector",
 ]
 
@@ -48,6 +49,11 @@ def fitted(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(cv2.resize(square, (side, side), interpolation=how), np.uint8)
 
 
+def log_codes(value: float) -> float:
+    """Return log10 of a number of codes, of which less than a twentieth cannot be told; 0 of NaN."""
+    return 0.0 if np.isnan(value) else float(np.log10(max(value, 0.05)))
+
+
 def quality_vector(small: NDArray[np.uint8], data: bytes, side: int) -> NDArray[np.float32]:
     """Return QUALITIES of a picture: `small` as the network sees it, its file, and its shorter side in px.
 
@@ -55,9 +61,8 @@ def quality_vector(small: NDArray[np.uint8], data: bytes, side: int) -> NDArray[
     """
     look = look_of(small, data)
     blur = 0.5 if np.isnan(look.blur) else look.blur
-    noise = np.log10(max(look.noise, 0.05)) if look.noise == look.noise else 0.0
     compression = 100.0 if np.isnan(look.jpeg_quality) else look.jpeg_quality
-    return np.array([blur, noise, compression, np.log2(side)], np.float32)
+    return np.array([blur, log_codes(look.noise), compression, np.log2(side)], np.float32)
 
 
 def as_tensor(pictures: NDArray[np.uint8]) -> Tensor:
@@ -94,10 +99,13 @@ class Scale:
 
 
 class Shelf:
-    """Pictures of a dataset at one size, with their qualities, each decoded once and kept."""
+    """Pictures of a dataset at one size, with their qualities, each decoded once and kept.
 
-    def __init__(self, dataset: Dataset, images: Sequence[str], side: int) -> None:
-        self.dataset, self.images, self.side = dataset, images, side
+    With `most`, the newest so many are kept.
+    """
+
+    def __init__(self, dataset: Dataset, images: Sequence[str], side: int, most: int | None = None) -> None:
+        self.dataset, self.images, self.side, self.most = dataset, images, side, most
         self._known: dict[int, tuple[NDArray[np.uint8], NDArray[np.float32]]] = {}
 
     def get(self, number: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -110,6 +118,8 @@ class Shelf:
             except SourceError as error:
                 raise SourceError(f"{error}; run facedata validate {self.dataset.root}") from None
             small = fitted(picture.pixels, self.side)
+            if len(self._known) == self.most:
+                del self._known[next(iter(self._known))]
             self._known[number] = small, quality_vector(small, picture.data, min(picture.pixels.shape[:2]))
         return self._known[number]
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.engine import Options, Result, run
@@ -26,10 +27,10 @@ from facedata.synth.batches import generator_of
 from facedata.synth.compose import Recipe, composed
 from facedata.synth.conditions import Conditions
 from facedata.synth.gates.screen import Screen
-from facedata.synth.load import load_model, read_card
-from facedata.synth.pairs import Face, read_faces
-from facedata.synth.pictures import Scale, Shelf, as_pixels, as_tensor, fitted
+from facedata.synth.load import Model, find_base, load_model, read_card
+from facedata.synth.pictures import Scale, as_pixels, as_tensor, fitted
 from facedata.synth.pipeline import Guidance
+from facedata.synth.styles import Styles, find_styles
 
 __all__ = ["Sampling", "Synthesis", "noise_of", "sample"]
 
@@ -73,6 +74,28 @@ class Sampling:
             "precision": self.precision,
         }
 
+    def through(
+        self,
+        model: Model,
+        conditions: Conditions,
+        generators: Sequence[torch.Generator],
+        start: Tensor | None = None,
+    ) -> Tensor:
+        """Return the pictures of a batch, as the pipeline's call does.
+
+        Raises UsageError naming the batch size to try where this one does not fit into the GPU.
+        """
+        try:
+            made: Tensor = model.pipeline(
+                conditions, generators, self.steps, self.strength, self.guidance, start
+            )
+        except torch.cuda.OutOfMemoryError:
+            mend = f"try --batch-size {self.batch // 2}" if self.batch > 1 else "try --precision bf16"
+            raise UsageError(
+                f"a batch of {self.batch} does not fit into the GPU's memory; {mend}, with --overwrite"
+            ) from None
+        return made
+
 
 @dataclass(frozen=True, slots=True)
 class Synthesis(OneOfABatch):
@@ -86,9 +109,8 @@ class Synthesis(OneOfABatch):
 
     model: Path
     weights: str
-    style_root: Path
-    style_version: str
-    styles: tuple[Face, ...]
+    base: Path | None
+    styles: Styles
     kinds: tuple[str, ...]
     scale: tuple[tuple[float, ...], tuple[float, ...]]
     resolution: int
@@ -109,6 +131,11 @@ class Synthesis(OneOfABatch):
         """Pictures that go through the network together."""
         return self.sampling.batch
 
+    def loaded(self) -> Model:
+        """Return the model: loaded once, and kept."""
+        how = self.sampling
+        return load_model(self.model, how.scheduler, how.device, how.precision, self.weights, self.base)
+
     def settings(self) -> dict[str, Any]:
         """Return the model's version, the styles' and every choice."""
         composed = {"compose": {kind: one.settings() for kind, one in self.after}} if self.after else {}
@@ -116,7 +143,8 @@ class Synthesis(OneOfABatch):
             **composed,
             "model": self.model.resolve().name,
             "weights": self.weights,
-            "style": {"name": self.style_root.resolve().name, "version": self.style_version},
+            **({"base": self.base.name} if self.base else {}),
+            "style": {"name": self.styles.root.name, "version": self.styles.version},
             "variants": self.variants,
             "originals": "keep" if self.keeps_originals else "drop",
             "sampling": self.sampling.to_json(),
@@ -129,31 +157,24 @@ class Synthesis(OneOfABatch):
         """Draw a style for each variant of a live face."""
         if parent.label != "live":
             return ()
-        choice = [
-            face
-            for face in self.styles
-            if (face.subject is None or face.subject != parent.subject)
-            and face.content_hash != parent.content_hash
-            and (face.split is None or parent.split is None or face.split == parent.split)
-        ]
-        attacks = [face for face in choice if face.label == "spoof"]
-        live = [face for face in choice if face.label == "live"]
-        planned = [self._planned(parent, variant, attacks) for variant in range(self.variants) if attacks]
-        if parent.sample_id in self.negatives and live:
-            planned.append(self._planned(parent, self.variants, live))
+        planned = []
+        if kinds := self.styles.kinds(parent, live=False):
+            planned = [self._planned(parent, variant, kinds) for variant in range(self.variants)]
+        if parent.sample_id in self.negatives and (kinds := self.styles.kinds(parent, live=True)):
+            planned.append(self._planned(parent, self.variants, kinds))
         return planned
 
-    def _planned(self, parent: Sample, variant: int, choice: Sequence[Face]) -> Planned:
+    def _planned(self, parent: Sample, variant: int, kinds: Sequence[str | None]) -> Planned:
         words = Words.of(self.seed, parent.sample_id, variant, "synth")
-        kind = words.named("kind").choice(sorted({face.attack or "" for face in choice})) or None
-        style = words.named("style").choice([face for face in choice if face.attack == kind])
+        kind = words.named("kind").choice(kinds)
+        style = self.styles.draw(parent, kind, words.named("style"))
         parameters = {
             "model": self.weights,
             "style": {
                 "sample_id": style.sample_id,
                 "content_hash": style.content_hash,
                 "subject": style.subject,
-                "dataset": self.style_version,
+                "dataset": self.styles.version,
             },
             "kind": kind,
             "sampling": self.sampling.to_json(),
@@ -180,12 +201,10 @@ class Synthesis(OneOfABatch):
         self, planned: Sequence[Planned], pixels: Sequence[NDArray[np.uint8]]
     ) -> Sequence[Rendered | FacedataError]:
         """Sample a batch; each picture's noise is its own."""
-        sampling = self.sampling
-        model = load_model(self.model, sampling.scheduler, sampling.device, sampling.precision, self.weights)
+        model = self.loaded()
         recipes: list[Recipe] = [plan.recipe for plan in planned]
         styles = [recipe.style for recipe in recipes]
-        shelf = Shelf(Dataset.open(self.style_root), [face.image for face in styles], self.resolution)
-        numbers = range(len(styles))
+        shelf, numbers = self.styles.shelf, [self.styles.number(face) for face in styles]
         yes = torch.ones(len(planned), dtype=torch.bool)
         contents = [fitted(one, self.resolution) for one in pixels]
         conditions = Conditions(
@@ -198,14 +217,7 @@ class Synthesis(OneOfABatch):
             has_kind=torch.tensor([face.attack is not None for face in styles]),  # live is no kind of attack
             has_quality=yes,
         )
-        generators = [noise_of(plan.sample) for plan in planned]
-        made = model.pipeline(
-            conditions,
-            generators,
-            steps=self.sampling.steps,
-            strength=self.sampling.strength,
-            guidance=self.sampling.guidance,
-        )
+        made = self.sampling.through(model, conditions, [noise_of(plan.sample) for plan in planned])
         if self.screen is not None:
             looks = list(shelf.pictures(numbers))
             samples = [plan.sample for plan in planned]
@@ -256,6 +268,7 @@ def sample(
     style: Path,
     target: Path,
     *,
+    base: Path | None = None,
     variants: int = 1,
     limit: int | None = None,
     negatives: int = 0,
@@ -271,26 +284,28 @@ def sample(
     `after` gives tasks of one variant that go over pictures once they are made, by the beginning of their
     kind: the lattice of a panel and the dots of a print, which small networks do not learn, from physics.
 
+    A model may be an adapter; `base` says where its base is, if it is not where it was.
+
     Of `negatives` of the live faces a live picture is made too, in the style of a live face of `style`. What
     `screen` refuses becomes no row: it is a failure of the record, of a kind that begins with `gate-`.
 
     Raises DatasetError where the model is not whole or not safe, UsageError where a style comes from a domain
-    that the model's training held out, and SourceError where there are no live faces or no styles.
+    that the model's training held out or an adapter's base is not there, and SourceError where there are no
+    live faces or no styles.
     """
     refuse_overlap(source, target)
     refuse_overlap(style, target)
     content, styles = Dataset.open(source), Dataset.open(style)
-    card = read_card(model)
+    card, how = read_card(model), sampling or Sampling()
     task = Synthesis(
         model=model.resolve(),
         weights=str(card["weights"]),
-        style_root=style.resolve(),
-        style_version=styles.version,
-        styles=(*_styles(styles, card), *(_live_styles(styles, card) if negatives else ())),
+        base=find_base(model, card, base),
+        styles=find_styles(styles, card, live=negatives > 0),
         kinds=tuple(card["kinds"]),
         scale=(tuple(card["quality"]["mean"]), tuple(card["quality"]["deviation"])),
         resolution=int(card["config"]["network"]["resolution"]),
-        sampling=sampling or Sampling(),
+        sampling=how,
         variants=variants,
         seed=seed,
         encoding=encoding or Encoding("png"),
@@ -300,39 +315,11 @@ def sample(
     if not content.record.counts.by_label.get("live"):
         raise SourceError(f"{source} has no live faces; attacks are made of live ones")
     found = _Sources(DatasetSource(content), styles, limit)
+    task.loaded()  # a model that cannot be loaded is no reason to begin an output
     if negatives:
         task = replace(task, negatives=_drawn(found, negatives, seed))
     # One process: the network has all cores, or the GPU, to itself.
     return run("synth sample", task, found, target, seed, replace(options or Options(), engine="serial"))
-
-
-def _styles(dataset: Dataset, card: dict[str, Any]) -> tuple[Face, ...]:
-    held_out = set(card["config"]["pairs"]["hold_out"])
-    faces = [face for face in read_faces(dataset) if face.label == "spoof" and face.attack in card["kinds"]]
-    if not faces:
-        raise SourceError(
-            f"{dataset.root} has no attack of a kind that the model knows ({', '.join(card['kinds'])}); "
-            "give another --style, or train on its kinds"
-        )
-    if odd := sorted({face.domain for face in faces if face.domain and face.domain in held_out}):
-        raise UsageError(
-            f"{dataset.root} has styles of {', '.join(odd)}, which the model's training held out: "
-            "attacks in their style would leak the test; filter them out first"
-        )
-    if len(faces) < 2:
-        raise SourceError(f"{dataset.root} has one style; all attacks would look like it, give more")
-    return tuple(faces)
-
-
-def _live_styles(dataset: Dataset, card: dict[str, Any]) -> tuple[Face, ...]:
-    held_out = set(card["config"]["pairs"]["hold_out"])
-    faces = [one for one in read_faces(dataset) if one.label == "live" and one.domain not in held_out]
-    if not faces:
-        raise SourceError(
-            f"{dataset.root} has no live face to be the style of negatives; give one that has, or leave out "
-            "--negatives"
-        )
-    return tuple(faces)
 
 
 def _drawn(source: _Sources, count: int, seed: int) -> frozenset[str]:

@@ -14,9 +14,24 @@ from torch import Tensor, nn
 
 from facedata.datasets.errors import DatasetError
 
-__all__ = ["load_state", "newest_state", "save_state", "trim_log"]
+__all__ = ["learned", "load_state", "newest_state", "put", "save_state", "trim_log"]
 
 _KEPT = 2
+
+
+def learned(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the parameters that are trained, by name: all of a whole network, what is new of an adapter."""
+    return {name: one for name, one in model.named_parameters() if one.requires_grad}
+
+
+def put(parameters: dict[str, nn.Parameter], values: dict[str, Tensor]) -> None:
+    """Put values into the parameters of the same names; raise ValueError where these are not the same."""
+    odd = sorted(parameters.keys() ^ values.keys())
+    odd += [name for name, one in parameters.items() if name in values and one.shape != values[name].shape]
+    if odd:
+        raise ValueError(f"it is of another network: {odd[0]} does not fit")
+    for name, one in parameters.items():
+        one.data.copy_(values[name])
 
 
 def save_state(root: Path, step: int, model: nn.Module, ema: EMAModel, optimizer: Any) -> None:
@@ -26,7 +41,7 @@ def save_state(root: Path, step: int, model: nn.Module, ema: EMAModel, optimizer
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     save_file(
-        {name: one.detach().contiguous() for name, one in model.state_dict().items()},
+        {name: one.detach().contiguous() for name, one in learned(model).items()},
         work / "model.safetensors",
     )
     save_file({str(i): one.contiguous() for i, one in enumerate(ema.shadow_params)}, work / "ema.safetensors")
@@ -65,7 +80,7 @@ def load_state(path: Path, model: nn.Module, ema: EMAModel, optimizer: Any) -> i
     """
     try:
         told = json.loads((path / "state.json").read_text("utf-8"))
-        model.load_state_dict(load_file(path / "model.safetensors"))
+        put(learned(model), load_file(path / "model.safetensors"))
         shadow = load_file(path / "ema.safetensors")
         for number, one in enumerate(ema.shadow_params):
             one.data.copy_(shadow[str(number)])

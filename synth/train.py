@@ -22,10 +22,13 @@ from torch import Tensor
 from facedata import __version__
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import FacedataError, TargetError, UsageError
+from facedata.datasets.inputs import refuse_overlap
 from facedata.datasets.record import write_text
+from facedata.synth.adapter import save_adapter
+from facedata.synth.base import Base, open_base
 from facedata.synth.batches import Batch, Batches
-from facedata.synth.card import CARD_NAME, weights_of
-from facedata.synth.config import TrainConfig
+from facedata.synth.card import ADAPTER_NAME, CARD_NAME, told_by, weights_of
+from facedata.synth.config import Lora, TrainConfig
 from facedata.synth.grids import Grid
 from facedata.synth.latents import Latents, load_vae, shrinks
 from facedata.synth.losses import clean_of, relative_quality_loss, sharpness, snr_weights, velocity
@@ -34,7 +37,7 @@ from facedata.synth.pairs import Pairs, find_live, find_pairs
 from facedata.synth.pictures import QUALITIES, Scale, Shelf
 from facedata.synth.pipeline import SpoofDiffusionPipeline
 from facedata.synth.schedule import best_guess, levels, noise_scheduler
-from facedata.synth.state import load_state, newest_state, save_state, trim_log
+from facedata.synth.state import learned, load_state, newest_state, save_state, trim_log
 
 __all__ = ["Trained", "train"]
 
@@ -45,12 +48,13 @@ _MAY_CHANGE = ("steps", "rate", "save_every", "grid_every", "compile")  # when a
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a run came to."""
+    """What a run came to: of `parameters`, `learned` were trained."""
 
     root: Path
     steps: int
     loss: float
     parameters: int
+    learned: int
     pairs: int
 
 
@@ -59,22 +63,37 @@ def train(
     target: Path,
     config: TrainConfig,
     *,
+    base: Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: Callable[[int, int, float], None] | None = None,
 ) -> Trained:
     """Train on the pairs of the dataset `source`; save a pipeline with its states and its log in `target`.
 
+    With `base`, a whole model, only an adapter for the kinds of `source` is trained and saved, after `lora`
+    of the configuration; the base must know none of these kinds, and its network is used as it is.
+
     With `resume` the run goes on from its newest state, to the numbers that it would have come to had it not
     stopped; only its length, its rate and how often it saves may change. Raises TargetError where `target`
-    is occupied or holds a run of another configuration, SourceError where there are no pairs, and
-    FacedataError, naming the samples, where the loss is no number any more: the last state is kept.
+    is occupied or holds a run of another configuration, SourceError where there are no pairs, UsageError and
+    DatasetError where the base does not serve, and FacedataError, naming the samples, where the loss is no
+    number any more: the last state is kept.
     """
+    refuse_overlap(source, target)
     dataset = Dataset.open(source)
+    origin = open_base(base, target, config) if base else None
+    if origin is not None:
+        config = origin.configured(config)
+    elif config.lora is not None:
+        raise UsageError(
+            "lora: matrices of low rank stand beside a base; name it with --base, or leave lora out"
+        )
     pairs = (find_live if config.task == "despoof" else find_pairs)(dataset, config.pairs)
-    card = _card(dataset, pairs, config)
+    if origin is not None:
+        pairs = origin.extended(pairs)
+    card = _card(dataset, pairs, config) | ({"base": origin.told(target)} if origin else {})
     _prepare(target, card, resume=resume, overwrite=overwrite)
-    return _Run(dataset, target, config, pairs, card, progress).make()
+    return _Run(dataset, target, config, pairs, card, origin, progress).make()
 
 
 def _card(dataset: Dataset, pairs: Pairs, config: TrainConfig) -> dict[str, Any]:
@@ -90,6 +109,8 @@ def _card(dataset: Dataset, pairs: Pairs, config: TrainConfig) -> dict[str, Any]
 
 def _prepare(target: Path, card: dict[str, Any], *, resume: bool, overwrite: bool) -> None:
     known = target / CARD_NAME
+    if target.exists() and not target.is_dir():
+        raise TargetError(f"{target} is a file, and a model is a folder; choose another -o")
     if target.exists() and any(target.iterdir()):
         if overwrite and known.is_file():
             shutil.rmtree(target)
@@ -98,7 +119,7 @@ def _prepare(target: Path, card: dict[str, Any], *, resume: bool, overwrite: boo
         elif not known.is_file():
             raise TargetError(f"{target} holds no run to go on with; choose another -o")
         else:
-            _same_run(target, json.loads(known.read_text("utf-8")), card)
+            _same_run(target, told_by(target), card)
     try:
         target.mkdir(parents=True, exist_ok=True)
         write_text(known, json.dumps(card, indent=1))
@@ -110,6 +131,8 @@ def _same_run(target: Path, before: dict[str, Any], card: dict[str, Any]) -> Non
     was = {**before["config"], **{key: card["config"][key] for key in _MAY_CHANGE}}
     differ = [key for key in card["config"] if was.get(key) != card["config"][key]]
     differ += [key for key in ("dataset", "kinds") if before.get(key) != card[key]]
+    if before.get("base", {}).get("weights") != card.get("base", {}).get("weights"):
+        differ.append("base")
     if differ:
         raise TargetError(f"{target} was trained with another {differ[0]}; choose another -o")
 
@@ -135,11 +158,14 @@ class _Run:
         config: TrainConfig,
         pairs: Pairs,
         card: dict[str, Any],
+        base: Base | None,
         progress: Callable[[int, int, float], None] | None,
     ) -> None:
         self.target, self.config, self.pairs, self.card, self.progress = target, config, pairs, card, progress
+        self.base = base
         self.shelf = Shelf(dataset, [face.image for face in pairs.faces], config.network.resolution)
-        self.vae = load_vae(config.network.vae) if config.network.vae else None
+        autoencoder = base.vae if base else config.network.vae
+        self.vae = load_vae(autoencoder) if autoencoder else None
         halvings = len(SIZES[config.network.size]["channels"]) - 1
         needed = 2**halvings * (shrinks(self.vae) if self.vae else 1)
         if config.network.resolution % needed:
@@ -148,7 +174,10 @@ class _Run:
                 "which the network's halvings need"
             )
         measured = pairs.pairs[:: max(1, len(pairs.pairs) // _MEASURED)]
-        self.scale = Scale.of(self.shelf.qualities([pair.target for pair in measured]))
+        # A base hears quality in its own scale, and predicts in the unit of its own spread.
+        self.scale = (
+            base.scale if base else Scale.of(self.shelf.qualities([pair.target for pair in measured]))
+        )
         card["quality"] = {
             "names": list(QUALITIES),
             "mean": self.scale.mean,
@@ -172,20 +201,31 @@ class _Run:
         self.spread = float((target_ - content).square().mean().sqrt().clamp(min=1e-3))
         self.spread_alone = float(target_.square().mean().sqrt().clamp(min=1e-3))
 
-    def make(self) -> Trained:
-        config = self.config
-        torch.manual_seed(config.seed)
-        model = SpoofUNet(
+    def _network(self) -> SpoofUNet:
+        """Return the network to be trained: a fresh one, or the base with what is new beside it."""
+        if self.base is not None:
+            count = len(self.pairs.kinds) - len(self.base.card["kinds"])
+            model = self.base.network(count, self.config.lora or Lora())
+            self.spread, self.spread_alone = model.config.spread, model.config.spread_alone
+            return model
+        fresh: SpoofUNet = SpoofUNet(
             sample_size=self.shape[-1],
             channels_in=self.shape[0],
             kinds=len(self.pairs.kinds),
             qualities=len(QUALITIES),
             spread=self.spread,
             spread_alone=self.spread_alone,
-            **SIZES[config.network.size],
+            **SIZES[self.config.network.size],
         )
-        ema = EMAModel(model.parameters(), decay=config.ema, use_ema_warmup=True, inv_gamma=1.0, power=0.75)
-        optimizer = torch.optim.AdamW(model.parameters(), config.rate, weight_decay=config.weight_decay)
+        return fresh
+
+    def make(self) -> Trained:
+        config = self.config
+        torch.manual_seed(config.seed)
+        model = self._network()
+        parameters = list(learned(model).values())
+        ema = EMAModel(parameters, decay=config.ema, use_ema_warmup=True, inv_gamma=1.0, power=0.75)
+        optimizer = torch.optim.AdamW(parameters, config.rate, weight_decay=config.weight_decay)
         found = newest_state(self.target)
         first = load_state(found, model, ema, optimizer) if found else 0
         if first > config.steps:
@@ -211,10 +251,10 @@ class _Run:
                             raise self._diverged(losses[-1], batch, step, model, ema, optimizer)
                         accelerator.backward(losses[-1])
                         if accelerator.sync_gradients:
-                            accelerator.clip_grad_norm_(net.parameters(), config.clip)
+                            accelerator.clip_grad_norm_(parameters, config.clip)
                         optimizer.step()
                         optimizer.zero_grad()
-                ema.step(model.parameters())
+                ema.step(parameters)
                 loss = float(torch.stack([one.detach() for one in losses]).mean())
                 self._after(step + 1, loss, model, ema, optimizer, grid)
         except torch.cuda.OutOfMemoryError:
@@ -229,6 +269,7 @@ class _Run:
             config.steps,
             loss,
             sum(one.numel() for one in model.parameters()),
+            sum(one.numel() for one in parameters),
             len(self.pairs.pairs),
         )
 
@@ -283,10 +324,11 @@ class _Run:
         if step % self.config.save_every == 0 or step == self.config.steps:
             save_state(self.target, step, model, ema, optimizer)
         if step % self.config.grid_every == 0 or step == self.config.steps:
-            ema.store(model.parameters())
-            ema.copy_to(model.parameters())
+            parameters = list(learned(model).values())
+            ema.store(parameters)
+            ema.copy_to(parameters)
             grid.write(self._pipeline(model), self.target / "grids" / f"step-{step:06d}.png")
-            ema.restore(model.parameters())
+            ema.restore(parameters)
 
     def _pipeline(self, model: SpoofUNet) -> SpoofDiffusionPipeline:
         pipeline = SpoofDiffusionPipeline(model, DDIMScheduler.from_config(self.scheduler.config), self.vae)
@@ -294,7 +336,11 @@ class _Run:
         return pipeline
 
     def _publish(self, model: SpoofUNet, ema: EMAModel) -> None:
-        ema.copy_to(model.parameters())
-        self._pipeline(model).save_pretrained(self.target, safe_serialization=True)
-        self.card["weights"] = weights_of(self.target)
+        ema.copy_to(learned(model).values())
+        if self.base is not None:
+            save_adapter(model, self.target / ADAPTER_NAME)
+            self.card["weights"] = weights_of(self.target, self.base.card["weights"])
+        else:
+            self._pipeline(model).save_pretrained(self.target, safe_serialization=True)
+            self.card["weights"] = weights_of(self.target)
         write_text(self.target / CARD_NAME, json.dumps(self.card, indent=1))

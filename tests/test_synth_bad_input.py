@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from synth_parts import make_attacks, make_faces, tiny
 
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.engine import Options, run
-from facedata.datasets.errors import DatasetError, SourceError, UsageError
+from facedata.datasets.errors import DatasetError, SourceError, TargetError, UsageError
 from facedata.datasets.inputs import Reading, open_input
 from facedata.datasets.task import Ingest
 from facedata.datasets.words import Words
@@ -24,6 +25,7 @@ from facedata.synth.despoof import despoof
 from facedata.synth.latents import load_vae
 from facedata.synth.load import load_model, read_card
 from facedata.synth.pairs import Pair, find_live, find_pairs
+from facedata.synth.pipeline import SpoofDiffusionPipeline
 from facedata.synth.sample import Sampling, sample
 from facedata.synth.train import train
 
@@ -76,6 +78,7 @@ BY_SUBJECT = Pairing(by="subject")
             "has one picture, which cannot be its own style",
         ),
         (["live,a,,x"], Pairing(hold_out=("y",)), "no domain 'y' in ds; its domains are x"),
+        (["live,a,,x"], Pairing(split="dev"), "no 'dev' in ds; its splits are none"),
     ],
 )
 def test_no_pairs_says_what_is_missing(tmp_path, lines, wanted, said):
@@ -176,6 +179,48 @@ def test_a_checkpoint_of_another_version_or_with_other_weights_is_refused(model)
         read_card(model / "nowhere")
 
 
+def test_a_card_that_is_damaged_or_of_another_version_names_the_key(model):
+    card = model / "training.json"
+    told = json.loads(card.read_text())
+    for changed, said in (
+        ([], "cannot be read .it is no mapping.; restore it"),
+        ({**told, "config": {**told["config"], "newer": 1}}, "another version of facedata .config.newer"),
+        ({key: value for key, value in told.items() if key != "kinds"}, ".kinds: Field required."),
+        ({**told, "quality": {"names": []}}, ".quality.mean: Field required."),
+    ):
+        card.write_text(json.dumps(changed))
+        with pytest.raises(DatasetError, match=said):
+            read_card(model)
+    card.unlink()
+    with pytest.raises(DatasetError, match=r"is no model .training.json is missing.; give the folder"):
+        read_card(model)
+
+
+def test_a_model_that_cannot_be_loaded_begins_no_output(attacks, model, tmp_path):
+    shutil.rmtree(model / "scheduler")
+    with pytest.raises(DatasetError, match="has no scheduler; restore the folder"):
+        sample(attacks, model, attacks, tmp_path / "o")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["model"]
+
+
+def test_a_model_is_a_folder_of_its_own(attacks, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TargetError, match="is a file, and a model is a folder"):
+        train(attacks, tmp_path / "file", tiny())
+    with pytest.raises(UsageError, match="lies in the input"):
+        train(attacks, attacks / "model", tiny())
+
+
+def test_a_batch_that_the_gpu_cannot_hold_names_the_one_to_try(attacks, model, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise torch.cuda.OutOfMemoryError
+
+    monkeypatch.setattr(SpoofDiffusionPipeline, "__call__", full)
+    for batch, mend in ((8, "try --batch-size 4"), (1, "try --precision bf16")):
+        with pytest.raises(UsageError, match=f"a batch of {batch} does not fit .*{mend}"):
+            sample(attacks, model, attacks, tmp_path / str(batch), sampling=Sampling(batch=batch))
+
+
 def test_a_gpu_that_is_too_small_names_the_batch_to_try(attacks, tmp_path, monkeypatch):
     def full(*_):
         raise torch.cuda.OutOfMemoryError
@@ -216,6 +261,7 @@ def test_sampling_names_what_is_not_there(attacks, model, tmp_path):
         ("nothing: 1", "nothing: Extra inputs are not permitted"),
         ("network: {resolution: 20}", "network.resolution: Input should be a multiple of 8"),
         ("[1, 2", "is no YAML"),
+        ("[1, 2]", "holds no keys"),
     ],
 )
 def test_a_configuration_names_the_key(tmp_path, text, said):

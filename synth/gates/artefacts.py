@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from facedata.datasets.quality import look_of
 from facedata.datasets.spectra import band_centres, radial_log_power
+from facedata.synth.pictures import log_codes
 
 __all__ = ["ARTEFACTS", "artefacts_of", "grid_peak", "ranges_of", "spectrum_slope"]
 
@@ -26,11 +27,11 @@ def artefacts_of(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     look = look_of(pixels, b"\x89PNG\r\n\x1a\n")
     return np.array(
         [
-            np.log10(max(look.brightness, 0.05)),
-            np.log10(max(look.contrast, 0.05)),
+            log_codes(look.brightness),
+            log_codes(look.contrast),
             look.dark,
             look.bright,
-            np.log10(max(look.noise, 0.05)) if look.noise == look.noise else 0.0,
+            log_codes(look.noise),
             spectrum_slope(pixels),
             grid_peak(pixels),
         ]
