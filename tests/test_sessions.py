@@ -86,7 +86,8 @@ def test_sessions_are_the_same_over_engines_and_are_rebuilt(attacks, tmp_path):
         options=Options(engine="process", workers=2),
     )
     assert Dataset.open(other.root).version == Dataset.open(attacks / "out").version
-    again = CliRunner().invoke(app, ["rebuild", str(other.root), "-o", str(tmp_path / "again")])
+    given = ["--input", str(attacks / "faces"), "-o", str(tmp_path / "again")]
+    again = CliRunner().invoke(app, ["rebuild", str(other.root), *given])
     assert again.exit_code == 0, again.output
 
 
