@@ -21,7 +21,7 @@ from facedata.augment.landmarks import Face
 from facedata.datasets.errors import UsageError
 from facedata.datasets.words import Words
 
-__all__ = ["Applied", "Image", "Operator", "Parameters", "check_image", "quantity"]
+__all__ = ["OF_A_SHOT", "Applied", "Image", "Operator", "Parameters", "check_image", "quantity"]
 
 Image = NDArray[np.uint8]
 """A picture: uint8, height x width x 3, RGB, sRGB-coded."""
@@ -34,6 +34,23 @@ class Parameters(BaseModel):
 
 
 P = TypeVar("P", bound=Parameters)
+
+OF_A_SHOT = frozenset(
+    (
+        "tilt",
+        "pan",
+        "roll",
+        "offset_x",
+        "offset_y",
+        "noise_seed",
+        "flicker_phase",
+        "pulse_phase",
+        "wheel_phase",
+    )
+)
+"""What differs between two shots of one session: how the hand holds it, the noise, when the shutter opens.
+
+The medium, the device, the camera and the light stay."""
 
 
 def quantity(
@@ -112,14 +129,18 @@ class Operator(ABC, Generic[P]):
         del face
         return {}
 
-    def sample(self, words: Words, given: Mapping[str, Draw] | None = None) -> P:
+    def sample(self, words: Words, given: Mapping[str, Draw] | None = None, shot: Words | None = None) -> P:
         """Draw parameters from `words`, each from its own substream.
 
-        `given` replaces the default distribution of the parameters it names.
+        `given` replaces the default distribution of the parameters it names. Those that differ from one shot
+        to the next in one session (OF_A_SHOT) are drawn from `shot`, where it is given.
         """
         given = given or {}
         draws = self.draws().items()
-        values = {name: self._drawn(name, given.get(name, draw), words) for name, draw in draws}
+        values = {
+            name: self._drawn(name, given.get(name, draw), shot if shot and name in OF_A_SHOT else words)
+            for name, draw in draws
+        }
         return self.parse({**{k: v for k, v in given.items() if k not in values}, **values})
 
     def _drawn(self, name: str, draw: Draw, words: Words) -> Any:

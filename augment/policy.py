@@ -130,23 +130,29 @@ class Policy(_Model):
             magnitude(_find(name, f"{where}: sub_policies"))
 
     def draw(
-        self, seed: int, sample_id: str, variant: int, face: Face | None = None
+        self, seed: int, sample_id: str, variant: int, face: Face | None = None, session: str | None = None
     ) -> tuple[dict[str, Any], list[Step]]:
         """Return what the row records of the policy, and the steps of this variant, drawn from hash words.
 
         A known `face` decides where an attack that is cut to a face lies, unless the policy itself does.
+        Samples of one `session` share the chain and all draws but those of a shot (OF_A_SHOT); raises
+        UsageError where the policy's form has no sessions.
         """
         if self.sub_policies is not None:
+            if session is not None:
+                raise UsageError(f"policy {self.name} has no sessions: its sub-policies are shared already")
             return self._draw_levels(self.sub_policies, seed, sample_id, variant, face)
-        words = Words.of(seed, sample_id, variant, "chain")
+        shared = (sample_id, variant) if session is None else ("session", session)
+        words = Words.of(seed, *shared, "chain")
         chain = _weighted(self.chains or [], words.unit())
         steps: list[Step] = []
         for number, step in enumerate(chain.steps):
             operator = find(words.named(f"operator {number}").choice(step.operators))
-            stage = Words.of(seed, sample_id, variant, number, operator.name)
+            shot = Words.of(seed, sample_id, variant, number, operator.name)
+            stage = shot if session is None else Words.of(seed, *shared, number, operator.name)
             if stage.named("probability").unit() < step.probability:
                 given = {**placed(operator, face, steps), **step.parameters}
-                steps.append(Step(operator, operator.sample(stage, given)))
+                steps.append(Step(operator, operator.sample(stage, given, shot)))
         return {"policy": self.name}, steps
 
     def _draw_levels(

@@ -109,9 +109,9 @@ class SheetPhoto(Operator[P]):
         del parameters
         return image
 
-    def sample(self, words: Words, given: Mapping[str, Draw] | None = None) -> P:
+    def sample(self, words: Words, given: Mapping[str, Draw] | None = None, shot: Words | None = None) -> P:
         """Draw the stock, then what it decides, then the rest."""
-        return super().sample(words, stock_draws(given or {}, words, self.draws()["stock"]))
+        return super().sample(words, stock_draws(given or {}, words, self.draws()["stock"]), shot)
 
     def apply(self, image: Image, parameters: P) -> Applied:
         """Return the photograph of the sheet, uint8 height x width x 3."""

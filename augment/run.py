@@ -27,6 +27,7 @@ def augment(
     keep_originals: bool = True,
     encoding: Encoding | None = None,
     truth: Truth = "none",
+    sessions: int | None = None,
     reading: Reading | None = None,
     options: Options | None = None,
 ) -> Result:
@@ -46,6 +47,7 @@ def augment(
         encoding or Encoding(),
         truth,
         {"input": source.resolve().name, **reading.settings()},
+        sessions=sessions,
     )
     return run("augment", task, open_input(source, reading), target, seed, options or Options())
 

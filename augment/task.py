@@ -19,6 +19,7 @@ from facedata.datasets.errors import UsageError
 from facedata.datasets.pictures import Encoding
 from facedata.datasets.sample import Sample, derived_id
 from facedata.datasets.task import Planned, Rendered
+from facedata.datasets.words import Words
 
 __all__ = ["Augment", "LabelEffect", "Truth", "replay", "restored", "species_of"]
 
@@ -37,6 +38,9 @@ class Augment:
 
     `truth` asks for more than the row: `masks` for a layer that says where attack media show, `all` also for
     what each operator knows (reflections, homographies, predicted alias frequencies, ...).
+
+    With `sessions` every sample belongs to one of so many sessions, whose medium, device, camera and light
+    its samples share, as those of one afternoon in a laboratory do; `attributes.session` says which.
     """
 
     policy: Policy
@@ -48,10 +52,13 @@ class Augment:
     truth: Truth = "none"
     described: dict[str, Any] = field(default_factory=dict)
     preload: tuple[str, ...] = ("facedata.augment.warmed",)
+    sessions: int | None = None
 
     def __post_init__(self) -> None:
         if self.variants < 1:
             raise UsageError(f"variants {self.variants} is not a positive number")
+        if self.sessions is not None and self.sessions < 1:
+            raise UsageError(f"sessions {self.sessions} is not a positive number")
         if self.label_effect not in get_args(LabelEffect):
             raise UsageError(f"label effect {self.label_effect!r} is not one of {get_args(LabelEffect)}")
         if self.truth not in get_args(Truth):
@@ -65,6 +72,7 @@ class Augment:
             **self.described,
             "policy": self.policy.model_dump(mode="json", exclude_none=True),
             "variants": self.variants,
+            **({"sessions": self.sessions} if self.sessions else {}),
             "label_effect": self.label_effect,
             "originals": "keep" if self.keeps_originals else "drop",
             "truth": self.truth,
@@ -81,13 +89,20 @@ class Augment:
         planned = []
         face = known_face(parent.landmarks, parent.box, parent.width, parent.height)
         for variant in range(self.variants):
-            described, steps = self.policy.draw(self.seed, parent.sample_id, variant, face)
+            session = self._session(parent, variant)
+            described, steps = self.policy.draw(self.seed, parent.sample_id, variant, face, session)
             acting = [step for step in steps if step.shows(parent.width, parent.height)]
             attack = species_of(acting)
             if attack and parent.label != "spoof" and self.label_effect == "drop":
                 continue
-            planned.append(self._planned(parent, variant, described, steps, acting, attack))
+            planned.append(self._planned(parent, variant, described, steps, acting, attack, session))
         return planned
+
+    def _session(self, parent: Sample, variant: int) -> str | None:
+        if self.sessions is None:
+            return None
+        number = Words.of(self.seed, parent.sample_id, variant, "session").integer(0, self.sessions - 1)
+        return f"{self.policy.name}-{self.seed}-{number}"
 
     def _planned(
         self,
@@ -97,6 +112,7 @@ class Augment:
         steps: list[Step],
         acting: list[Step],
         attack: str | None,
+        session: str | None,
     ) -> Planned:
         recorded = {id(step): step.to_json() for step in steps}
         encoding = self.encoding.to_json()
@@ -117,6 +133,9 @@ class Augment:
             layers=(),
             box=box,
             landmarks=landmarks,
+            attributes=parent.attributes
+            if session is None
+            else {**(parent.attributes or {}), "session": session},
         )
         made_by = [recorded[id(step)] for step in acting]
         return Planned(sample, lambda: identifier(made_by, encoding), acting)

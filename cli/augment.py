@@ -62,6 +62,14 @@ def augment(
     ] = "mixed",
     variants: Annotated[int, typer.Option(min=1, help="Samples to make of each picture.")] = 4,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same version.")] = 0,
+    sessions: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of sessions: the samples of one share medium, device, camera and light, as those of "
+            "one afternoon in a laboratory do. Without it every sample has its own.",
+        ),
+    ] = None,
     label_effect: Annotated[
         Effect,
         typer.Option(
@@ -142,6 +150,7 @@ def augment(
             keep_originals=originals is Originals.keep,
             encoding=Encoding(image_format.value, quality),
             truth=truth.value,
+            sessions=sessions,
             reading=reading,
             options=dataclasses.replace(options, progress=bar),
         )

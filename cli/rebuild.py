@@ -207,6 +207,7 @@ def _augment(order: Order) -> None:
         keep_originals=told["originals"] == "keep",
         encoding=Encoding(**told["encoding"]),
         truth=told["truth"],
+        sessions=told.get("sessions"),
         reading=_reading(told),
         options=order.options,
     )

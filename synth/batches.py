@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -63,7 +64,7 @@ class Batches:
         kinds = [self.pairs.kinds.index(self.pairs.kind_of(pair)) for pair, _ in chosen]
         draw = generator_of(self.seed, "noise", step)
         styles = [style for _, style in chosen]
-        target, content = self.target_and_content([pair for pair, _ in chosen])
+        target, content, coverage = self.of([pair for pair, _ in chosen])
         given = {
             name: torch.rand(self.size, generator=draw) >= share
             for name, share in self.drop.model_dump().items()
@@ -74,6 +75,7 @@ class Batches:
             kind=torch.tensor(kinds),
             quality=self.scale(self.shelf.qualities(targets)),
             **{f"has_{name}": value for name, value in given.items()},
+            coverage=coverage,
         )
         return Batch(
             target,
@@ -84,13 +86,21 @@ class Batches:
             tuple(self.pairs.faces[number].sample_id for number in targets),
         )
 
-    def target_and_content(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor]:
-        """Return what the network makes of pairs and what it starts from, pictures or latents."""
-        targets, contents = [pair.target for pair in pairs], [pair.content for pair in pairs]
+    def of(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what the network makes of pairs and what it starts from, pictures or latents.
+
+        What it starts from, the content, lies where the target shows it; the third is how much of each pixel
+        it covers, n x 1 x side x side in [0, 1].
+        """
+        found = [self.shelf.laid(pair, self.pairs.size_of(pair)) for pair in pairs]
+        coverage = torch.from_numpy(np.stack([cover for _, cover in found]))[:, None] / 255
+        content = as_tensor(np.stack([laid for laid, _ in found]))
+        content = coarse(content) if self.coarse_content else content
+        target = as_tensor(self.shelf.pictures([pair.target for pair in pairs]))
         if self.latents is not None:
-            return self.latents.of(targets), self.latents.of(contents, roughly=self.coarse_content)
-        content = as_tensor(self.shelf.pictures(contents))
-        return as_tensor(self.shelf.pictures(targets)), coarse(content) if self.coarse_content else content
+            target = self.latents.of([("target", pair.target) for pair in pairs], target)
+            content = self.latents.of([("content", pair.content, pair.target) for pair in pairs], content)
+        return target, content, coverage
 
     def between(self, first: int, last: int, ahead: int = 4) -> Iterator[Batch]:
         """Yield the batches of steps first .. last - 1, decoded ahead in a thread."""

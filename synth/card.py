@@ -76,7 +76,9 @@ def weights_of(root: Path, base: str | None = None) -> str:
     """
     if base is not None:
         return identifier(base, content_hash((root / ADAPTER_NAME).read_bytes()))
-    unet = content_hash((root / "unet" / _WEIGHTS).read_bytes())
+    # The configuration holds the prior, which pictures depend on as much.
+    parts = [content_hash((root / "unet" / name).read_bytes()) for name in (_WEIGHTS, "config.json")]
+    unet = identifier(*parts)
     vae = root / "vae" / _WEIGHTS
     return identifier(unet, content_hash(vae.read_bytes())) if vae.is_file() else unet
 

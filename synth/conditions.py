@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - the name that torch's own documentation uses
 from torch import Tensor, nn
 
-__all__ = ["Conditions", "FourierFeatures", "StyleEncoder"]
+__all__ = ["Conditions", "FourierFeatures", "StyleEncoder", "statistics"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,8 @@ class Conditions:
 
     `content` is n x 3 x h x w (or latents, n x c x h x w), `style` n x 3 x h x w, both in [-1, 1]; `kind` is
     n indices of species; `quality` n x q, standardised. `has_*` are n booleans; where one is False the
-    value is ignored and the learned null stands in its place.
+    value is ignored and the learned null stands in its place. `coverage`, n x 1 x h x w in [0, 1] at the size
+    of the pictures, is how much of each pixel the content covers: everywhere, where it is None.
     """
 
     content: Tensor
@@ -34,6 +37,7 @@ class Conditions:
     has_style: Tensor
     has_kind: Tensor
     has_quality: Tensor
+    coverage: Tensor | None = None
 
     def without(self, *names: str) -> Conditions:
         """Return the conditions with those of `names` left out for all samples."""
@@ -45,15 +49,24 @@ class Conditions:
         """Return them on `device`, pictures and numbers as `dtype`."""
         moved = {}
         for field in dataclasses.fields(self):
-            value: Tensor = getattr(self, field.name)
-            moved[field.name] = value.to(device, dtype if value.is_floating_point() else None)
+            value: Tensor | None = getattr(self, field.name)
+            if value is not None:
+                moved[field.name] = value.to(device, dtype if value.is_floating_point() else None)
         return Conditions(**moved)
 
     @staticmethod
     def cat(parts: list[Conditions]) -> Conditions:
         """Return batches one after the other as one."""
-        names = [field.name for field in dataclasses.fields(Conditions)]
+        names = [
+            one.name for one in dataclasses.fields(Conditions) if getattr(parts[0], one.name) is not None
+        ]
         return Conditions(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
+
+    def covered(self, size: Sequence[int]) -> Tensor:
+        """Return `coverage` at h x w = `size`: n x 1 x h x w float32."""
+        if self.coverage is None:
+            return torch.ones(len(self.content), 1, *size, device=self.content.device)
+        return F.adaptive_avg_pool2d(self.coverage.float(), tuple(size))
 
 
 class FourierFeatures(nn.Module):
@@ -102,16 +115,16 @@ class StyleEncoder(nn.Module):
 
     def forward(self, style: Tensor) -> Tensor:
         """Return n x count x width tokens of n x 3 x h x w pictures in [-1, 1]."""
-        found = [self.to_colour(_statistics(style))[:, None]]
+        found = [self.to_colour(statistics(style))[:, None]]
         features = style
         for stage, head in zip(self.stages, self.to_tokens, strict=True):
             features = stage(features)
-            found.append(head(_statistics(features)).unflatten(1, (self.tokens, self.width)))
+            found.append(head(statistics(features)).unflatten(1, (self.tokens, self.width)))
         tokens: Tensor = self.norm(torch.cat(found, dim=1))
         return tokens
 
 
-def _statistics(features: Tensor) -> Tensor:
+def statistics(features: Tensor) -> Tensor:
     """Return n x 2c: the mean and the standard deviation of each channel over the picture."""
     deviation, mean = torch.std_mean(features.float(), dim=(2, 3), correction=0)
     return torch.cat([mean, deviation], dim=1).to(features.dtype)

@@ -73,9 +73,10 @@ class TrainConfig(_Part):
     clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
     ema: float = Field(default=0.995, ge=0, lt=1, description="decay of the averaged weights, once warm")
     snr: float | None = Field(
-        default=None,
-        gt=0,
-        description="gamma of min-SNR weights; without it errors count in the unit of what is predicted",
+        default=None, gt=0, description="gamma of min-SNR weights; without it all times count the same"
+    )
+    map_task: float = Field(
+        default=0.2, ge=0, description="weight of the map of colours that a style asks for"
     )
     quality_task: float = Field(default=0.05, ge=0, description="weight of the quality that tokens must tell")
     relative_quality: float = Field(default=0.02, ge=0, description="weight of the relative-quality loss")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from facedata.datasets.errors import DatasetError, UsageError
-from facedata.synth.pictures import Shelf, as_tensor, coarse
 
 __all__ = ["Latents", "decoded", "encoded", "load_vae", "shrinks"]
 
@@ -73,18 +72,15 @@ def _shift(vae: Any) -> float:
 
 
 class Latents:
-    """Latents of a shelf's pictures, each encoded once and kept in memory."""
+    """Latents of pictures, each encoded once and kept in memory by what it is called."""
 
-    def __init__(self, vae: Any, shelf: Shelf) -> None:
-        self.vae, self.shelf = vae, shelf
-        self._known: dict[tuple[int, bool], Tensor] = {}
+    def __init__(self, vae: Any) -> None:
+        self.vae = vae
+        self._known: dict[Hashable, Tensor] = {}
 
-    def of(self, numbers: Sequence[int], *, roughly: bool = False) -> Tensor:
-        """Return n x c x h x w float32 on the CPU; `roughly` those of the coarse copies."""
-        wanted = list(dict.fromkeys(n for n in numbers if (n, roughly) not in self._known))
-        if wanted:
-            pictures = as_tensor(self.shelf.pictures(wanted))
-            # One at a time: what is kept must not depend on which pictures came together.
-            for number, one in zip(wanted, pictures.chunk(len(wanted)), strict=True):
-                self._known[number, roughly] = encoded(self.vae, coarse(one) if roughly else one)[0].cpu()
-        return torch.stack([self._known[number, roughly] for number in numbers])
+    def of(self, names: Sequence[Hashable], pictures: Tensor) -> Tensor:
+        """Return n x c x h x w float32 on the CPU of n x 3 x h x w pictures in [-1, 1]."""
+        for name, one in zip(names, pictures.split(1), strict=True):
+            if name not in self._known:  # one at a time: what is kept must not depend on what came with it
+                self._known[name] = encoded(self.vae, one)[0].cpu()
+        return torch.stack([self._known[name] for name in names])

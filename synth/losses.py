@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F  # noqa: N812 - the name that torch's own documentation uses
 from torch import Tensor
 
-__all__ = ["clean_of", "relative_quality_loss", "sharpness", "snr_weights", "velocity"]
+__all__ = ["clean_of", "map_loss", "relative_quality_loss", "sharpness", "snr_weights", "velocity"]
 
 
 def snr_weights(snr: Tensor, gamma: float) -> Tensor:
@@ -35,6 +35,14 @@ def relative_quality_loss(found: Tensor, wanted: Tensor, weights: Tensor, margin
     pairs = (apart > margin).to(found.dtype) * weights[:, None] * weights[None, :]
     missing = F.relu(0.5 * apart.clamp(max=1.0) - (found[:, None] - found[None, :]))
     return (missing * pairs).sum() / pairs.sum().clamp(min=1.0)
+
+
+def map_loss(wanted: Tensor, asked: Tensor, doubt: Tensor) -> Tensor:
+    """Return how unlikely maps are, a mean over n x m coefficients: Gaussian, of mean `asked`.
+
+    `doubt` are deviations; what does not depend on either is left out.
+    """
+    return ((wanted - asked).square() / doubt.square() / 2 + doubt.log()).mean()
 
 
 def velocity(clean: Tensor, noise: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:

@@ -1,18 +1,25 @@
 """Pairs to learn from: an attack, the live face that it shows, and other attacks of its kind for a style.
 
 Nobody learns from a pair of two people, and a style is never the target itself nor, where there is a choice,
-a picture of the same person: else the network could copy who is shown from it.
+a picture of the same person: else the network could copy who is shown from it. A style of the target's own
+session (the same medium, device, camera and light) says how the target should look; one of another session
+says no more than its kind.
 """
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import SourceError, UsageError
 from facedata.datasets.words import Words
+from facedata.synth.alignment import fit_of
 from facedata.synth.config import Pairing
 
 __all__ = ["LIVE", "Face", "Pair", "Pairs", "find_live", "find_pairs", "read_faces"]
@@ -30,6 +37,8 @@ _COLUMNS = [
     "label",
     "attack",
     "parent_id",
+    "width",
+    "height",
 ]
 
 
@@ -46,21 +55,29 @@ class Face:
     label: str | None
     attack: str | None
     parent_id: str | None
+    width: int = 0
+    height: int = 0
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Numbers of faces: `content` is live, `target` the attack that shows it."""
+    """Numbers of faces: `content` is live, `target` the attack that shows it.
+
+    `fit` takes the pixels of the content to the target's, 3 x 3; None: they have one frame.
+    """
 
     content: int
     target: int
+    fit: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
     """Faces, pairs of them, and the kinds of attack in the order of their indices.
 
-    `styles` gives for each kind the numbers of the faces that may be its style.
+    `styles` gives for each kind the numbers of the faces that may be its style, `mates` those of each kind
+    and session.
     """
 
     faces: tuple[Face, ...]
@@ -68,16 +85,30 @@ class Pairs:
     kinds: tuple[str, ...]
     styles: dict[str, tuple[int, ...]]
     left_out: int
+    mates: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
 
     def kind_of(self, pair: Pair) -> str:
         """Return the kind of a pair's target."""
         target = self.faces[pair.target]
         return target.attack or "" if target.label == "spoof" else LIVE
 
-    def style_of(self, pair: Pair, words: Words) -> int:
-        """Draw a pair's style: another picture of the target's kind, of another person if there is one."""
+    def size_of(self, pair: Pair) -> tuple[int, int]:
+        """Return the width and height of a pair's target, px."""
         target = self.faces[pair.target]
-        choice = self.styles[self.kind_of(pair)]
+        return target.width, target.height
+
+    def style_of(self, pair: Pair, words: Words) -> int:
+        """Draw a pair's style: another picture of the target's kind, of another person if there is one.
+
+        It is of the target's session where that shows another person under the same kind.
+        """
+        target = self.faces[pair.target]
+        kind = self.kind_of(pair)
+        choice = self.styles[kind]
+        if target.session is not None:
+            mates = self.mates[kind, target.session]
+            if any(self.faces[one].subject != target.subject for one in mates):
+                choice = mates
         number = words.integer(0, len(choice) - 1)
         fallback = None
         for step in range(len(choice)):  # a person has few pictures, so the first tries hit
@@ -94,7 +125,18 @@ class Pairs:
 
 def read_faces(dataset: Dataset) -> list[Face]:
     """Return the rows of a dataset as faces, in the order of their ids."""
-    return [Face(**row) for row in dataset.rows(_COLUMNS)]
+    return [
+        Face(**row, session=_session(attributes))
+        for row in dataset.rows([*_COLUMNS, "attributes"])
+        for attributes in [row.pop("attributes")]
+    ]
+
+
+def _session(attributes: str | None) -> str | None:
+    if not attributes or '"session"' not in attributes:  # most have none: reading JSON takes long
+        return None
+    found = json.loads(attributes).get("session")
+    return None if found is None else str(found)
 
 
 def find_live(dataset: Dataset, wanted: Pairing) -> Pairs:
@@ -118,13 +160,17 @@ def find_pairs(dataset: Dataset, wanted: Pairing) -> Pairs:
     faces, used = _used(dataset, wanted)
     pairs = _by_parent(faces, used) if wanted.by == "parent" else _by_subject(faces, used)
     styles: dict[str, list[int]] = defaultdict(list)
+    mates: dict[tuple[str, str], list[int]] = defaultdict(list)
     for number in used:
         face = faces[number]
         if face.label == "spoof" and face.attack:
             styles[face.attack].append(number)
+            if face.session is not None:
+                mates[face.attack, face.session].append(number)
     kept = [pair for pair in pairs if len(styles[faces[pair.target].attack or ""]) > 1]
     if not kept:
         raise SourceError(_none(dataset, wanted, faces, used, bool(pairs)))
+    kept = _fitted(dataset, faces, kept, wanted)
     kinds = sorted({faces[pair.target].attack or "" for pair in kept})
     return Pairs(
         tuple(faces),
@@ -132,6 +178,7 @@ def find_pairs(dataset: Dataset, wanted: Pairing) -> Pairs:
         tuple(kinds),
         {kind: tuple(styles[kind]) for kind in kinds},
         len(pairs) - len(kept),
+        {key: tuple(numbers) for key, numbers in mates.items()},
     )
 
 
@@ -170,6 +217,23 @@ def _by_parent(faces: Sequence[Face], used: Sequence[int]) -> list[Pair]:
             )
         pairs.append(Pair(content, number))
     return pairs
+
+
+def _fitted(dataset: Dataset, faces: Sequence[Face], pairs: Sequence[Pair], wanted: Pairing) -> list[Pair]:
+    """Return the pairs with where their contents lie in their targets."""
+    wanted_ids = {faces[number].sample_id for pair in pairs for number in (pair.content, pair.target)}
+    points: dict[str, NDArray[np.float32]] = {
+        row["sample_id"]: np.asarray(row["landmarks"], np.float32)
+        for row in dataset.rows(["sample_id", "landmarks"])
+        if row["landmarks"] and row["sample_id"] in wanted_ids
+    }
+
+    fitted = []
+    for pair in pairs:
+        content, target = (points.get(faces[number].sample_id) for number in (pair.content, pair.target))
+        fit = fit_of(content, target, same_moment=wanted.by == "parent")
+        fitted.append(Pair(pair.content, pair.target, fit))
+    return fitted
 
 
 def _by_subject(faces: Sequence[Face], used: Sequence[int]) -> list[Pair]:

@@ -13,8 +13,10 @@ from torch import Tensor
 
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import SourceError
-from facedata.datasets.pictures import read_picture
+from facedata.datasets.pictures import Picture, read_picture
 from facedata.datasets.quality import look_of
+from facedata.synth.alignment import laid_onto
+from facedata.synth.pairs import Pair
 
 __all__ = [
     "COARSE",
@@ -107,21 +109,33 @@ class Shelf:
     def __init__(self, dataset: Dataset, images: Sequence[str], side: int, most: int | None = None) -> None:
         self.dataset, self.images, self.side, self.most = dataset, images, side, most
         self._known: dict[int, tuple[NDArray[np.uint8], NDArray[np.float32]]] = {}
+        self._laid: dict[tuple[int, int], tuple[NDArray[np.uint8], NDArray[np.uint8]]] = {}
 
     def get(self, number: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Return picture `number` and its quality; raise SourceError where it cannot be read."""
         if number not in self._known:
-            reference = self.images[number]
-            data = self.dataset.read(reference)
-            try:
-                picture = read_picture(data, reference)
-            except SourceError as error:
-                raise SourceError(f"{error}; run facedata validate {self.dataset.root}") from None
+            picture = self._read(number)
             small = fitted(picture.pixels, self.side)
             if len(self._known) == self.most:
                 del self._known[next(iter(self._known))]
             self._known[number] = small, quality_vector(small, picture.data, min(picture.pixels.shape[:2]))
         return self._known[number]
+
+    def laid(self, pair: Pair, size: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return a pair's content as it lies in its target of `size`, and how much it covers (0-255)."""
+        if pair.fit is None:
+            return self.get(pair.content)[0], np.full((self.side, self.side), 255, np.uint8)
+        key = pair.content, pair.target
+        if key not in self._laid:
+            self._laid[key] = laid_onto(self._read(pair.content).pixels, pair.fit, size, self.side)
+        return self._laid[key]
+
+    def _read(self, number: int) -> Picture:
+        reference = self.images[number]
+        try:
+            return read_picture(self.dataset.read(reference), reference)
+        except SourceError as error:
+            raise SourceError(f"{error}; run facedata validate {self.dataset.root}") from None
 
     def pictures(self, numbers: Sequence[int]) -> NDArray[np.uint8]:
         """Return n x side x side x 3 pixels."""

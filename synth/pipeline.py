@@ -86,8 +86,9 @@ class SpoofDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc] # diffuse
         device = self.unet.device
         parts = (guidance or Guidance()).parts()
         content = self._encoded(conditions.content.to(device))
-        # In full: the network rounds what its layers take, and not the face that it starts from.
+        # In full: the network rounds what its layers take, and not the face that it changes.
         given = dataclasses.replace(conditions, content=content).to(device, torch.float32)
+        prior, covered = self.unet.prior, given.covered(content.shape[2:])
         noise = torch.stack([torch.randn(content.shape[1:], generator=one) for one in generators])
         self.scheduler.set_timesteps(steps, device=device)
         timesteps = self.scheduler.timesteps
@@ -97,7 +98,8 @@ class SpoofDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc] # diffuse
             if hasattr(self.scheduler, "set_begin_index"):
                 self.scheduler.set_begin_index(first)
             at = timesteps[:1].repeat(len(noise))
-            clean = content if start is None else self._encoded(start.to(device))
+            pictures = content if start is None else self._encoded(start.to(device))
+            clean = prior.to_state(pictures.float(), given.content, covered)
             state = self.scheduler.add_noise(clean, noise.to(device), at)
         else:
             state = noise.to(device) * self.scheduler.init_noise_sigma
@@ -108,7 +110,9 @@ class SpoofDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc] # diffuse
             scaled = self.scheduler.scale_model_input(state, timestep)
             velocity = self._guided(scaled, timestep, given, parts)
             state = self.scheduler.step(velocity, timestep, state, **extra).prev_sample
-        return self._decoded(state).div(2).add(0.5).clamp(0, 1).cpu()
+        return (
+            self._decoded(prior.to_pictures(state, given.content, covered)).div(2).add(0.5).clamp(0, 1).cpu()
+        )
 
     def _guided(
         self, state: Tensor, timestep: Tensor, given: Conditions, parts: Sequence[tuple[float, Any]]

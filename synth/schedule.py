@@ -1,22 +1,32 @@
-"""The noise that training adds, and the best guess before the network has said anything."""
+"""The noise that training adds and sampling takes away."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import Any
 
+import torch
 from diffusers import DDPMScheduler
 from torch import Tensor
 
-__all__ = ["best_guess", "levels", "noise_scheduler"]
+__all__ = ["levels", "noise_scheduler"]
+
+_TIMES = 1000
+_CLEAN, _BURIED = 5.0, -9.0  # log of the signal-to-noise ratio, first and last
 
 
 def noise_scheduler() -> Any:
-    """Return the schedule that is trained: velocities, and pure noise at its end."""
+    """Return the schedule that is trained: velocities, and pure noise at its end.
+
+    Each step takes the same share of the signal-to-noise ratio. The colours of a picture of 64 x 64 are seen
+    through noise of 60 times their size, which usual schedules pass in their last twentieth: a style that
+    decides colours would hardly be learned.
+    """
+    share = torch.sigmoid(torch.linspace(_CLEAN, _BURIED, _TIMES, dtype=torch.float64))
+    before = torch.cat([torch.ones(1, dtype=torch.float64), share[:-1]])
     return DDPMScheduler(
-        beta_schedule="scaled_linear",
-        beta_start=0.00085,
-        beta_end=0.012,
+        num_train_timesteps=_TIMES,
+        trained_betas=[round(beta, 9) for beta in (1 - share / before).tolist()],
         prediction_type="v_prediction",
         rescale_betas_zero_snr=True,
         timestep_spacing="trailing",
@@ -34,17 +44,3 @@ def levels(times: Tensor) -> tuple[Tensor, Tensor]:
     """Return (alpha, sigma) of n times of the schedule: n x 1 x 1 x 1 float32, squares summing to 1."""
     shares = _shares().to(times.device)[times.long()][:, None, None, None]
     return shares.sqrt(), (1 - shares).sqrt()
-
-
-def best_guess(centre: Tensor, spread: Tensor, alpha: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the velocity that is expected before the noisy picture is looked at, and its deviation.
-
-    Takes the clean picture for `centre` (n x c x h x w) with a deviation of `spread` (n x 1 x 1 x 1) in each
-    value. The velocity alpha * noise - sigma * clean then has the mean -sigma * centre, and the deviation
-    sqrt(alpha^2 + sigma^2 spread^2), n x 1 x 1 x 1. A network that predicts (velocity - mean) / deviation
-    starts from the live face, and has a target of unit spread at every time, which is half of what Karras et
-    al. do (Elucidating the Design Space, NeurIPS 2022), about a centre that is known. Their other half also
-    looks at the noisy picture, and takes what differs from the centre for white noise; lighting and colours
-    are not, and fine detail was learned more slowly with it.
-    """
-    return -sigma * centre, (alpha.square() + (sigma * spread).square()).sqrt()

@@ -31,12 +31,13 @@ from facedata.synth.card import ADAPTER_NAME, CARD_NAME, told_by, weights_of
 from facedata.synth.config import Lora, TrainConfig
 from facedata.synth.grids import Grid
 from facedata.synth.latents import Latents, load_vae, shrinks
-from facedata.synth.losses import clean_of, relative_quality_loss, sharpness, snr_weights, velocity
+from facedata.synth.losses import clean_of, map_loss, relative_quality_loss, sharpness, snr_weights, velocity
 from facedata.synth.model import SIZES, SpoofUNet
 from facedata.synth.pairs import Pairs, find_live, find_pairs
 from facedata.synth.pictures import QUALITIES, Scale, Shelf
 from facedata.synth.pipeline import SpoofDiffusionPipeline
-from facedata.synth.schedule import best_guess, levels, noise_scheduler
+from facedata.synth.prior import Prior
+from facedata.synth.schedule import levels, noise_scheduler
 from facedata.synth.state import learned, load_state, newest_state, save_state, trim_log
 
 __all__ = ["Trained", "train"]
@@ -194,27 +195,26 @@ class _Run:
             config.seed,
             self.scheduler.config.num_train_timesteps,
             despoofing,
-            None if self.vae is None else Latents(self.vae, self.shelf),
+            None if self.vae is None else Latents(self.vae),
         )
-        target_, content = self.batches.target_and_content(measured)
+        target_, content, cover = self.batches.of(measured)
         self.shape = tuple(target_.shape[1:])
-        self.spread = float((target_ - content).square().mean().sqrt().clamp(min=1e-3))
-        self.spread_alone = float(target_.square().mean().sqrt().clamp(min=1e-3))
+        self.prior = Prior.measured(target_, content, F.adaptive_avg_pool2d(cover, self.shape[1:]))
+        self.measured = Prior(**self.prior)
 
     def _network(self) -> SpoofUNet:
         """Return the network to be trained: a fresh one, or the base with what is new beside it."""
         if self.base is not None:
             count = len(self.pairs.kinds) - len(self.base.card["kinds"])
             model = self.base.network(count, self.config.lora or Lora())
-            self.spread, self.spread_alone = model.config.spread, model.config.spread_alone
+            self.measured = model.prior
             return model
         fresh: SpoofUNet = SpoofUNet(
             sample_size=self.shape[-1],
             channels_in=self.shape[0],
             kinds=len(self.pairs.kinds),
             qualities=len(QUALITIES),
-            spread=self.spread,
-            spread_alone=self.spread_alone,
+            prior=self.prior,
             **SIZES[self.config.network.size],
         )
         return fresh
@@ -276,26 +276,30 @@ class _Run:
     def _loss(self, net: Any, batch: Batch, device: torch.device) -> Tensor:
         times = batch.times.to(device)
         alpha, sigma = levels(times)
-        clean, noise = batch.target.to(device), batch.noise.to(device)
+        noise = batch.noise.to(device)
+        given = batch.conditions.to(device, noise.dtype)
+        coverage = given.covered(noise.shape[2:])
+        clean = self.measured.to_state(batch.target.to(device), given.content, coverage)
         noisy = alpha * clean + sigma * noise
-        given = batch.conditions.to(device, clean.dtype)
-        predicted, heard = net(noisy, times, given)
+        predicted, told = net(noisy, times, given)
         errors = (predicted - velocity(clean, noise, alpha, sigma)).square().mean(dim=(1, 2, 3))
-        if self.config.snr is None:
-            has = given.has_content[:, None, None, None]
-            spread = torch.where(has, self.spread, self.spread_alone)
-            weights = best_guess(clean, spread, alpha, sigma)[1].flatten() ** -2
-        else:
+        if self.config.snr is not None:
             snr = (alpha.square() / sigma.square().clamp(min=1e-8)).flatten()
-            weights = snr_weights(snr, self.config.snr)
-        loss: Tensor = (errors * weights).mean()
+            errors = errors * snr_weights(snr, self.config.snr)
+        loss: Tensor = errors.mean()
+        if self.config.map_task:
+            wanted = self.measured.fits_of(clean, given)
+            loss = loss + self.config.map_task * map_loss(wanted, *told.maps)
         if self.config.quality_task:
-            missed = F.smooth_l1_loss(heard, batch.style_quality.to(device).clamp(-4, 4))
+            missed = F.smooth_l1_loss(told.quality, batch.style_quality.to(device).clamp(-4, 4))
             loss = loss + self.config.quality_task * missed
         if self.config.relative_quality and self.vae is None:  # the sharpness of latents means nothing
-            seen = clean_of(noisy, predicted, alpha, sigma)
+            seen, wanted = (
+                self.measured.to_pictures(one, given.content, coverage)
+                for one in (clean_of(noisy, predicted, alpha, sigma), clean)
+            )
             trust = alpha.square().flatten()  # of a picture that is nearly noise, sharpness says nothing
-            order = relative_quality_loss(sharpness(seen), sharpness(clean), trust)
+            order = relative_quality_loss(sharpness(seen), sharpness(wanted), trust)
             loss = loss + self.config.relative_quality * order
         return loss
 

@@ -145,8 +145,8 @@ def test_bf16_gives_nearly_the_same_velocity_and_the_face_in_full():
     state, times = torch.randn(4, 3, 16, 16), torch.tensor([999, 700, 300, 20])
     with torch.no_grad():
         full, _ = network(state, times, given)
-        half, heard = network.to(torch.bfloat16)(state, times, given)
-    assert half.dtype == heard.dtype == torch.float32
+        half, told = network.to(torch.bfloat16)(state, times, given)
+    assert half.dtype == told.quality.dtype == told.maps.asked.dtype == torch.float32
     assert 0 < (full - half).abs().max() < 0.1
     made = pipeline_of(unet=network)(given, generators(*range(4)), steps=4)
     assert made.dtype == torch.float32

@@ -48,10 +48,17 @@ def fit_judge(
 class _Shown:
     """Pairs with what they show: an attack by its species, or `live` where the face was filmed again."""
 
-    content: int
-    target: int
+    pair: Pair
     kind: str
     fold: int
+
+    @property
+    def content(self) -> int:
+        return self.pair.content
+
+    @property
+    def target(self) -> int:
+        return self.pair.target
 
 
 class _Fit:
@@ -61,8 +68,7 @@ class _Fit:
         found = find_pairs(dataset, pairing)
         self.faces = found.faces
         self.attacks = [
-            _Shown(pair.content, pair.target, found.kind_of(pair), _fold(found.faces[pair.content]))
-            for pair in found.pairs
+            _Shown(pair, found.kind_of(pair), _fold(found.faces[pair.content])) for pair in found.pairs
         ]
         self.styles = found.styles
         self.live = _live(found.faces, found.pairs, pairing)
@@ -158,9 +164,7 @@ class _Fit:
         self, shown: Sequence[_Shown], kinds: Sequence[str]
     ) -> tuple[KindModel, NDArray[np.float64], dict[str, float]]:
         """Return the model, the least chance of each kind, and how often it is right of people unseen."""
-        features = np.stack(
-            [kind_features(self.shelf.get(one.target)[0], self.shelf.get(one.content)[0]) for one in shown]
-        )
+        features = np.stack([self._features(one.pair) for one in shown])
         answers = np.array([kinds.index(one.kind) for one in shown])
         folds = np.array([one.fold for one in shown])
         chances = np.zeros((len(shown), len(kinds)))
@@ -181,6 +185,16 @@ class _Fit:
             "kind refuses": float((own < limits[answers]).mean()),
         }
         return KindModel.fit(features, answers, len(kinds)), limits, known
+
+    def _features(self, pair: Pair) -> NDArray[np.float64]:
+        """Return what the judge of kinds sees of a pair, its content laid where the target shows it.
+
+        The network leaves faces where they are, so what it makes is judged beside its content as it stands.
+        Where a target shows more than its live face, what it shows is taken for what was there.
+        """
+        target = self.shelf.get(pair.target)[0]
+        laid, cover = self.shelf.laid(pair, (self.faces[pair.target].width, self.faces[pair.target].height))
+        return kind_features(target, np.where(cover[..., None] > 127, laid, target))
 
     def _quality(self) -> tuple[NDArray[np.float64], float]:
         """Return the deviations of qualities, and the gap that few pairs of one kind's pictures exceed."""
@@ -228,11 +242,11 @@ def _filmed_again(faces: Sequence[Face], live: Sequence[int]) -> list[_Shown]:
     """
     known = {faces[number].sample_id: number for number in live}
     again = [
-        _Shown(known[face.parent_id or ""], number, LIVE, _fold(face))
+        _Shown(Pair(known[face.parent_id or ""], number), LIVE, _fold(face))
         for number, face in enumerate(faces)
         if face.label == "live" and face.parent_id in known
     ]
-    return again or [_Shown(number, number, LIVE, _fold(faces[number])) for number in live]
+    return again or [_Shown(Pair(number, number), LIVE, _fold(faces[number])) for number in live]
 
 
 def _copy_limit(training: NDArray[np.float32], share: float, near: float) -> float:
