@@ -51,10 +51,10 @@ def fit_of(
         found = None if part is None else np.vstack([part, [0.0, 0.0, 1.0]])
     if found is None or not np.isfinite(found).all():
         return None
-    area = _stretch(found, before.mean(axis=0))
-    if not _ZOOM**-2 < area < _ZOOM**2:
+    matrix = np.asarray(found, np.float64)
+    if not _ZOOM**-2 < _stretch(matrix, before.mean(axis=0)) < _ZOOM**2:
         return None
-    return (found / found[2, 2]).astype(np.float32)
+    return np.asarray(matrix / matrix[2, 2], np.float32)
 
 
 def laid_onto(
@@ -85,8 +85,8 @@ def laid_onto(
     )
     cover = covered[..., None].astype(np.float32) / 255
     mixed = (laid * cover + 127.5 * (1 - cover)).astype(np.float32)
-    small, cover = (cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in (mixed, covered))
-    return small.round().clip(0, 255).astype(np.uint8), cover.astype(np.uint8)
+    small, part = (cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in (mixed, covered))
+    return small.round().clip(0, 255).astype(np.uint8), part.astype(np.uint8)
 
 
 def _shift(by: float) -> NDArray[np.float64]:

@@ -66,7 +66,7 @@ class Conditions:
         """Return `coverage` at h x w = `size`: n x 1 x h x w float32."""
         if self.coverage is None:
             return torch.ones(len(self.content), 1, *size, device=self.content.device)
-        return F.adaptive_avg_pool2d(self.coverage.float(), tuple(size))
+        return F.adaptive_avg_pool2d(self.coverage.float(), (size[0], size[1]))
 
 
 class FourierFeatures(nn.Module):

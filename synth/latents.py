@@ -80,7 +80,7 @@ class Latents:
 
     def of(self, names: Sequence[Hashable], pictures: Tensor) -> Tensor:
         """Return n x c x h x w float32 on the CPU of n x 3 x h x w pictures in [-1, 1]."""
-        for name, one in zip(names, pictures.split(1), strict=True):
+        for name, one in zip(names, pictures.chunk(len(names)), strict=True):
             if name not in self._known:  # one at a time: what is kept must not depend on what came with it
                 self._known[name] = encoded(self.vae, one)[0].cpu()
         return torch.stack([self._known[name] for name in names])

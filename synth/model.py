@@ -77,13 +77,12 @@ class SpoofUNet(ModelMixin, ConfigMixin):  # type: ignore[misc] # diffusers is u
         self.kind = nn.Embedding(kinds + 1, width)  # the last one is the null
         self.null_style = nn.Parameter(torch.randn(self.style.count, width) * 0.02)
         self.null_quality = nn.Parameter(torch.randn(self.quality.width) * 0.02)
-        self.map_head = nn.Sequential(
-            nn.Linear(2 * width + self.quality.width + 2 * (2 * channels_in + 1) + 1, 128),
-            nn.SiLU(),
-            nn.Linear(128, 2 * terms),
-        )
-        nn.init.zeros_(self.map_head[2].weight)  # before it has learned, it asks for what was measured
-        nn.init.zeros_(self.map_head[2].bias)
+        last = nn.Linear(128, 2 * terms)
+        nn.init.zeros_(last.weight)  # before it has learned, it asks for what was measured
+        nn.init.zeros_(last.bias)
+        # The style is a picture, whatever the content is; three more say what is there, and how much of it.
+        told = 2 * width + self.quality.width + 2 * (3 + channels_in) + 3
+        self.map_head = nn.Sequential(nn.Linear(told, 128), nn.SiLU(), last)
         self.hear_quality = nn.Linear(self.style.count * width, qualities)
         self.unet = UNet2DConditionModel(
             sample_size=sample_size,

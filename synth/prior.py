@@ -128,17 +128,17 @@ class Prior:
         found = _fits(terms.flatten(2).double(), state.flatten(2).double()).float() - self.mean.to(
             state.device
         )
-        return torch.linalg.solve_triangular(
-            self.factor.to(state.device), found.flatten(1)[..., None], upper=False
-        )[..., 0]
+        factor = self.factor.to(state.device)
+        maps: Tensor = torch.linalg.solve_triangular(factor, found.flatten(1)[..., None], upper=False)[..., 0]
+        return maps
 
     def best_guess(
         self, noisy: Tensor, given: Conditions, alpha: Tensor, sigma: Tensor, maps: Maps
     ) -> tuple[Tensor, Tensor]:
         """Return the mean of the differences given noisy ones, n x c x h x w, and how far off it is.
 
-        That is a root mean square, n x 1 x 1 x 1. `noisy` is alpha * difference + sigma * noise, alpha and sigma n x 1 x 1 x 1; all is float32. Content
-        that is left out is not looked at.
+        That is a root mean square, n x 1 x 1 x 1. `noisy` is alpha * difference + sigma * noise, alpha and
+        sigma n x 1 x 1 x 1; all is float32. Content that is left out is not looked at.
         """
         size = noisy.shape[2:]
         coverage = given.covered(size) * given.has_content[:, None, None, None]
@@ -209,7 +209,8 @@ def _fits(terms: Tensor, wanted: Tensor) -> Tensor:
     """Return the maps, n x c x k, from n x k x pixels to n x c x pixels, by ridge regression."""
     ridge = _RIDGE * torch.eye(terms.shape[1], dtype=terms.dtype)
     across = terms @ terms.transpose(1, 2) + ridge
-    return torch.linalg.solve(across, terms @ wanted.transpose(1, 2)).transpose(1, 2)
+    found: Tensor = torch.linalg.solve(across, terms @ wanted.transpose(1, 2))
+    return found.transpose(1, 2)
 
 
 def _mean_of(powers: Tensor, chosen: Tensor) -> Tensor:

@@ -199,7 +199,8 @@ class _Run:
         )
         target_, content, cover = self.batches.of(measured)
         self.shape = tuple(target_.shape[1:])
-        self.prior = Prior.measured(target_, content, F.adaptive_avg_pool2d(cover, self.shape[1:]))
+        height, width = self.shape[1:]
+        self.prior = Prior.measured(target_, content, F.adaptive_avg_pool2d(cover, (height, width)))
         self.measured = Prior(**self.prior)
 
     def _network(self) -> SpoofUNet:
