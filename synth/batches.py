@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -98,9 +98,14 @@ class Batches:
         content = coarse(content) if self.coarse_content else content
         target = as_tensor(self.shelf.pictures([pair.target for pair in pairs]))
         if self.latents is not None:
-            target = self.latents.of([("target", pair.target) for pair in pairs], target)
-            content = self.latents.of([("content", pair.content, pair.target) for pair in pairs], content)
+            target = self.latents.of([pair.target for pair in pairs], target)
+            content = self.latents.of([self._content_name(pair) for pair in pairs], content)
         return target, content, coverage
+
+    def _content_name(self, pair: Pair) -> Hashable:
+        """Return what a content's latents are kept under: a picture as it stands is encoded once."""
+        laid = pair.target if pair.fit is not None else None
+        return pair.content if laid is None and not self.coarse_content else (pair.content, laid)
 
     def between(self, first: int, last: int, ahead: int = 4) -> Iterator[Batch]:
         """Yield the batches of steps first .. last - 1, decoded ahead in a thread."""

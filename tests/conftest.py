@@ -7,6 +7,11 @@ import re
 import signal
 from pathlib import Path
 
+# Before OpenMP is loaded: on cores that several processes share, threads that spin while they wait stand in
+# each other's way for minutes.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
 import cv2
 import numpy as np
 import pytest

@@ -118,7 +118,9 @@ def tiny(**told) -> TrainConfig:
 def tiny_network(**told) -> SpoofUNet:
     """A random network that hears its conditions: a fresh one predicts next to nothing of them."""
     torch.manual_seed(told.pop("seed", 0))
-    return SpoofUNet(**{"sample_size": 16, "kinds": 2, **SIZES["tiny"], **told}).eval()
+    network = SpoofUNet(**{"sample_size": 16, "kinds": 2, **SIZES["tiny"], **told}).eval()
+    torch.nn.init.normal_(network.map_head[2].weight, std=0.05)
+    return network
 
 
 def shelf_of(dataset: Dataset, side: int = 16):

@@ -159,8 +159,9 @@ def test_a_gradient_reaches_every_matrix_at_the_second_step():
     rate = 1e-2
     for step in range(2):
         model.zero_grad()
-        found, heard = model(torch.randn(4, 3, 16, 16, generator=draw), 500, given)
-        (found.square().mean() + heard.square().mean()).backward()
+        found, told = model(torch.randn(4, 3, 16, 16, generator=draw), 500, given)
+        heard = (told.quality, *told.maps)
+        (found.square().mean() + sum(one.square().mean() for one in heard)).backward()
         still = [name for name, one in learned(model).items() if one.grad is None or not one.grad.any()]
         if step == 0:  # the second matrices are 0: they hide the first ones, and nothing else
             assert still

@@ -31,7 +31,8 @@ def conditions(count: int, seed: int = 0, side: int = 16) -> Conditions:
 
 
 def part(given: Conditions, *numbers: int) -> Conditions:
-    chosen = {field.name: getattr(given, field.name)[list(numbers)] for field in dataclasses.fields(given)}
+    told = {field.name: getattr(given, field.name) for field in dataclasses.fields(given)}
+    chosen = {name: value[list(numbers)] for name, value in told.items() if value is not None}
     return Conditions(**chosen)
 
 
