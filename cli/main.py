@@ -31,6 +31,7 @@ from facedata.cli import (
     sample,
     split,
     synth,
+    train,
     validate,
 )
 from facedata.cli import filter as filter_verb
@@ -65,6 +66,7 @@ app.command("ingest")(ingest.ingest)
 app.command("join")(join.join)
 app.command("augment")(augment.augment)
 app.add_typer(synth.app, name="synth")
+app.add_typer(train.app, name="train")
 app.add_typer(annotate.app, name="annotate")
 app.add_typer(curate.app, name="curate")
 app.command("info")(info.info)

@@ -32,9 +32,11 @@ from facedata.recipes.models.build import build_network
 from facedata.recipes.pictures import Shelf, ahead
 from facedata.recipes.rows import Chosen, Row, choose_rows, refuse_unbalanced
 
-__all__ = ["FasRecipe", "TrainedFas", "score", "train_fas"]
+__all__ = ["DEFAULT_CONFIG", "RECIPE", "FasRecipe", "TrainedFas", "score", "train_fas"]
 
 RECIPE = "fas"
+DEFAULT_CONFIG = Path(__file__).with_name("fas.yaml")
+"""A small network for two cores."""
 
 
 @dataclass(frozen=True)
