@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,10 +21,20 @@ from facedata.recipes.rows import Row
 if TYPE_CHECKING:
     from facedata.augment.adapters.torch import BatchedPolicy
 
-__all__ = ["Batches", "FasBatch", "as_tensor"]
+__all__ = ["Batches", "FasBatch", "Look", "as_tensor", "moved", "varied"]
 
 MADE = "made"
 """The kind of attacks that a policy makes of a kind that no row has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How n pictures are varied: (n, 2, 3) `maps` of places, (n, 3) `gains` of light, (n,) `noise` and its seed."""
+
+    maps: Tensor
+    gains: Tensor
+    noise: Tensor
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +55,8 @@ class FasBatch:
     masks: Tensor
     known: Tensor
     samples: tuple[str, ...]
-    moves: tuple[Tensor, ...] = ()
-    """How each view is moved and lit: (n, 2, 3) maps, (n, 3) gains, a pair for each view."""
+    looks: tuple[Look, ...] = ()
+    """How each view is varied."""
     stages: Any = None
     """Packed parameters of a policy, for each step of its chains."""
 
@@ -61,6 +71,7 @@ class Batches:
         self.layers = Shelf(dataset, [row.mask or row.image for row in rows], side // 4, memory // 8)
         self.order = Order([_cell(row, config.rows.balance) for row in rows], self.seed)
         self.policy = _policy(config.augment.policy)
+        self.views = 2 if config.losses.asymmetric_contrast else 1
         self.domains = _numbered(row.domain or "" for row in rows)
         self.kinds = {"live": 0} | {
             name: number + 1
@@ -93,7 +104,7 @@ class Batches:
             masks,
             known,
             tuple(row.sample_id for row in rows),
-            self._moves(number, len(rows)),
+            tuple(self._look(number, view, len(rows)) for view in range(self.views)),
         )
         return batch if self.policy is None else self._drawn(batch, rows, chosen, number)
 
@@ -104,29 +115,21 @@ class Batches:
             pictures = batch.pictures
             if batch.stages is not None and self.policy is not None:
                 pictures = self.policy.to(device)(pictures, batch.stages)
-            views = [
-                moved(pictures, batch.moves[place]) * batch.moves[place + 1][:, :, None, None]
-                for place in range(0, len(batch.moves), 2)
-            ]
-            masks = moved(batch.masks, batch.moves[0])
-        views = [one.clamp(0, 1) for one in views]
+            views = [varied(pictures, look) for look in batch.looks]
+            masks = moved(batch.masks, batch.looks[0].maps)
         return replace(batch, pictures=views[0], views=views[1] if len(views) > 1 else None, masks=masks)
 
-    def _moves(self, number: int, size: int) -> tuple[Tensor, ...]:
-        draw, told = generator_of(self.seed, "moves", number), self.config.augment
-        found: list[Tensor] = []
-        for _ in range(2 if self.config.losses.asymmetric_contrast else 1):
-            # with no light at all to vary, gains are 1
-            unit = torch.rand((size, 8), generator=draw)
-            signed = unit * 2 - 1
-            mirror = torch.where(unit[:, 0] < told.flip, -1.0, 1.0)
-            scale = 1 + told.scale * signed[:, 1]
-            maps = torch.zeros(size, 2, 3)
-            maps[:, 0, 0], maps[:, 1, 1] = mirror * scale, scale
-            maps[:, :, 2] = 2 * told.shift * signed[:, 2:4]  # the map's unit is half a side
-            gains = (1 + told.light * signed[:, 4:5]) * (1 + told.light / 2 * signed[:, 5:8])
-            found += [maps, gains]
-        return tuple(found)
+    def _look(self, number: int, view: int, size: int) -> Look:
+        draw, told = generator_of(self.seed, "look", number, view), self.config.augment
+        unit = torch.rand((size, 9), generator=draw)
+        signed = unit * 2 - 1
+        scale = 1 + told.scale * signed[:, 1]
+        maps = torch.zeros(size, 2, 3)
+        maps[:, 0, 0] = torch.where(unit[:, 0] < told.flip, -scale, scale)
+        maps[:, 1, 1] = scale
+        maps[:, :, 2] = 2 * told.shift * signed[:, 2:4]  # the map's unit is half a side
+        gains = 2 ** (told.light * signed[:, 4:5]) * (1 + told.tint * signed[:, 5:8])
+        return Look(maps, gains, told.noise * unit[:, 8], int(torch.randint(2**62, (), generator=draw)))
 
     def _masks(self, chosen: Sequence[int], rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
         """Return masks and whose are known: a live face's is empty."""
@@ -177,6 +180,15 @@ def moved(pictures: Tensor, maps: Tensor) -> Tensor:
     return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
 
+def varied(pictures: Tensor, look: Look) -> Tensor:
+    """Return pictures (n, 3, h, w) in [0, 1] from another place, in another light, with a camera's noise."""
+    # light is multiplied as light; a square stands for the curve of the codes
+    lit = moved(pictures, look.maps).square() * look.gains[:, :, None, None]
+    draw = torch.Generator(pictures.device).manual_seed(look.seed)
+    noise = torch.randn(lit.shape, generator=draw, device=lit.device) * look.noise[:, None, None, None]
+    return (lit.clamp(0, 1).sqrt() + noise).clamp(0, 1)
+
+
 def on_device(batch: FasBatch, device: torch.device) -> FasBatch:
     """Return the batch with every tensor on a device."""
 
@@ -185,9 +197,12 @@ def on_device(batch: FasBatch, device: torch.device) -> FasBatch:
             return value.to(device, non_blocking=True)
         if isinstance(value, dict):
             return {name: to(one) for name, one in value.items()}
+        if isinstance(value, (FasBatch, Look)):
+            return replace(value, **{one.name: to(getattr(value, one.name)) for one in fields(value)})
         return type(value)(map(to, value)) if isinstance(value, (list, tuple)) else value
 
-    return FasBatch(**{name: to(getattr(batch, name)) for name in FasBatch.__dataclass_fields__})
+    moved_there: FasBatch = to(batch)
+    return moved_there
 
 
 def _cell(row: Row, balance: str) -> tuple[str, ...]:

@@ -110,6 +110,8 @@ class FasModule(nn.Module):
     def __init__(self, network: Network, criterion: Criterion) -> None:
         super().__init__()
         self.network, self.criterion = network, criterion
+        if not criterion.config.mask:
+            network.mask.requires_grad_(False)  # processes that train together wait for every gradient
 
     def forward(self, batch: FasBatch) -> dict[str, Tensor]:
         """Return the weighted losses of a batch."""

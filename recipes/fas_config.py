@@ -18,7 +18,9 @@ class AugmentConfig(Part):
     flip: float = Field(default=0.5, ge=0, le=1, description="share that is mirrored")
     shift: float = Field(default=0.08, ge=0, le=0.5, description="most a picture moves, as a share of its side")
     scale: float = Field(default=0.15, ge=0, lt=1, description="most it grows or shrinks")
-    light: float = Field(default=0.2, ge=0, lt=1, description="most that gain and each colour's gain change")
+    light: float = Field(default=1.0, ge=0, description="most that it is lit more or less, stops")
+    tint: float = Field(default=0.2, ge=0, lt=1, description="most that a colour's gain changes")
+    noise: float = Field(default=0.03, ge=0, description="most noise, as a deviation of codes in [0, 1]")
     policy: str | None = Field(
         default=None, description="a policy of facedata augment, by name or file, as batched torch operators"
     )
@@ -28,7 +30,7 @@ class AugmentConfig(Part):
 class LossConfig(Part):
     """The weight of each loss, 0 to leave it out, and what they depend on."""
 
-    cross_entropy: float = Field(default=1.0, ge=0)
+    cross_entropy: float = Field(default=1.0, gt=0)
     risk_variance: float = Field(default=0.0, ge=0, description="SARE: of the spoofs' risks over groups")
     risk_groups: Literal["domain", "attack"] = "domain"
     risk_momentum: float = Field(

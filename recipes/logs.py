@@ -20,6 +20,7 @@ class Logs:
     """The logs in `root`, of a run that goes on after `first` steps: later lines will be written again."""
 
     def __init__(self, root: Path, first: int) -> None:
+        root.mkdir(parents=True, exist_ok=True)
         self._root, self._board = root, _board(root)
         for name in (LOG_NAME, DEV_NAME):
             trim_log(root / name, first)

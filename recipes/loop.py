@@ -1,6 +1,6 @@
 """The training loop of every recipe: every step a function of the seed and its number.
 
-The seam. The loop knows no task. A recipe gives
+The seam. The loop knows no task. A recipe (`facedata.recipes.recipe.Recipe`) gives
 
     config    how long, how fast and how safely (`LoopConfig`)
     module    a fresh network with its losses: `module(batch)` returns named losses, whose sum is minimised
@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -32,38 +32,12 @@ from facedata.datasets.errors import FacedataError, UsageError
 from facedata.recipes.config import LoopConfig
 from facedata.recipes.logs import Logs
 from facedata.recipes.pictures import ahead
+from facedata.recipes.recipe import Recipe
+from facedata.recipes.schedule import averaging, share_of_rate
 from facedata.recipes.states import State, newest_state
 from facedata.recipes.stopping import deferred_interrupt
 
-__all__ = ["Recipe", "Trained", "train"]
-
-
-class Batch(Protocol):
-    """What the loop needs of a batch: the ids of its samples, for messages."""
-
-    @property
-    def samples(self) -> tuple[str, ...]:
-        """Ids, in order."""
-
-
-class Recipe(Protocol):
-    """What a task gives to be trained; see the module's text."""
-
-    @property
-    def config(self) -> LoopConfig:
-        """How to train."""
-
-    def module(self) -> nn.Module:
-        """Return the network with its losses, drawn from torch's generator."""
-
-    def batch(self, number: int) -> Batch:
-        """Return batch `number`, on the CPU; called by threads."""
-
-    def place(self, batch: Any, device: torch.device) -> Any:
-        """Return what the module takes: the batch on `device`."""
-
-    def measure(self, module: Any, device: torch.device) -> dict[str, float]:
-        """Return what the development set says; the first value decides, lower is better."""
+__all__ = ["Trained", "train"]
 
 
 @dataclass(frozen=True)
@@ -96,7 +70,7 @@ def train(
     return _Run(recipe, target, resume, progress).make()
 
 
-def accelerator_of(config: LoopConfig) -> Accelerator:
+def _accelerator(config: LoopConfig) -> Accelerator:
     """Return an accelerator of this run's own precision; raise UsageError where it cannot be had."""
     if config.precision == "fp16" and not torch.cuda.is_available():
         raise UsageError("precision: fp16 is for a GPU, and torch can use none; take bf16, or no")
@@ -108,12 +82,12 @@ def accelerator_of(config: LoopConfig) -> Accelerator:
 class _Run:
     def __init__(self, recipe: Recipe, target: Path, resume: bool, progress: Any) -> None:
         self.recipe, self.config, self.target, self.progress = recipe, recipe.config, target, progress
-        self.accelerator = accelerator_of(self.config)
+        self.accelerator = _accelerator(self.config)
         torch.manual_seed(self.config.seed)
         module = recipe.module()
         trained = [one for one in module.parameters() if one.requires_grad]
         optimizer = torch.optim.AdamW(trained, self.config.rate, weight_decay=self.config.weight_decay)
-        average = AveragedModel(module, multi_avg_fn=_averaging(self.config.ema))
+        average = AveragedModel(module, multi_avg_fn=averaging(self.config.ema))
         self.state = State(module, average, optimizer, scaler=self.accelerator.scaler)
         if resume and (found := newest_state(target)):
             self.state.load(found)
@@ -155,7 +129,7 @@ class _Run:
     def _step(self, batches: Any) -> dict[str, float]:
         config, step, summed = self.config, self.state.step, dict[str, Tensor]()
         for group in self.optimizer.param_groups:
-            group["lr"] = config.rate * _share(step, config)
+            group["lr"] = config.rate * share_of_rate(step, config)
         torch.manual_seed(config.seed + step)  # dropout, where a network has any
         for _ in range(config.accumulate):
             batch = next(batches)
@@ -208,8 +182,12 @@ class _Run:
         self.accelerator.wait_for_everyone()
 
     def _diverged(self, losses: Mapping[str, Tensor], samples: tuple[str, ...]) -> FacedataError:
-        """Keep the weights, unless they are no numbers either, and return what to say."""
+        """Keep the state before the step, unless that is no number either, and return what to say."""
         if self.state.step and all(bool(one.isfinite().all()) for one in self.state.module.parameters()):
+            # what the module remembers has seen this batch already; the average's copy has not
+            before = self.state.average.module.buffers()
+            for buffer, one in zip(self.state.module.buffers(), before, strict=True):
+                buffer.copy_(one)
             self.state.save(self.target)
         kept = newest_state(self.target)
         mend = f"{kept.name} is kept in {self.target}: go on from it with --resume and a smaller" if kept else "lower"
@@ -218,24 +196,6 @@ class _Run:
             f"the loss is no number at step {self.state.step + 1} ({told}), with the samples "
             f"{', '.join(samples)}; {mend} loop.rate"
         )
-
-
-def _share(step: int, config: LoopConfig) -> float:
-    """Return the share of the rate at a step: a straight rise, then half a cosine down to a hundredth."""
-    rise = min(1.0, (step + 1) / (config.warmup + 1))
-    if config.schedule == "constant":
-        return rise
-    gone = max(0, step - config.warmup) / max(1, config.steps - config.warmup)
-    return rise * (0.505 + 0.495 * math.cos(math.pi * min(1.0, gone)))
-
-
-def _averaging(decay: float) -> Callable[[Any, Any, Any], None]:
-    """Return the rule of the average: it forgets faster while few weights were seen."""
-
-    def update(averaged: Any, current: Any, seen: Any) -> None:
-        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + float(seen)) / (10 + float(seen))))
-
-    return update
 
 
 def _out_of_memory(error: RuntimeError, config: LoopConfig) -> Exception:

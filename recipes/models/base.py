@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +17,7 @@ __all__ = ["Network", "Seen"]
 class Seen:
     """Answers on n pictures.
 
-    `score` (n,) is the log-odds of a live face, `features` (n, d) what it is read from, `trunk` (n, t) what
+    `score` (n,) is the log-odds of a live face, `features` (n, d) what it is read from, `trunk` (n, d) what
     those are made of, `mask` (n, 1, h, w) the log-odds, place by place, that an attack medium shows.
     """
 
@@ -26,7 +28,10 @@ class Seen:
 
 
 class Network(nn.Module, ABC):
-    """A backbone with the heads that all share; pictures are n x 3 x h x w in [0, 1]."""
+    """A backbone with the heads that all share: `features` wide, over a grid of `grid` channels."""
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self, features: int, grid: int) -> None:
         super().__init__()
@@ -34,14 +39,25 @@ class Network(nn.Module, ABC):
         self.head = nn.Linear(features, 1)
         self.mask = nn.Conv2d(grid, 1, 1)
         self.features = features
+        self.norm_by((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+    def norm_by(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
+        """Norm the pictures of each colour by these."""
+        for name, values in (("mean", mean), ("deviation", deviation)):
+            self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
+
+    @property
+    def architecture(self) -> dict[str, Any] | None:
+        """What has to be known beside the configuration to make the network again; None where nothing has."""
+        return None
 
     @abstractmethod
     def look(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the trunk's features (n, t) and its grid (n, g, h, w) of pictures in [-1, 1]."""
+        """Return the trunk's features (n, features) and its grid (n, grid, h, w) of normed pictures."""
 
     def forward(self, pictures: Tensor) -> Seen:
-        """Return the answers, in float32 whatever the precision in between."""
-        trunk, grid = self.look(pictures * 2 - 1)
+        """Return the answers on n x 3 x h x w pictures in [0, 1], in float32 whatever is in between."""
+        trunk, grid = self.look((pictures - self.mean) / self.deviation)
         features = self.neck(trunk)
         score = self.head(features)[:, 0]
         answers = (score, features, trunk, self.mask(grid))
