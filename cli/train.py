@@ -28,7 +28,9 @@ def _group() -> None:
 @app.command("fas")
 def fas(
     dataset: Annotated[Path, typer.Argument(help="A dataset of live faces and attacks.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the model, or of the folds'.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The folder of the model, or of the folds'.")
+    ],
     config: Annotated[
         Path | None,
         typer.Option("--config", help="A YAML file; without it, a small network for two cores."),

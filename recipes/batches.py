@@ -29,7 +29,7 @@ MADE = "made"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How n pictures are varied: (n, 2, 3) `maps` of places, (n, 3) `gains` of light, (n,) `noise` and its seed."""
+    """How n pictures are varied: `maps` (n, 2, 3) of places, `gains` (n, 3) of light, `noise` (n,) and its seed."""
 
     maps: Tensor
     gains: Tensor
@@ -142,10 +142,8 @@ class Batches:
                     masks[place] = as_tensor(self.layers.get([one]))[0, :1]
         return masks, known
 
-    def _drawn(
-        self, batch: FasBatch, rows: Sequence[Row], chosen: Sequence[int], number: int
-    ) -> FasBatch:
-        """Draw what the policy does: to which samples, with which parameters, and what becomes of the label."""
+    def _drawn(self, batch: FasBatch, rows: Sequence[Row], chosen: Sequence[int], number: int) -> FasBatch:
+        """Draw what the policy does: to which samples, by which parameters, and what the label becomes."""
         if (policy := self.policy) is None:
             return batch
         told, side = self.config.augment, self.config.network.side
@@ -230,6 +228,9 @@ def _face(row: Row, side: int) -> Any:
     left, top, scale = (row.width - least) // 2, (row.height - least) // 2, side / least
     landmarks = row.landmarks and [((x - left) * scale, (y - top) * scale) for x, y in row.landmarks]
     box = row.box and [
-        (row.box[0] - left) * scale, (row.box[1] - top) * scale, row.box[2] * scale, row.box[3] * scale
+        (row.box[0] - left) * scale,
+        (row.box[1] - top) * scale,
+        row.box[2] * scale,
+        row.box[3] * scale,
     ]
     return known_face(landmarks, box, side, side)

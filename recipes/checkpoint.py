@@ -1,11 +1,11 @@
 """A trained model's folder: weights, what they were trained on and by what, and where its threshold is from.
 
-    model.safetensors   the weights
-    training.json       the card: recipe, configuration, dataset and its version, code, seed, threshold, ...
-    rows.parquet        ids and people of the rows that were learned from or watched: a test must hold none
-    dev.parquet         the development rows' truth and scores: any threshold can be chosen on them
-    log.csv, dev.csv    what each step, and each look at the development set, came to
-    states/             what a run goes on from
+model.safetensors   the weights
+training.json       the card: recipe, configuration, dataset and its version, code, seed, threshold, ...
+rows.parquet        ids and people of the rows that were learned from or watched: a test must hold none
+dev.parquet         the development rows' truth and scores: any threshold can be chosen on them
+log.csv, dev.csv    what each step, and each look at the development set, came to
+states/             what a run goes on from
 """
 
 from __future__ import annotations
@@ -28,14 +28,23 @@ from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import DatasetError, TargetError
 from facedata.datasets.record import write_text
 
-__all__ = ["CARD_NAME", "DEV_SCORES", "ROWS", "code_version", "load_weights", "prepare", "publish", "read_card"]
+__all__ = [
+    "CARD_NAME",
+    "DEV_SCORES",
+    "ROWS",
+    "code_version",
+    "load_weights",
+    "prepare",
+    "publish",
+    "read_card",
+]
 
 CARD_NAME = "training.json"
 WEIGHTS = "model.safetensors"
 DEV_SCORES = "dev.parquet"
 ROWS = "rows.parquet"
 
-_MAY_CHANGE = ("steps", "rate", "patience", "save_every", "workers", "memory", "compile")
+_MAY_CHANGE = ("steps", "rate", "patience", "save_every", "workers", "memory")
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
@@ -43,7 +52,9 @@ _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 def code_version() -> str:
     """Return facedata's version with a hash of the recipes' own sources."""
     root = resources.files("facedata.recipes")
-    files = sorted((path for path in Path(str(root)).rglob("*.py")), key=lambda path: path.relative_to(str(root)))
+    files = sorted(
+        (path for path in Path(str(root)).rglob("*.py")), key=lambda path: path.relative_to(str(root))
+    )
     return f"{__version__}+{identifier(*(content_hash(path.read_bytes()) for path in files))[:12]}"
 
 
@@ -59,7 +70,7 @@ def card_of(recipe: str, dataset: Dataset, config: dict[str, Any], **more: Any) 
 
 
 def prepare(target: Path, card: dict[str, Any], *, resume: bool, overwrite: bool) -> None:
-    """Make `target` ready for a run, or for the same run to go on; raise TargetError where it is another's."""
+    """Make `target` ready for a run, or for the same to go on; raise TargetError where it is another's."""
     known = target / CARD_NAME
     if target.exists() and any(target.iterdir()):
         if overwrite and known.is_file():
@@ -89,7 +100,10 @@ def publish(target: Path, module: nn.Module, card: dict[str, Any]) -> None:
 
 
 def read_card(path: Path, recipe: str | None = None) -> dict[str, Any]:
-    """Return what a model's folder says of its training; raise DatasetError where it holds no finished model."""
+    """Return what a model's folder says of its training.
+
+    Raises DatasetError where it holds no finished model, or one of another recipe than `recipe`.
+    """
     if not path.is_dir():
         raise DatasetError(f"{path} is no folder; give the folder that facedata train wrote")
     refuse_pickles(path)
@@ -100,7 +114,9 @@ def read_card(path: Path, recipe: str | None = None) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path / CARD_NAME} cannot be read ({error}); restore it") from None
     if "recipe" not in card:
-        raise DatasetError(f"{path} is of no recipe, though it has a {CARD_NAME}; give what facedata train wrote")
+        raise DatasetError(
+            f"{path} is of no recipe, though it has a {CARD_NAME}; give what facedata train wrote"
+        )
     if recipe is not None and card["recipe"] != recipe:
         raise DatasetError(f"{path} is a model of facedata train {card['recipe']}, not of train {recipe}")
     if "weights" not in card:
@@ -113,7 +129,9 @@ def load_weights(path: Path, module: nn.Module, card: dict[str, Any]) -> None:
     try:
         tensors = load_file(path / WEIGHTS)
         if _hash(tensors) != card["weights"]:
-            raise DatasetError(f"{path}: the weights are not those that its {CARD_NAME} names; restore the folder")
+            raise DatasetError(
+                f"{path}: the weights are not those that its {CARD_NAME} names; restore the folder"
+            )
         module.load_state_dict(tensors)
     except (OSError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]

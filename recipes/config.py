@@ -28,7 +28,9 @@ class LoopConfig(Part):
     batch: int = Field(default=24, ge=1, description="samples that go through the network together")
     accumulate: int = Field(default=1, ge=1, description="batches a step, of each process")
     rate: float = Field(default=2e-3, gt=0, description="AdamW's learning rate")
-    schedule: Literal["cosine", "constant"] = Field(default="cosine", description="of the rate, after warm-up")
+    schedule: Literal["cosine", "constant"] = Field(
+        default="cosine", description="of the rate, after warm-up"
+    )
     warmup: int = Field(default=20, ge=0, description="steps over which the rate rises")
     weight_decay: float = Field(default=0.05, ge=0)
     clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
@@ -36,7 +38,6 @@ class LoopConfig(Part):
     dev_every: int = Field(default=40, ge=1, description="steps between looks at the development set")
     patience: int | None = Field(default=None, ge=1, description="looks without a gain before it stops")
     precision: Literal["no", "fp16", "bf16"] = "no"
-    compile: bool = False
     seed: int = Field(default=0, ge=0, lt=2**63)
     save_every: int = Field(default=100, ge=1, description="steps between states to go on from")
     workers: int = Field(default=2, ge=1, description="threads that read and decode, of each process")

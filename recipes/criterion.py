@@ -1,6 +1,8 @@
-"""The losses of a recipe against attacks, by name and weight, with what they learn and remember themselves."""
+"""The losses of a recipe against attacks, by name and weight, with what they learn and remember."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +25,12 @@ class Criterion(nn.Module):
     buffers: a state of the run holds them.
     """
 
+    risks: Tensor
+    seen: Tensor
+    means: Tensor
+    variances: Tensor
+    met: Tensor
+
     def __init__(self, config: LossConfig, features: int, domains: int, kinds: int, people: int) -> None:
         super().__init__()
         self.config = config
@@ -43,7 +51,7 @@ class Criterion(nn.Module):
         each = functional.binary_cross_entropy_with_logits(
             seen.score, (~batch.spoof).to(seen.score.dtype), reduction="none"
         )
-        found = {
+        found: dict[str, Callable[[], Tensor]] = {
             "cross_entropy": each.mean,
             "risk_variance": lambda: self._risk_variance(each, batch),
             "live_contrast": lambda: terms.live_contrast(
@@ -71,9 +79,7 @@ class Criterion(nn.Module):
 
     def _views(self, seen: Seen, views: Seen | None, batch: FasBatch) -> Tensor:
         other = seen if views is None else views
-        return terms.asymmetric_contrast(
-            seen.features, other.features, ~batch.spoof, self.config.temperature
-        )
+        return terms.asymmetric_contrast(seen.features, other.features, ~batch.spoof, self.config.temperature)
 
     def _orthogonality(self, seen: Seen, batch: FasBatch) -> Tensor:
         identity = self.identity(seen.trunk)
@@ -83,7 +89,7 @@ class Criterion(nn.Module):
         return terms.orthogonality(seen.features, identity) + told
 
     def _triplets(self, features: Tensor, kind: Tensor) -> Tensor:
-        """Move the Gaussians by a tenth towards this batch's samples, and compare with those that were met."""
+        """Move the Gaussians by a tenth towards this batch's samples; compare with those that were met."""
         if self.training:
             with torch.no_grad():
                 self._move(features.detach(), kind)
@@ -95,7 +101,7 @@ class Criterion(nn.Module):
         )
 
     def _move(self, features: Tensor, kind: Tensor) -> None:
-        for one in kind.unique().tolist():
+        for one in set(kind.tolist()):
             own = features[kind == one]
             share = 0.1 if bool(self.met[one]) else 1.0
             self.means[one] = torch.lerp(self.means[one], own.mean(0), share)

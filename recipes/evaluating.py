@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facedata.datasets.errors import DatasetError, SourceError, UsageError
 from facedata.datasets.versions.protocol import Protocol
-from facedata.recipes.checkpoint import CARD_NAME, DEV_SCORES, ROWS, read_card
+from facedata.recipes.checkpoint import DEV_SCORES, ROWS, read_card
 from facedata.recipes.fas import RECIPE, score
 from facedata.recipes.metrics.evaluation import Evaluated, evaluate_parts
 from facedata.recipes.metrics.parts import Part, protocols, scored_part, tested_rows
@@ -33,13 +33,15 @@ class ModelEvaluation:
     scores: Predictions
 
 
-def evaluate_model(path: Path, model: Path, how: Evaluating | None = None, *, batch: int = 64) -> ModelEvaluation:
+def evaluate_model(
+    path: Path, model: Path, how: Evaluating | None = None, *, batch: int = 64
+) -> ModelEvaluation:
     """Evaluate the model in the folder `model`, or a fold's in each folder of it, on the dataset at `path`.
 
     Tested are the rows of `how.split`, or with `how.protocol` those that each fold tests. The threshold is
     chosen, as `how.threshold` says, on the development rows that the model keeps the scores of.
 
-    Raises SourceError where a tested row was learned from, or watched, and DatasetError where there is no model.
+    Raises SourceError where a tested row was learned from, or watched, DatasetError where there is no model.
     """
     how = how or Evaluating()
     if how.dev is not None or how.dev_scores is not None:
@@ -50,7 +52,9 @@ def evaluate_model(path: Path, model: Path, how: Evaluating | None = None, *, ba
     if how.protocol is None:
         tested, of = tested_rows(truth, how.split)
         scores, found = _one(truth, model, tested, of, how, batch)
-        return ModelEvaluation(Evaluation(f"{model.name} on {truth.name}", {"": found}, (), how.draws), scores)
+        return ModelEvaluation(
+            Evaluation(f"{model.name} on {truth.name}", {"": found}, (), how.draws), scores
+        )
     folds, tables = {}, []
     for protocol in protocols(how.protocol):
         masks = truth.masks(protocol)

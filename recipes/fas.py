@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import torch
@@ -122,7 +122,7 @@ def train_fas(
     overwrite: bool = False,
     progress: Callable[[int, int, Mapping[str, float]], None] | None = None,
 ) -> TrainedFas:
-    """Train on the dataset `source` and write the model's folder `target`; see checkpoint.py for what is in it.
+    """Train on the dataset `source` and write the model's folder `target`; checkpoint.py says what is in it.
 
     Rows are chosen as `choose_rows` says; the threshold is that of equal error rates on the development rows.
     Raises SourceError and UsageError where there is nothing to learn from, TargetError where `target` is
@@ -144,14 +144,18 @@ def train_fas(
     shared.wait_for_everyone()
     recipe = FasRecipe(dataset, rows, config)
     trained = train(recipe, target, resume=resume, progress=progress)
-    network: Network = trained.module.network  # type: ignore[assignment] - of FasModule
+    network = cast(Network, trained.module.get_submodule("network"))
     device = shared.device
     watched = Watched(dataset, rows.dev, config.network.side, config.loop)
     scores = watched.scores(network.to(device).eval(), device)
     threshold = _threshold(scores, rows, dataset, target if shared.is_main_process else None)
     if shared.is_main_process:
         best = {"step": trained.best_step, "of": trained.steps}
-        publish(target, network, {**card, "architecture": network.architecture, "best": best, "threshold": threshold.to_json()})
+        publish(
+            target,
+            network,
+            {**card, "architecture": network.architecture, "best": best, "threshold": threshold.to_json()},
+        )
     return TrainedFas(
         target,
         trained.steps,
@@ -213,9 +217,7 @@ def score(
     return Predictions.of_scores([name for name, _ in rows], scores.tolist(), model.name)
 
 
-def _threshold(
-    scores: NDArray[np.float64], rows: Chosen, dataset: Dataset, target: Path | None
-) -> Threshold:
+def _threshold(scores: NDArray[np.float64], rows: Chosen, dataset: Dataset, target: Path | None) -> Threshold:
     """Choose the threshold on the development rows; keep them, and what was learned from, in `target`."""
     truth = read_truth(dataset.root)[0].table
     dev = truth.loc[[row.sample_id for row in rows.dev]].assign(score=scores)

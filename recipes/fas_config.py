@@ -16,7 +16,9 @@ class AugmentConfig(Part):
     """How pictures are varied as they are learned from."""
 
     flip: float = Field(default=0.5, ge=0, le=1, description="share that is mirrored")
-    shift: float = Field(default=0.08, ge=0, le=0.5, description="most a picture moves, as a share of its side")
+    shift: float = Field(
+        default=0.08, ge=0, le=0.5, description="most a picture moves, as a share of its side"
+    )
     scale: float = Field(default=0.15, ge=0, lt=1, description="most it grows or shrinks")
     light: float = Field(default=1.0, ge=0, description="most that it is lit more or less, stops")
     tint: float = Field(default=0.2, ge=0, lt=1, description="most that a colour's gain changes")

@@ -9,8 +9,8 @@ The seam. The loop knows no task. A recipe (`facedata.recipes.recipe.Recipe`) gi
     measure   what the development set says of a module: the first value decides, lower is better
 
 and gets back the module with the averaged weights of its best look at the development set. What a recipe
-remembers from batch to batch is a buffer of its module, so that states hold it. Step s learns from the batches
-numbered (s * accumulate + m) * processes + rank, whoever makes them and however often the run was stopped.
+remembers from batch to batch is a buffer of its module, so that states hold it. Step s learns from the
+batches (s * accumulate + m) * processes + rank, whoever makes them and however often the run was stopped.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from facedata.datasets.errors import FacedataError, UsageError
 from facedata.recipes.config import LoopConfig
+from facedata.recipes.faults import diverged, out_of_memory
 from facedata.recipes.logs import Logs
 from facedata.recipes.pictures import ahead
 from facedata.recipes.recipe import Recipe
@@ -94,8 +95,7 @@ class _Run:
         if self.state.step > self.config.steps:
             raise UsageError(f"{target} has been trained for {self.state.step} steps already; ask for more")
         average.to(self.accelerator.device)
-        net = torch.compile(module) if self.config.compile else module
-        self.net, self.optimizer = self.accelerator.prepare(net, optimizer)
+        self.net, self.optimizer = self.accelerator.prepare(module, optimizer)
         self.state.optimizer = self.optimizer
         self.loss = math.nan
 
@@ -113,10 +113,12 @@ class _Run:
                     state.step += 1
                     self._after(losses, logs)
                     if stopped():
+                        self.accelerator.set_trigger()
+                    if self.accelerator.check_trigger():  # Ctrl-C met by any process stops all of them
                         self._save()
                         raise KeyboardInterrupt
         except RuntimeError as error:
-            raise _out_of_memory(error, config) from None
+            raise out_of_memory(error, config) from None
         finally:
             batches.close()
             if logs:
@@ -157,7 +159,9 @@ class _Run:
         if state.step % config.dev_every == 0 or last:
             found = [self._measured()]
             broadcast_object_list(found)  # one look decides for all processes
-            score = next(iter(found[0].values()), -state.step)
+            score = next(
+                iter(found[0].values()), -state.step
+            )  # with nothing to look at, the last is the best
             state.best.look(score, state.step, state.average.module.state_dict())
             if logs:
                 logs.dev(state.step, found[0])
@@ -183,26 +187,10 @@ class _Run:
 
     def _diverged(self, losses: Mapping[str, Tensor], samples: tuple[str, ...]) -> FacedataError:
         """Keep the state before the step, unless that is no number either, and return what to say."""
-        if self.state.step and all(bool(one.isfinite().all()) for one in self.state.module.parameters()):
+        state, whole = self.state, all(bool(one.isfinite().all()) for one in self.state.module.parameters())
+        if state.step and whole and self.accelerator.is_main_process:
             # what the module remembers has seen this batch already; the average's copy has not
-            before = self.state.average.module.buffers()
-            for buffer, one in zip(self.state.module.buffers(), before, strict=True):
+            for buffer, one in zip(state.module.buffers(), state.average.module.buffers(), strict=True):
                 buffer.copy_(one)
-            self.state.save(self.target)
-        kept = newest_state(self.target)
-        mend = f"{kept.name} is kept in {self.target}: go on from it with --resume and a smaller" if kept else "lower"
-        told = ", ".join(f"{name} {float(one.detach()):g}" for name, one in losses.items())
-        return FacedataError(
-            f"the loss is no number at step {self.state.step + 1} ({told}), with the samples "
-            f"{', '.join(samples)}; {mend} loop.rate"
-        )
-
-
-def _out_of_memory(error: RuntimeError, config: LoopConfig) -> Exception:
-    told = str(error).lower()
-    if not isinstance(error, torch.cuda.OutOfMemoryError) and "allocate memory" not in told:
-        return error
-    return UsageError(
-        f"loop.batch {config.batch} does not fit into memory; try loop.batch: {max(1, config.batch // 2)} "
-        f"with loop.accumulate: {2 * config.accumulate}"
-    )
+            state.save(self.target)
+        return diverged(state.step + 1, losses, samples, self.target)

@@ -1,4 +1,4 @@
-"""Pictures of a dataset as a network takes them: square, of one size, decoded by threads, kept in a fixed memory.
+"""Pictures of a dataset as a network takes them: square, of one size, decoded by threads, kept in memory.
 
 Threads are enough: decoding and resizing leave Python's lock, and nothing is forked after torch has started
 its own threads. How much is kept is fixed when a run begins, so memory does not grow with the dataset.

@@ -35,7 +35,7 @@ class Recipe(Protocol):
         """
 
     def batch(self, number: int) -> Batch:
-        """Return batch `number`, on the CPU: a pure function of the seed and the number, called by threads."""
+        """Return batch `number`, on the CPU: a function of the seed and the number, called by threads."""
 
     def place(self, batch: Any, device: torch.device) -> Any:
         """Return what the module takes: the batch on `device`, augmented there."""

@@ -1,5 +1,4 @@
-"""The rows that a detector of attacks learns from, and those that its training is watched and its threshold
-chosen on: never the rows that it is tested on."""
+"""The rows that a detector of attacks learns from, and those that it is watched by: never those of a test."""
 
 from __future__ import annotations
 
@@ -71,8 +70,8 @@ class Chosen:
 def choose_rows(dataset: Dataset, config: RowsConfig, protocol: Protocol | None, seed: int) -> Chosen:
     """Return the rows to learn from and the rows for development.
 
-    With a protocol they are of its splits `train` and `val`. Without one, of the dataset's own splits of these
-    names, or of all rows where it names no splits. Domains in `hold_out` are left out of both. Where there is
+    With a protocol they are of its splits `train` and `val`. Without one, of the dataset's own splits of
+    these names, or of all rows where it names no splits. Domains in `hold_out` are left out of both. Where there is
     no `val`, `dev_share` of the people of each domain are kept for it, whole families at a time.
 
     Raises SourceError where a label is missing or a class is absent, UsageError where a domain is unknown.
@@ -103,8 +102,8 @@ def refuse_unbalanced(rows: Sequence[Row], name: str, why: str) -> None:
     if absent := [row for row in rows if row.domain is None]:
         raise SourceError(
             f"{name}: {len(absent)} of {len(rows)} rows to train on have no domain (first "
-            f"{absent[0].sample_id}), which {why} needs; give them one (facedata ingest --domain, or facedata "
-            "edit), or train without: rows.balance: label, losses.risk_variance: 0"
+            f"{absent[0].sample_id}), which {why} needs; give them one (facedata ingest --domain, or "
+            "facedata edit), or train without: rows.balance: label, losses.risk_variance: 0"
         )
 
 
@@ -161,8 +160,8 @@ def _held_out(
 def _row(row: dict[str, Any], name: str) -> Row:
     if row["label"] not in LABELS:
         raise SourceError(
-            f"{name}: {row['sample_id']} has the label {row['label']!r}, which is not live or spoof; leave such "
-            "rows out (facedata filter DS 'label in [\"live\", \"spoof\"]') or label them (facedata edit)"
+            f"{name}: {row['sample_id']} has the label {row['label']!r}, which is not live or spoof; leave "
+            'such rows out (facedata filter DS \'label in ["live", "spoof"]\') or label them (facedata edit)'
         )
     masks = [layer["ref"] for layer in row["layers"] or () if layer["name"] == "mask"]
     told = {key: row[key] for key in _COLUMNS if key not in ("layers", "split", "box", "landmarks")}
@@ -177,7 +176,9 @@ def _row(row: dict[str, Any], name: str) -> Row:
 def _refuse_one_class(part: str, rows: Sequence[Row], name: str) -> None:
     spoofs = sum(row.spoof for row in rows)
     if not rows:
-        raise SourceError(f"{name}: no rows for {part} are left; see rows.hold_out, rows.dev_share and splits")
+        raise SourceError(
+            f"{name}: no rows for {part} are left; see rows.hold_out, rows.dev_share and splits"
+        )
     if spoofs in (0, len(rows)):
         kind, absent = ("live", "spoof") if not spoofs else ("spoof", "live")
         raise SourceError(

@@ -1,4 +1,4 @@
-"""States of a training run: everything that the next step depends on, in one safetensors file, without pickle."""
+"""States of a training run: all that the next step depends on, in one safetensors file, without pickle."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class State:
             old.unlink()
 
     def load(self, path: Path) -> None:
-        """Take up the state of a file; raise DatasetError where it cannot be read or is of another network."""
+        """Take up a file's state; raise DatasetError where it cannot be read or is of another network."""
         try:
             with safe_open(path, "pt") as file:
                 told = json.loads((file.metadata() or {})["state"])

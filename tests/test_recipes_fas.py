@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from recipe_parts import SIDE, domains, ids, listed, tiny
+from recipe_parts import SIDE, domains, ids, listed, one_thread, tiny
 from safetensors import safe_open
 from torch.nn import functional
 from typer.testing import CliRunner
@@ -30,6 +30,8 @@ from facedata.recipes.fas_config import FasConfig, LossConfig
 from facedata.recipes.metrics.run import Evaluating
 from facedata.recipes.models.base import Seen
 from facedata.recipes.rows import choose_rows
+
+__all__ = ["one_thread"]  # a fixture that pytest finds by its name
 
 NO_DRAWS = Draws(0, 0, 0.95)
 CPU = torch.device("cpu")
@@ -55,9 +57,7 @@ def test_a_model_beats_chance_by_far_on_a_domain_that_it_has_not_seen(three, lea
     assert found["domains"]["south"]["auc"]["value"] > 0.9
     assert found["domains"]["south"]["hter"]["value"] < 0.25
     assert found["threshold"]["origin"] == "source-dev"
-    assert "split val of dataset (12 bona fide, 12 attacks)" in found["threshold"]["chosen_on"].replace(
-        "8 bona fide, 8 attacks", "12 bona fide, 12 attacks"
-    )
+    assert "split val of dataset, kept with model (8 bona fide, 8 attacks)" in found["threshold"]["chosen_on"]
 
 
 def test_the_folder_says_what_the_model_is(three, learned):
@@ -69,9 +69,15 @@ def test_the_folder_says_what_the_model_is(three, learned):
     with safe_open(learned / "model.safetensors", "pt") as file:
         assert json.loads(file.metadata()["training"]) == card
     kept = pd.read_parquet(learned / "rows.parquet")
-    assert set(kept.index) == {*ids(three, split="train", domain="east"), *ids(three, split="train", domain="north")}
+    assert set(kept.index) == {
+        *ids(three, split="train", domain="east"),
+        *ids(three, split="train", domain="north"),
+    }
     watched = pd.read_parquet(learned / "dev.parquet")
-    assert set(watched.index) == {*ids(three, split="val", domain="east"), *ids(three, split="val", domain="north")}
+    assert set(watched.index) == {
+        *ids(three, split="val", domain="east"),
+        *ids(three, split="val", domain="north"),
+    }
     # the threshold of the card is the one of equal errors on those very scores
     live, spoof = (watched["score"][watched["label"] == name] for name in ("live", "spoof"))
     at = card["threshold"]["value"]
@@ -142,10 +148,22 @@ GOOD = [
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ([(a, b, "", d) for a, b, _, d in GOOD], "4 of 4 rows to train on have no domain .*facedata ingest --domain"),
-        ([one for one in GOOD if one[0] == "live" or one[3] == "val"], "all 2 rows for train are live; .*facedata merge"),
-        ([one for one in GOOD if one[0] == "spoof" or one[3] != "val"], "all 2 rows for development are spoof"),
-        ([("", b, c, d) for _, b, c, d in GOOD], "has the label None, which is not live or spoof; .*facedata filter"),
+        (
+            [(a, b, "", d) for a, b, _, d in GOOD],
+            "4 of 4 rows to train on have no domain .*facedata ingest --domain",
+        ),
+        (
+            [one for one in GOOD if one[0] == "live" or one[3] == "val"],
+            "all 2 rows for train are live; .*facedata merge",
+        ),
+        (
+            [one for one in GOOD if one[0] == "spoof" or one[3] != "val"],
+            "all 2 rows for development are spoof",
+        ),
+        (
+            [("", b, c, d) for _, b, c, d in GOOD],
+            "has the label None, which is not live or spoof; .*facedata filter",
+        ),
         ([(*one[:3], "test") for one in GOOD], "has no rows of the split train; it has test"),
     ],
     ids=["no domain", "one class to train on", "one class to watch", "no label", "no split train"],
@@ -161,9 +179,7 @@ def test_without_domains_a_recipe_that_needs_none_learns(tmp_path):
     made = fas.train_fas(dataset, tmp_path / "m", tiny(rows={"balance": "label"}, loop={"steps": 1}))
     assert made.rows == 4
     with pytest.raises(SourceError, match=r"which losses.risk_variance needs"):
-        fas.train_fas(
-            dataset, tmp_path / "n", tiny(rows={"balance": "label"}, losses={"risk_variance": 1.0})
-        )
+        fas.train_fas(dataset, tmp_path / "n", tiny(rows={"balance": "label"}, losses={"risk_variance": 1.0}))
 
 
 def test_a_label_that_is_no_label_is_refused_though_it_came_past_the_reader(tmp_path):
@@ -176,7 +192,9 @@ def test_a_label_that_is_no_label_is_refused_though_it_came_past_the_reader(tmp_
     whole = pq.read_table(dataset / "samples.parquet")
     labels = ["nan", *table["label"][1:]]
     place = whole.schema.get_field_index("label")
-    pq.write_table(whole.set_column(place, whole.schema.field("label"), pa.array(labels)), dataset / "samples.parquet")
+    pq.write_table(
+        whole.set_column(place, whole.schema.field("label"), pa.array(labels)), dataset / "samples.parquet"
+    )
     with pytest.raises(SourceError, match=f"{table['sample_id'][0]} has the label 'nan'"):
         fas.train_fas(dataset, tmp_path / "m", tiny())
 
@@ -200,7 +218,7 @@ def test_a_configuration_that_cannot_be_is_named_by_file_and_key(tmp_path, text,
     path.write_text(text)
     with pytest.raises(UsageError) as told:
         load_config(FasConfig, path, fas.DEFAULT_CONFIG)
-    assert str(told.value).startswith(("configuration ", "")) and str(path) in str(told.value)
+    assert str(path) in str(told.value)
     assert said in str(told.value)
 
 
@@ -266,7 +284,9 @@ def test_a_picture_is_moved_mirrored_and_lit_as_it_is_told():
     picture[:, :, 2, 1] = 0.5
     mirror = torch.tensor([[[-1.0, 0, 0], [0, 1, 0]]])
     assert [int(one) for one in moved(picture, mirror)[0, 0].nonzero()[0]] == [2, 6]
-    shift = torch.tensor([[[1.0, 0, 2 * 2 / 8], [0, 1, 0]]])  # two px: looked up to the right, so it moves left
+    shift = torch.tensor(
+        [[[1.0, 0, 2 * 2 / 8], [0, 1, 0]]]
+    )  # two px: looked up to the right, so it moves left
     picture[:, :, 2, 1], picture[:, :, 2, 5] = 0, 0.5
     assert [int(one) for one in moved(picture, shift)[0, 0].nonzero()[0]] == [2, 3]
     still = torch.tensor([[[1.0, 0, 0], [0, 1, 0]]])
@@ -281,7 +301,9 @@ def test_a_policy_on_the_batch_turns_labels_as_its_operators_say(three):
     """moire-pattern makes a replay of whatever it is given; a share of the samples is left as it is."""
     rows = chosen(three).train
     policy = Path(three).parent / "moire.yaml"
-    policy.write_text("name: moire\nchains:\n  - steps:\n      - moire-pattern: {strength: 0.3}\n")
+    policy.write_text(
+        "name: moire\nchains:\n  - steps:\n      - {operator: moire-pattern, parameters: {strength: 0.3}}\n"
+    )
     plain = {"flip": 0, "shift": 0, "scale": 0, "light": 0, "tint": 0, "noise": 0}
     config = tiny(augment={**plain, "policy": str(policy), "share": 0.5}, loop={"batch": 24})
     batches = Batches(Dataset.open(three), rows, config)
@@ -446,7 +468,7 @@ def test_a_model_that_is_not_whole_or_not_safe_is_refused(three, learned, tmp_pa
 def invoke(*arguments: object) -> str:
     done = CliRunner().invoke(app, [str(one) for one in arguments])
     assert done.exit_code == 0, done.output
-    return done.output
+    return done.stdout
 
 
 def test_two_commands_make_the_ocim_row(tmp_path):

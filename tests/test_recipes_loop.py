@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recipe_parts import domains, tiny
+from recipe_parts import domains, one_thread, tiny
 from safetensors.torch import load_file
 from torch import nn
 
@@ -24,6 +24,8 @@ from facedata.recipes.fas import train_fas
 from facedata.recipes.order import Order
 from facedata.recipes.pictures import Shelf, ahead, squared
 from facedata.recipes.schedule import averaging, share_of_rate
+
+__all__ = ["one_thread"]  # a fixture that pytest finds by its name
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ class Line(nn.Module):
 class Fit:
     """A recipe of no pictures: the loop knows no faces."""
 
-    def __init__(self, dev: list[float] | None = None, poison: int | None = None, drop: float = 0.2, **told) -> None:
+    def __init__(
+        self, dev: list[float] | None = None, poison: int | None = None, drop: float = 0.2, **told
+    ) -> None:
         self.config = LoopConfig(
             **{"steps": 12, "batch": 4, "warmup": 2, "dev_every": 3, "save_every": 4, "rate": 0.05, **told}
         )
@@ -170,16 +174,20 @@ def test_the_best_look_is_given_back_and_patience_ends_the_run(tmp_path):
 def test_memory_that_runs_out_names_the_batch_to_try(tmp_path):
     class Greedy(Fit):
         def place(self, batch, device):
-            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: 99")
+            raise RuntimeError(
+                "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: 99"
+            )
 
-    with pytest.raises(UsageError, match=r"loop.batch 4 does not fit .* loop.batch: 2 with loop.accumulate: 2"):
+    with pytest.raises(
+        UsageError, match=r"loop.batch 4 does not fit .* loop.batch: 2 with loop.accumulate: 2"
+    ):
         loop.train(Greedy(), tmp_path)
 
     class Gpu(Fit):
         def place(self, batch, device):
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    with pytest.raises(UsageError, match="loop.batch: 2"):
+    with pytest.raises(UsageError, match=r"loop\.batch: 2":
         loop.train(Gpu(), tmp_path / "gpu")
 
     class Broken(Fit):

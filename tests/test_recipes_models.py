@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from recipe_parts import one_thread
 from safetensors.torch import load_file
 from torch.nn import functional
 from transformers import ViTConfig, ViTModel
@@ -12,6 +13,8 @@ from facedata.datasets.errors import UsageError
 from facedata.recipes.models.build import NetworkConfig, build_network
 from facedata.recipes.models.convolutional import CentralDifference
 from facedata.recipes.models.vit import Adapter
+
+__all__ = ["one_thread"]  # a fixture that pytest finds by its name
 
 NETWORKS = [
     NetworkConfig(name="small", side=32, width=8),
@@ -75,7 +78,12 @@ def test_an_adapter_adds_nothing_at_first_and_looks_at_neighbours_then():
 def folder(tmp_path_factory):
     torch.manual_seed(5)
     told = ViTConfig(
-        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, image_size=32, patch_size=8
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        image_size=32,
+        patch_size=8,
     )
     root = tmp_path_factory.mktemp("vit")
     ViTModel(told, add_pooling_layer=False).save_pretrained(root)
@@ -120,7 +128,9 @@ def test_weights_that_cannot_be_had_are_named_with_the_mend(tmp_path):
 def test_pictures_are_normed_as_the_configuration_says():
     torch.manual_seed(0)
     plain = build_network(NETWORKS[0])
-    other = build_network(NETWORKS[0].model_copy(update={"mean": (0.0, 0.0, 0.0), "deviation": (1.0, 1.0, 1.0)}))
+    other = build_network(
+        NETWORKS[0].model_copy(update={"mean": (0.0, 0.0, 0.0), "deviation": (1.0, 1.0, 1.0)})
+    )
     other.load_state_dict(plain.state_dict())
     pictures = drawn(2, 3, 32, 32)
     torch.testing.assert_close(other(pictures * 2 - 1).score, plain(pictures).score)

@@ -78,7 +78,9 @@ def fold_parts(
     masks = truth.masks(protocol)
     if "test" not in masks:
         raise UsageError(f"protocol {protocol.name} names no split test; it has {', '.join(masks)}")
-    test = scored_part(truth, scores, masks["test"], f"test rows of {protocol.name}", leave_missing=leave_missing)
+    test = scored_part(
+        truth, scores, masks["test"], f"test rows of {protocol.name}", leave_missing=leave_missing
+    )
     split = truth.table["split"]
     if "split" in scores.table.columns:
         stated = scores.table.set_index("sample_id")["split"]

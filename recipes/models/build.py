@@ -28,7 +28,9 @@ class NetworkConfig(Part):
         default=None, description="vit: a folder or a name of the hub to begin from; it stays frozen"
     )
     bottleneck: int = Field(default=8, ge=1, description="vit: channels of an adapter")
-    mean: tuple[float, float, float] = Field(default=(0.5, 0.5, 0.5), description="that pictures are normed by")
+    mean: tuple[float, float, float] = Field(
+        default=(0.5, 0.5, 0.5), description="that pictures are normed by"
+    )
     deviation: tuple[float, float, float] = (0.5, 0.5, 0.5)
 
 

@@ -1,10 +1,12 @@
 """Small convolutional networks: plain, or of central differences.
 
-A group norm in place of a batch norm makes a sample's answer its own: it depends neither on what else is in the
-batch nor on statistics of the training domains.
+A group norm in place of a batch norm makes a sample's answer its own: it depends neither on what else is in
+the batch nor on statistics of the training domains.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -66,7 +68,7 @@ class Convolutional(Network):
             _convolution(3, width, 2, theta), nn.GroupNorm(_groups(width), width), nn.ReLU()
         )
         stages = [_Block(width, width, 1, theta)]
-        stages += [_Block(one, other, 2, theta) for one, other in zip(widths, widths[1:], strict=False)]
+        stages += [_Block(one, other, 2, theta) for one, other in pairwise(widths)]
         self.stages = nn.Sequential(*stages)
 
     def look(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,5 +85,3 @@ def _convolution(channels_in: int, channels: int, stride: int, theta: float) -> 
 
 def _groups(channels: int) -> int:
     return max(one for one in (8, 4, 2, 1) if channels % one == 0)
-
-

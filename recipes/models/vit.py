@@ -16,10 +16,20 @@ from facedata.recipes.models.convolutional import CentralDifference
 
 __all__ = ["SIZES", "Adapter", "Transformer"]
 
-SIZES: dict[str, dict[str, int]] = {
+SIZES: dict[str, dict[str, Any]] = {
     "tiny": {"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 128},
-    "small": {"hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 6, "intermediate_size": 1536},
-    "base": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072},
+    "small": {
+        "hidden_size": 384,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 6,
+        "intermediate_size": 1536,
+    },
+    "base": {
+        "hidden_size": 768,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "intermediate_size": 3072,
+    },
 }
 """Transformers that are drawn afresh where no weights are named."""
 
@@ -27,8 +37,8 @@ SIZES: dict[str, dict[str, int]] = {
 class Adapter(nn.Module):
     """What is added to a layer's tokens: down to few channels, 3 x 3 over the grid of patches, and up.
 
-    It adds nothing at first, so training begins at the answers of the weights that were given. The class token
-    is a grid of one. With `theta` above 0 the middle convolution is one of central differences.
+    It adds nothing at first, so training begins at the answers of the weights that were given. The class
+    token is a grid of one. With `theta` above 0 the middle convolution is one of central differences.
 
     Source: Jie and Deng 2022, Convolutional Bypasses (arXiv 2207.07039); Cai et al. 2023, S-Adapter
     (arXiv 2309.04038) for the differences.
@@ -121,5 +131,5 @@ def load_vit(weights: str | None, size: str, side: int, architecture: dict[str, 
             f"network.weights: {weights} cannot be loaded ({reason}); give a folder with config.json and "
             "model.safetensors of a ViT, or a name of the hub"
         ) from None
-    model: ViTModel = found.float()
+    model: ViTModel = found.to(torch.float32)
     return model
