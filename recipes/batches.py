@@ -29,7 +29,7 @@ MADE = "made"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How n pictures are varied: `maps` (n, 2, 3) of places, `gains` (n, 3) of light, `noise` (n,) and its seed."""
+    """How n pictures are varied: `maps` (n, 2, 3) of places, `gains` (n, 3) of light, `noise` (n,)."""
 
     maps: Tensor
     gains: Tensor

@@ -56,4 +56,4 @@ def _board(root: Path) -> Any:
         return None
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(str(root / "tensorboard"))  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(root / "tensorboard"))

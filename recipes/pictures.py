@@ -6,7 +6,7 @@ its own threads. How much is kept is fixed when a run begins, so memory does not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -48,7 +48,8 @@ class Shelf:
 
     def _one(self, number: int) -> NDArray[np.uint8]:
         if number < len(self._kept) and self._there[number]:
-            return self._kept[number]
+            kept: NDArray[np.uint8] = self._kept[number]
+            return kept
         made = self._decode(self._references[number])
         if number < len(self._kept):
             self._kept[number] = made
@@ -62,7 +63,7 @@ class Shelf:
             raise SourceError(f"{error}; run facedata validate {self._dataset.root}") from None
 
 
-def ahead(make: Callable[[int], T], numbers: Sequence[int], workers: int) -> Iterator[T]:
+def ahead(make: Callable[[int], T], numbers: Sequence[int], workers: int) -> Generator[T, None, None]:
     """Yield `make(number)` of each number, in their order, made ahead by `workers` threads."""
     window = workers + 2  # one being learned from, one ready
     with ThreadPoolExecutor(workers, "facedata-pictures") as pool:

@@ -71,8 +71,8 @@ def choose_rows(dataset: Dataset, config: RowsConfig, protocol: Protocol | None,
     """Return the rows to learn from and the rows for development.
 
     With a protocol they are of its splits `train` and `val`. Without one, of the dataset's own splits of
-    these names, or of all rows where it names no splits. Domains in `hold_out` are left out of both. Where there is
-    no `val`, `dev_share` of the people of each domain are kept for it, whole families at a time.
+    these names, or of all rows where it names no splits. Domains in `hold_out` are left out of both. Where
+    there is no `val`, `dev_share` of the people of each domain are kept for it, whole families at a time.
 
     Raises SourceError where a label is missing or a class is absent, UsageError where a domain is unknown.
     """

@@ -187,7 +187,7 @@ def test_memory_that_runs_out_names_the_batch_to_try(tmp_path):
         def place(self, batch, device):
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    with pytest.raises(UsageError, match=r"loop\.batch: 2":
+    with pytest.raises(UsageError, match=r"loop\.batch: 2"):
         loop.train(Gpu(), tmp_path / "gpu")
 
     class Broken(Fit):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,11 @@ SIZES: dict[str, dict[str, Any]] = {
     },
 }
 """Transformers that are drawn afresh where no weights are named."""
+
+_SHAPE = (
+    *("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act"),
+    *("layer_norm_eps", "image_size", "patch_size", "num_channels", "qkv_bias"),
+)
 
 
 class Adapter(nn.Module):
@@ -95,9 +100,7 @@ class Transformer(Network):
     @property
     def architecture(self) -> dict[str, Any]:
         """What the transformer is made like again without the weights that it began from."""
-        kept = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act")
-        kept += ("layer_norm_eps", "image_size", "patch_size", "num_channels", "qkv_bias")
-        return {name: getattr(self.vit.config, name) for name in kept}
+        return {name: getattr(self.vit.config, name) for name in _SHAPE}
 
     def look(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Return the class token beside the mean of the others' grid, and that grid."""
@@ -131,5 +134,4 @@ def load_vit(weights: str | None, size: str, side: int, architecture: dict[str, 
             f"network.weights: {weights} cannot be loaded ({reason}); give a folder with config.json and "
             "model.safetensors of a ViT, or a name of the hub"
         ) from None
-    model: ViTModel = found.to(torch.float32)
-    return model
+    return cast(ViTModel, nn.Module.float(found))
