@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -134,4 +134,4 @@ def load_vit(weights: str | None, size: str, side: int, architecture: dict[str, 
             f"network.weights: {weights} cannot be loaded ({reason}); give a folder with config.json and "
             "model.safetensors of a ViT, or a name of the hub"
         ) from None
-    return cast(ViTModel, nn.Module.float(found))
+    return nn.Module.float(found)
