@@ -109,9 +109,8 @@ def main() -> None:
     print(
         f"{network.name}, {network.side} px, batch {loop.batch}, {loop.workers} workers, {told.rounds} rounds"
     )
-    print(
-        f"| | ms a step ({unit}) | pictures/s | share of the floor's rate | least - most |\n|---|---:|---:|---:|---|"
-    )
+    print(f"| | ms a step ({unit}) | pictures/s | share of the floor's rate | least - most |")
+    print("|---|---:|---:|---:|---|")
     for name, found in times.items():
         shares = [one / other for one, other in zip(floor, found, strict=True)]
         middle = statistics.median(found)

@@ -9,7 +9,6 @@ from typing import cast
 
 import numpy as np
 import torch
-from accelerate import PartialState
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
@@ -30,6 +29,7 @@ from facedata.recipes.metrics.truth import read_truth
 from facedata.recipes.models.base import Network
 from facedata.recipes.models.build import build_network
 from facedata.recipes.pictures import Shelf, ahead
+from facedata.recipes.processes import this_process
 from facedata.recipes.rows import Chosen, Row, choose_rows, refuse_unbalanced
 
 __all__ = ["DEFAULT_CONFIG", "RECIPE", "FasRecipe", "TrainedFas", "score", "train_fas"]
@@ -138,7 +138,7 @@ def train_fas(
     fold = protocol.model_dump(mode="json", exclude_none=True) if protocol else None
     told = config.model_dump(mode="json")
     card = card_of(RECIPE, dataset, told, protocol=fold, rows=len(rows.train), dev_rows=len(rows.dev))
-    shared = PartialState()
+    shared = this_process()
     if shared.is_main_process:
         prepare(target, card, resume=resume, overwrite=overwrite)
     shared.wait_for_everyone()
@@ -202,7 +202,7 @@ def score(
         for row in dataset.rows(("sample_id", "image"))
         if chosen is None or row["sample_id"] in chosen
     ]
-    place = device or PartialState().device
+    place = device or this_process().device
     shelf = Shelf(dataset, [image for _, image in rows], config.network.side, memory=0)
 
     def pictures(start: int) -> torch.Tensor:

@@ -22,17 +22,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from facedata.datasets.errors import FacedataError, UsageError
-from facedata.recipes.config import LoopConfig
 from facedata.recipes.faults import diverged, out_of_memory
 from facedata.recipes.logs import Logs
 from facedata.recipes.pictures import ahead
+from facedata.recipes.processes import accelerator_of
 from facedata.recipes.recipe import Recipe
 from facedata.recipes.schedule import averaging, share_of_rate
 from facedata.recipes.states import State, newest_state
@@ -71,19 +69,10 @@ def train(
     return _Run(recipe, target, resume, progress).make()
 
 
-def _accelerator(config: LoopConfig) -> Accelerator:
-    """Return an accelerator of this run's own precision; raise UsageError where it cannot be had."""
-    if config.precision == "fp16" and not torch.cuda.is_available():
-        raise UsageError("precision: fp16 is for a GPU, and torch can use none; take bf16, or no")
-    # What Accelerate keeps of an earlier run of this process would fix its precision for this one too.
-    AcceleratorState._reset_state()
-    return Accelerator(mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate)
-
-
 class _Run:
     def __init__(self, recipe: Recipe, target: Path, resume: bool, progress: Any) -> None:
         self.recipe, self.config, self.target, self.progress = recipe, recipe.config, target, progress
-        self.accelerator = _accelerator(self.config)
+        self.accelerator = accelerator_of(self.config)
         torch.manual_seed(self.config.seed)
         module = recipe.module()
         trained = [one for one in module.parameters() if one.requires_grad]

@@ -1,6 +1,6 @@
-"""A run of the recipe against attacks, as `accelerate launch` starts one in each process.
+"""A run of the recipe against attacks, as a launcher starts one in each process.
 
-    accelerate launch tests/launched.py DATASET MODEL BATCH
+torchrun --nproc_per_node 2 tests/launched.py DATASET MODEL BATCH
 """
 
 from __future__ import annotations

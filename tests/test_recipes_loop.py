@@ -6,6 +6,8 @@ import json
 import math
 import os
 import signal
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from facedata.datasets.errors import DatasetError, FacedataError, TargetError, UsageError
-from facedata.recipes import loop, states
+from facedata.recipes import logs, loop, states
 from facedata.recipes.config import LoopConfig
 from facedata.recipes.fas import train_fas
 from facedata.recipes.order import Order
@@ -307,6 +309,42 @@ def test_a_recipe_of_faces_goes_on_to_the_same_numbers_too(faces, tmp_path):
     remembered = {k: v for k, v in load_file(last).items() if k.startswith("module.criterion.")}
     assert {key.rpartition(".")[2] for key in remembered} >= {"risks", "seen", "means", "variances", "met"}
     assert all(bool(one.any()) for one in remembered.values())
+
+
+def test_two_processes_learn_what_one_learns_from_batches_of_twice_the_size(faces, tmp_path):
+    """Started as on several GPUs, here with gloo: each has its share of the batches, and gradients are averaged."""
+    script = Path(__file__).with_name("launched.py")
+    alone = [sys.executable, script, faces, tmp_path / "one", "8"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    together = [*launcher, script, faces, tmp_path / "two", "4"]
+    for command in (alone, together):
+        done = subprocess.run(
+            [str(part) for part in command], capture_output=True, text=True, check=False, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+    one, two = (np.loadtxt(tmp_path / name / "dev.csv", delimiter=",", skiprows=1) for name in ("one", "two"))
+    assert len(one) == 6
+    np.testing.assert_allclose(two[:, 1], one[:, 1], atol=1e-4)
+    assert len(set(one[:, 1])) == 6  # and what is compared does move
+    cards = [json.loads((tmp_path / name / "training.json").read_text()) for name in ("one", "two")]
+    assert cards[1]["threshold"]["value"] == pytest.approx(cards[0]["threshold"]["value"], abs=1e-3)
+
+
+def test_what_is_written_down_goes_to_tensorboard_too_where_it_is_installed(tmp_path, monkeypatch):
+    written: list[tuple[str, float, int]] = []
+
+    class Board:
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            written.append((name, value, step))
+
+        def close(self) -> None:
+            written.append(("closed", 0.0, 0))
+
+    monkeypatch.setattr(logs, "_board", lambda root: Board())
+    loop.train(Fit(steps=3), tmp_path)
+    assert [one[0] for one in written[:3]] == ["train/loss", "train/error", "train/loss"]
+    assert {one[0] for one in written} == {"train/loss", "train/error", "dev/off", "closed"}
+    assert written[-1][0] == "closed"
 
 
 def test_a_run_of_another_configuration_dataset_or_recipe_is_refused(faces, tmp_path):
