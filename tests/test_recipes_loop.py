@@ -312,7 +312,7 @@ def test_a_recipe_of_faces_goes_on_to_the_same_numbers_too(faces, tmp_path):
 
 
 def test_two_processes_learn_what_one_learns_from_batches_of_twice_the_size(faces, tmp_path):
-    """Started as on several GPUs, here with gloo: each has its share of the batches, and gradients are averaged."""
+    """As on several GPUs, here over gloo: each learns from its share, and gradients are averaged."""
     script = Path(__file__).with_name("launched.py")
     alone = [sys.executable, script, faces, tmp_path / "one", "8"]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
