@@ -68,7 +68,12 @@ class Batches:
         self.rows, self.config, self.seed = rows, config, config.loop.seed
         side, memory = config.network.side, config.loop.memory
         self.shelf = Shelf(dataset, [row.image for row in rows], side, memory)
-        self.layers = Shelf(dataset, [row.mask or row.image for row in rows], side // 4, memory // 8)
+        self.layers = Shelf(
+            dataset,
+            [row.mask or row.image for row in rows],
+            side // 4,
+            memory // 8 if config.losses.mask else 0,
+        )
         self.order = Order([_cell(row, config.rows.balance) for row in rows], self.seed)
         self.policy = _policy(config.augment.policy)
         self.views = 2 if config.losses.asymmetric_contrast else 1

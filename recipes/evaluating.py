@@ -75,11 +75,16 @@ def _fold_of(model: Path, protocol: Protocol) -> Path:
     if not home.is_dir():
         home = model
     card = read_card(home, RECIPE)
-    trained = (card.get("protocol") or {}).get("name")
-    if trained != protocol.name:
+    told = card.get("protocol") or {}
+    if (trained := told.get("name")) != protocol.name:
         raise UsageError(
             f"{model} holds no model of the fold {protocol.name} (that of {home} was trained on "
             f"{trained or 'no protocol'}); train all with facedata train fas DS --protocol NAME -o {model}"
+        )
+    if told != protocol.model_dump(mode="json", exclude_none=True):
+        raise UsageError(
+            f"{home} was trained by another protocol of the name {protocol.name}; train it again, or give "
+            "the file that it was trained by"
         )
     return home
 

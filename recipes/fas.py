@@ -130,7 +130,8 @@ def train_fas(
     """
     dataset = Dataset.open(source)
     name = dataset.root.resolve().name
-    rows = choose_rows(dataset, config.rows, protocol, config.loop.seed)
+    drawn = config.augment.policy is not None
+    rows = choose_rows(dataset, config.rows, protocol, config.loop.seed, faces=drawn)
     if config.rows.balance == "domain-label":
         refuse_unbalanced(rows.train, name, "rows.balance: domain-label")
     if config.losses.risk_variance and config.losses.risk_groups == "domain":
@@ -185,7 +186,7 @@ def score(
     *,
     ids: Sequence[str] | None = None,
     batch: int = 64,
-    workers: int = 2,
+    workers: int = 4,
     device: torch.device | None = None,
 ) -> Predictions:
     """Return the log-odds of a live face of the rows `ids` of a dataset, or of all.

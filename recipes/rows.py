@@ -67,12 +67,15 @@ class Chosen:
     of: str
 
 
-def choose_rows(dataset: Dataset, config: RowsConfig, protocol: Protocol | None, seed: int) -> Chosen:
+def choose_rows(
+    dataset: Dataset, config: RowsConfig, protocol: Protocol | None, seed: int, *, faces: bool = False
+) -> Chosen:
     """Return the rows to learn from and the rows for development.
 
     With a protocol they are of its splits `train` and `val`. Without one, of the dataset's own splits of
     these names, or of all rows where it names no splits. Domains in `hold_out` are left out of both. Where
     there is no `val`, `dev_share` of the people of each domain are kept for it, whole families at a time.
+    Boxes and landmarks, which take most of a row's memory, are kept where `faces` asks for them.
 
     Raises SourceError where a label is missing or a class is absent, UsageError where a domain is unknown.
     """
@@ -91,7 +94,7 @@ def choose_rows(dataset: Dataset, config: RowsConfig, protocol: Protocol | None,
     found: dict[str, list[Row]] = {"train": [], "development": []}
     for row, learned, watched in zip(dataset.rows(_COLUMNS), train, dev, strict=True):
         if learned or watched:
-            found["train" if learned else "development"].append(_row(row, name))
+            found["train" if learned else "development"].append(_row(row, name, faces=faces))
     for part, rows in found.items():
         _refuse_one_class(part, rows, name)
     return Chosen(tuple(found["train"]), tuple(found["development"]), of)
@@ -157,7 +160,7 @@ def _held_out(
     return dev
 
 
-def _row(row: dict[str, Any], name: str) -> Row:
+def _row(row: dict[str, Any], name: str, *, faces: bool) -> Row:
     if row["label"] not in LABELS:
         raise SourceError(
             f"{name}: {row['sample_id']} has the label {row['label']!r}, which is not live or spoof; leave "
@@ -167,8 +170,10 @@ def _row(row: dict[str, Any], name: str) -> Row:
     told = {key: row[key] for key in _COLUMNS if key not in ("layers", "split", "box", "landmarks")}
     return Row(
         **told,
-        box=None if row["box"] is None else tuple(row["box"]),
-        landmarks=None if row["landmarks"] is None else tuple((x, y) for x, y in row["landmarks"]),
+        box=None if row["box"] is None or not faces else tuple(row["box"]),
+        landmarks=None
+        if row["landmarks"] is None or not faces
+        else tuple((x, y) for x, y in row["landmarks"]),
         mask=masks[0] if masks else None,
     )
 

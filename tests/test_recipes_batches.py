@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from recipe_parts import SIDE, domains, one_thread, tiny
+from recipe_parts import SIDE, domains, listed, one_thread, tiny
 from torch.nn import functional
 
 from facedata.datasets.dataset import Dataset
+from facedata.datasets.engine import Options, run
+from facedata.datasets.inputs import Reading, open_input
+from facedata.datasets.pictures import Encoding
+from facedata.datasets.sample import Sample, derived_id
+from facedata.datasets.task import Planned, Rendered
 from facedata.recipes import fas
 from facedata.recipes.batches import Batches, Look, moved, varied
 from facedata.recipes.config import RowsConfig
@@ -112,6 +118,63 @@ def test_a_policy_on_the_batch_turns_labels_as_its_operators_say(three):
     assert bool((batch.domain[changed] == untouched.domain[changed] + 3).all())
     assert bool(torch.equal(batch.domain[~changed], untouched.domain[~changed]))
     assert not bool(batch.known[changed].any())
+
+
+@dataclass(frozen=True)
+class LeftHalf:
+    """Of each face an attack that covers its left half, with its truth mask."""
+
+    variants: int = 1
+    encoding: Encoding = field(default_factory=lambda: Encoding("png"))
+    keeps_originals: bool = True
+    cacheable: bool = False
+    preload: tuple[str, ...] = ()
+
+    def settings(self) -> dict:
+        return {}
+
+    def plan(self, parent: Sample) -> list[Planned]:
+        sample = parent.replace(
+            sample_id=derived_id(parent.sample_id, "half", {}, 0, 0),
+            content_hash="",
+            label="spoof",
+            attack="paper/half",
+            parent_id=parent.sample_id,
+            operator="half",
+            parameters={},
+            variant=0,
+            seed=0,
+        )
+        return [Planned(sample, lambda: "", None)]
+
+    def render(self, planned: Planned, pixels: np.ndarray) -> Rendered:
+        mask = np.zeros(pixels.shape[:2], np.uint8)
+        mask[:, : SIDE // 2] = 255
+        return Rendered(np.where(mask[..., None] > 0, np.uint8(255), pixels // 2), {"mask": mask})
+
+
+def test_truth_masks_come_with_the_pictures_and_move_with_them(tmp_path):
+    live = [
+        {"label": "live", "subject": f"p{n}", "domain": "d", "person": n, "number": 0, "place": 0}
+        for n in range(8)
+    ]
+    source = open_input(listed(tmp_path, live), Reading())
+    run("test", LeftHalf(), source, tmp_path / "halves", 0, Options(engine="serial"))
+    dataset = Dataset.open(tmp_path / "halves")
+    rows = choose_rows(dataset, RowsConfig(), None, seed=0).train
+    augment = {"flip": 0.5, "shift": 0.1, "scale": 0.1, "light": 0, "tint": 0, "noise": 0}
+    batches = Batches(dataset, rows, tiny(losses={"mask": 1.0}, augment=augment, loop={"batch": 12}))
+    batch = batches.place(batches.at(0), CPU)
+    assert bool(batch.known.all())
+    assert float(batch.masks[~batch.spoof].max()) == 0
+    white = functional.interpolate(batch.pictures.amin(1, keepdim=True), size=SIDE // 4, mode="area") > 0.9
+    masks = batch.masks[batch.spoof]
+    assert 0.25 < float(masks.mean()) < 0.75
+    # where the mask is sure, the picture is white there, and nowhere else: mirrored ones too
+    sure = (masks > 0.99) | (masks < 0.01)
+    assert bool((white[batch.spoof] == (masks > 0.5))[sure].all())
+    left = masks[:, 0, :, 0].mean(1)
+    assert {bool(one > 0.5) for one in left} == {True, False}
 
 
 # ---- losses

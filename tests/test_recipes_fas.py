@@ -342,6 +342,10 @@ def test_two_commands_make_the_ocim_row(tmp_path):
         "--threshold", 0, "--draws", 0, "--json",
     )  # fmt: skip
     assert json.loads(kept)["mean"]["frame"]["auc"] == found["mean"]["frame"]["auc"]
+    card = tmp_path / "ocim" / "ocim-i" / "training.json"
+    card.write_text(card.read_text().replace("oulu-npu", "another"))
+    other = ["eval", str(everything), "--model", str(tmp_path / "ocim"), "--protocol", "ocim"]
+    assert "was trained by another protocol of the name ocim-i" in CliRunner().invoke(app, other).output
     done = CliRunner().invoke(
         app, ["eval", str(everything), "--model", str(tmp_path / "ocim" / "ocim-c"), "--protocol", "ocim"]
     )
