@@ -79,7 +79,7 @@ def fas(
                 target,
                 chosen,
                 protocol=fold,
-                resume=resume and target.exists(),
+                resume=resume,
                 overwrite=overwrite,
                 progress=lambda step, total, _losses: bar(step, total),
             )

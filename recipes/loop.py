@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,7 @@ class _Run:
             with self.accelerator.accumulate(self.net):
                 with self.accelerator.autocast():
                     losses = self.net(self.recipe.place(batch, self.accelerator.device))
-                loss = torch.stack(list(losses.values())).sum()
+                loss = reduce(torch.add, losses.values())
                 if not bool(torch.isfinite(loss)):
                     raise self._diverged(losses, batch.samples)
                 self.accelerator.backward(loss)
