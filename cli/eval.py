@@ -1,4 +1,4 @@
-"""facedata eval DATASET --scores FILE."""
+"""facedata eval DATASET --scores FILE, or --model MODEL."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from facedata.recipes.metrics.evaluation import Evaluated
+    from facedata.recipes.metrics.predictions import Predictions
     from facedata.recipes.metrics.report import Sheet
-    from facedata.recipes.metrics.run import Evaluation
+    from facedata.recipes.metrics.run import Evaluating, Evaluation
 
 _THRESHOLD, _INTERVALS = "Threshold", "Intervals"
 
@@ -28,6 +29,12 @@ def evaluate(
         Path | None,
         typer.Option(
             help="Predictions: CSV, TSV, JSON lines or Parquet with sample_id, and score (or others)."
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder that facedata train fas wrote, in place of --scores: it scores what is tested."
         ),
     ] = None,
     output: Annotated[
@@ -67,6 +74,9 @@ def evaluate(
         typer.Option(min=0.5, max=0.999, help="Share of draws in an interval.", rich_help_panel=_INTERVALS),
     ] = 0.95,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.", rich_help_panel=_INTERVALS)] = 0,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="With --model: pictures that go through the network together.")
+    ] = 64,
     json_wanted: o.Json = False,
 ) -> None:
     """Measure predictions: error rates of attack detection, expressions, action units, heart rates."""
@@ -84,14 +94,35 @@ def evaluate(
         leave_missing=leave_missing,
         draws=Draws(draws, seed, level),
     )
-    found = evaluate_predictions(dataset, scores, how)
+    if model is not None:
+        found, own = _of_model(dataset, model, scores, how, batch_size)
+    else:
+        found, own = evaluate_predictions(dataset, scores, how), None
     written = found.write(output) if output is not None else []
+    if output is not None and own is not None:
+        own.write(output / "scores.parquet")
+        written.append(output / "scores.parquet")
     if json_wanted:
         show.as_json(found.to_json())
         return
     _tell(found)
     for path in written:
         typer.echo(f"written  {path}")
+
+
+def _of_model(
+    dataset: Path, model: Path, scores: Path | None, how: Evaluating, batch: int
+) -> tuple[Evaluation, Predictions]:
+    from facedata.cli.train import need_packages
+    from facedata.datasets.errors import UsageError
+
+    if scores is not None:
+        raise UsageError("--model makes the scores itself; leave out --scores, or --model")
+    need_packages("eval --model")
+    from facedata.recipes.evaluating import evaluate_model
+
+    made = evaluate_model(dataset, model, how, batch=batch)
+    return made.evaluation, made.scores
 
 
 def _tell(found: Evaluation) -> None:

@@ -32,6 +32,7 @@ from facedata.cli import (
     sample,
     split,
     synth,
+    train,
     validate,
 )
 from facedata.cli import filter as filter_verb
@@ -67,6 +68,7 @@ app.command("join")(join.join)
 app.command("augment")(augment.augment)
 app.command("maps")(maps.maps)
 app.add_typer(synth.app, name="synth")
+app.add_typer(train.app, name="train")
 app.add_typer(annotate.app, name="annotate")
 app.add_typer(curate.app, name="curate")
 app.command("info")(info.info)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from facedata.annotate.score.bootstrap import Draws
@@ -51,6 +51,10 @@ class Evaluated:
     levels: tuple[Level, ...]
     unscored: dict[str, int]
     notes: tuple[str, ...] = ()
+
+    def noted(self, *notes: str) -> Evaluated:
+        """Return the same with more to say."""
+        return replace(self, notes=(*notes, *self.notes))
 
     def to_json(self) -> dict[str, Any]:
         """Return the frame level at the top, and the video level, where there is one, below it."""

@@ -15,7 +15,16 @@ from facedata.recipes.metrics.predictions import Predictions
 from facedata.recipes.metrics.presentations import Presentations
 from facedata.recipes.metrics.truth import Truth
 
-__all__ = ["Part", "dev_part", "fold_parts", "protocols", "refuse_unknown", "test_part", "tested_rows"]
+__all__ = [
+    "Part",
+    "dev_part",
+    "fold_parts",
+    "protocols",
+    "refuse_unknown",
+    "scored_part",
+    "test_part",
+    "tested_rows",
+]
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,7 @@ def tested_rows(truth: Truth, split: str) -> tuple[NDArray[np.bool_], str]:
 
 def test_part(truth: Truth, scores: Predictions, split: str, *, leave_missing: bool) -> Part:
     """Return the rows of `split`, or all rows where the truth names no splits, with their scores."""
-    return _part(truth, scores, *tested_rows(truth, split), leave_missing=leave_missing)
+    return scored_part(truth, scores, *tested_rows(truth, split), leave_missing=leave_missing)
 
 
 def dev_part(truth: Truth, scores: Predictions, split: str, *, whole: bool) -> Part | None:
@@ -56,7 +65,7 @@ def dev_part(truth: Truth, scores: Predictions, split: str, *, whole: bool) -> P
     if whole and not chosen.any():
         chosen, of = np.ones(len(truth.table), bool), truth.name
     chosen = chosen & truth.table.index.isin(scores.table["sample_id"])
-    return _part(truth, scores, chosen, of, leave_missing=True) if chosen.any() else None
+    return scored_part(truth, scores, chosen, of, leave_missing=True) if chosen.any() else None
 
 
 def fold_parts(
@@ -69,7 +78,9 @@ def fold_parts(
     masks = truth.masks(protocol)
     if "test" not in masks:
         raise UsageError(f"protocol {protocol.name} names no split test; it has {', '.join(masks)}")
-    test = _part(truth, scores, masks["test"], f"test rows of {protocol.name}", leave_missing=leave_missing)
+    test = scored_part(
+        truth, scores, masks["test"], f"test rows of {protocol.name}", leave_missing=leave_missing
+    )
     split = truth.table["split"]
     if "split" in scores.table.columns:
         stated = scores.table.set_index("sample_id")["split"]
@@ -79,7 +90,7 @@ def fold_parts(
     if dev_split not in masks:
         held = held & (split == dev_split).to_numpy()
     of = f"{dev_split} rows of the source domains of {protocol.name}"
-    return test, _part(truth, scores, held, of, leave_missing=True) if held.any() else None
+    return test, scored_part(truth, scores, held, of, leave_missing=True) if held.any() else None
 
 
 def protocols(name: str) -> list[Protocol]:
@@ -101,9 +112,13 @@ def refuse_unknown(scores: Predictions, truths: Sequence[Truth]) -> None:
         )
 
 
-def _part(
+def scored_part(
     truth: Truth, scores: Predictions, chosen: NDArray[np.bool_], of: str, *, leave_missing: bool
 ) -> Part:
+    """Return the chosen rows that have a label, with their scores; `of` names them in messages.
+
+    Raises SourceError where a row has no score, unless `leave_missing`, or a class is missing.
+    """
     if "score" not in scores.columns:
         raise SourceError(f"{scores.name} has no column score; error rates and thresholds need it")
     rows = truth.table[chosen]

@@ -1,0 +1,58 @@
+"""What `facedata train fas` is told."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from facedata.recipes.config import LoopConfig, Part, RowsConfig
+from facedata.recipes.models.build import NetworkConfig
+
+__all__ = ["AugmentConfig", "FasConfig", "LossConfig"]
+
+
+class AugmentConfig(Part):
+    """How pictures are varied as they are learned from."""
+
+    flip: float = Field(default=0.5, ge=0, le=1, description="share that is mirrored")
+    shift: float = Field(
+        default=0.08, ge=0, le=0.5, description="most a picture moves, as a share of its side"
+    )
+    scale: float = Field(default=0.15, ge=0, lt=1, description="most it grows or shrinks")
+    light: float = Field(default=1.0, ge=0, description="most that it is lit more or less, stops")
+    tint: float = Field(default=0.2, ge=0, lt=1, description="most that a colour's gain changes")
+    noise: float = Field(default=0.03, ge=0, description="most noise, as a deviation of codes in [0, 1]")
+    policy: str | None = Field(
+        default=None, description="a policy of facedata augment, by name or file, as batched torch operators"
+    )
+    share: float = Field(default=0.5, ge=0, le=1, description="share of the pictures that the policy is for")
+
+
+class LossConfig(Part):
+    """The weight of each loss, 0 to leave it out, and what they depend on."""
+
+    cross_entropy: float = Field(default=1.0, gt=0)
+    risk_variance: float = Field(default=0.0, ge=0, description="SARE: of the spoofs' risks over groups")
+    risk_groups: Literal["domain", "attack"] = "domain"
+    risk_momentum: float = Field(
+        default=0.9, ge=0, lt=1, description="of the risks' running means; 0 takes each batch for itself"
+    )
+    empty_as_zero: bool = Field(default=False, description="as the reference has it: biased")
+    live_contrast: float = Field(default=0.0, ge=0)
+    asymmetric_contrast: float = Field(default=0.0, ge=0, description="DLIF; takes two views of each picture")
+    orthogonality: float = Field(default=0.0, ge=0, description="DLIF; with a head that tells people apart")
+    triplets: float = Field(default=0.0, ge=0, description="CA-FAS: Mahalanobis, of live and kinds of attack")
+    mask: float = Field(default=0.0, ge=0, description="where the medium shows, from truth masks")
+    temperature: float = Field(default=0.1, gt=0)
+    margin: float = Field(default=1.0, gt=0)
+
+
+class FasConfig(Part):
+    """A recipe against presentation attacks."""
+
+    network: NetworkConfig = NetworkConfig()
+    rows: RowsConfig = RowsConfig()
+    augment: AugmentConfig = AugmentConfig()
+    losses: LossConfig = LossConfig()
+    loop: LoopConfig = LoopConfig()

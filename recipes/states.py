@@ -1,0 +1,111 @@
+"""States of a training run: all that the next step depends on, in one safetensors file, without pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from facedata.datasets.errors import DatasetError
+
+__all__ = ["Best", "State", "newest_state", "trim_log"]
+
+_KEPT = 2
+
+
+@dataclass
+class Best:
+    """The best look at the development set so far: lower scores are better."""
+
+    score: float = float("inf")
+    step: int = 0
+    stale: int = 0
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def look(self, score: float, step: int, weights: Mapping[str, Tensor]) -> None:
+        """Take a look into account: a NaN is never a gain."""
+        if score < self.score:
+            copied = {name: one.detach().to("cpu", copy=True) for name, one in weights.items()}
+            self.score, self.step, self.stale, self.weights = score, step, 0, copied
+        else:
+            self.stale += 1
+
+
+@dataclass
+class State:
+    """What a run is made of; `load` puts a file into it and `save` takes one of it."""
+
+    module: nn.Module
+    average: AveragedModel
+    optimizer: Any
+    best: Best = field(default_factory=Best)
+    step: int = 0
+    scaler: Any = None
+
+    def save(self, root: Path) -> None:
+        """Write the state, whole or not at all, and drop all but the newest two."""
+        tensors = {f"module.{name}": one for name, one in self.module.state_dict().items()}
+        tensors |= {f"average.{name}": one for name, one in self.average.state_dict().items()}
+        tensors |= {f"best.{name}": one for name, one in self.best.weights.items()}
+        for number, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(one) for name, one in values.items()}
+        best = {"score": self.best.score, "step": self.best.step, "stale": self.best.stale}
+        told = {"step": self.step, "best": best, "scaler": self.scaler and self.scaler.state_dict()}
+        folder = root / "states"
+        folder.mkdir(parents=True, exist_ok=True)
+        final = folder / f"step-{self.step:08d}.safetensors"
+        work = folder / ".state"
+        save_file({k: v.detach().contiguous() for k, v in tensors.items()}, work, {"state": json.dumps(told)})
+        os.replace(work, final)  # noqa: PTH105 - one call that is atomic
+        for old in sorted(folder.glob("step-*"))[:-_KEPT]:
+            old.unlink()
+
+    def load(self, path: Path) -> None:
+        """Take up a file's state; raise DatasetError where it cannot be read or is of another network."""
+        try:
+            with safe_open(path, "pt") as file:
+                told = json.loads((file.metadata() or {})["state"])
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+            parts: dict[str, dict[str, Tensor]] = {}
+            for key, value in tensors.items():
+                part, _, name = key.partition(".")
+                parts.setdefault(part, {})[name] = value
+            self.module.load_state_dict(parts["module"])
+            self.average.load_state_dict(parts["average"])
+            moments: dict[int, dict[str, Tensor]] = {}
+            for key, value in parts.get("optimizer", {}).items():
+                place, _, name = key.partition(".")
+                moments.setdefault(int(place), {})[name] = value
+            groups = self.optimizer.state_dict()["param_groups"]
+            self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+            self.best = Best(**told["best"], weights=parts.get("best", {}))
+            self.step = int(told["step"])
+            if self.scaler and told["scaler"]:
+                self.scaler.load_state_dict(told["scaler"])
+        except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise DatasetError(
+                f"{path} cannot be read ({reason}); remove it to go on from the state before"
+            ) from None
+
+
+def newest_state(root: Path) -> Path | None:
+    """Return the newest state of a run, None where there is none."""
+    return max((root / "states").glob("step-*.safetensors"), default=None)
+
+
+def trim_log(log: Path, step: int) -> None:
+    """Leave the lines of a run's log up to `step`: those after its newest state will be written again."""
+    if log.is_file():
+        head, *lines = log.read_text("utf-8").splitlines(keepends=True) or [""]
+        kept = [line for line in lines if int(line.split(",")[0]) <= step]
+        log.write_text("".join([head, *kept]), "utf-8")
