@@ -1,0 +1,81 @@
+"""`python -m tests.faults`: every verb that writes under every fault, at length, and the table of it."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from .faults import FAULTS
+from .harness import Outcome, bench
+from .world import VERBS
+
+
+def main() -> int:
+    """Run the rounds; the exit code is 0 where no row was lost and nothing else was found."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each fault on each verb (3)")
+    parser.add_argument("--fault", action="append", choices=list(FAULTS), help="only this one; may be repeated")
+    parser.add_argument("--verb", action="append", choices=list(VERBS), help="only this one; may be repeated")
+    parser.add_argument("--without", action="append", default=[], choices=list(VERBS), help="not this verb")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments and damages (0)")
+    parser.add_argument("--write", type=Path, help="put the table into this page, such as docs/reliability.md")
+    given = parser.parse_args()
+    outcomes: list[Outcome] = []
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, bench(Path(folder)) as tools:
+        for name, (fault, verbs) in FAULTS.items():
+            if given.fault and name not in given.fault:
+                continue
+            for verb in verbs:
+                if (given.verb and verb not in given.verb) or verb in given.without:
+                    continue
+                for number in range(given.rounds):
+                    draws = random.Random(f"{given.seed} {name} {verb} {number}")
+                    outcome = fault(tools, VERBS[verb], draws)
+                    outcomes.append(outcome)
+                    for problem in outcome.problems:
+                        sys.stderr.write(f"{name} | {verb} | {number}: {outcome.detail}\n    {problem}\n")
+            sys.stderr.write(f"{time.monotonic() - began:7.1f} s  {name}\n")
+    page = table(outcomes)
+    sys.stdout.write(page)
+    if given.write:
+        put(given.write, page)
+    return 1 if any(one.problems or one.lost for one in outcomes) else 0
+
+
+def table(outcomes: list[Outcome]) -> str:
+    """Return the table of faults as Markdown."""
+    lines = [
+        "| Fault | verbs | rounds | struck | same bytes | refused | rows lost | other findings |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    by_fault: dict[str, list[Outcome]] = defaultdict(list)
+    for one in outcomes:
+        by_fault[one.fault].append(one)
+    for fault, found in by_fault.items():
+        ends = Counter(one.end for one in found)
+        lines.append(
+            f"| {fault} | {len({one.verb for one in found})} | {len(found)} | {sum(one.struck for one in found)} | "
+            f"{ends['same']} | {ends['refused']} | {sum(one.lost for one in found)} | "
+            f"{sum(bool(one.problems) for one in found)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def put(page: Path, text: str) -> None:
+    """Replace what stands between the page's two marks."""
+    start, end = "<!-- table: begin -->\n", "<!-- table: end -->"
+    before, _, rest = page.read_text("utf-8").partition(start)
+    _, _, after = rest.partition(end)
+    page.write_text(before + start + text + end + after, "utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
