@@ -30,13 +30,15 @@ from facedata.datasets.items import Item, Loaded, printable
 from facedata.datasets.pictures import encode_layer, picture_size
 from facedata.datasets.record import Failure, write_text
 from facedata.datasets.sample import SCHEMA, Layer, Sample, hash_row
+from facedata.datasets.seal import seal
 from facedata.datasets.storage import Writer, open_writer, slug
 from facedata.datasets.task import BatchTask, Planned, Rendered, Task
 
-__all__ = ["PART_NAME", "PART_ROWS", "PART_SCHEMA", "ShardSpec", "do_shard", "file_stem"]
+__all__ = ["PART_FILES", "PART_NAME", "PART_ROWS", "PART_SCHEMA", "ShardSpec", "do_shard", "file_stem"]
 
 PART_NAME = "part.json"
 PART_ROWS = "rows.parquet"
+PART_FILES = (PART_NAME, PART_ROWS)
 PART_SCHEMA = SCHEMA.append(pa.field("row_hash", pa.string()))
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _TARGET_ERRORS = _FULL | {errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
@@ -127,6 +129,7 @@ class _Part:
             "failures": [failure.model_dump() for failure in self.failures],
         }
         write_text(self.work / PART_NAME, json.dumps(summary), flush=False)
+        seal(self.work, PART_FILES)
 
     def _load(self, item: Item) -> Iterator[Loaded]:
         """Yield what can be had of an item; the rest becomes failures."""

@@ -19,6 +19,7 @@ from facedata.datasets.errors import DatasetError
 
 __all__ = [
     "LAYOUTS",
+    "PICTURE_FOLDERS",
     "ShardsWriter",
     "Writer",
     "checked_name",
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 LAYOUTS = ("files", "shards")
+PICTURE_FOLDERS = ("images", "layers", "shards")
+"""Where a dataset's encoded bytes lie; everything else in it is text, tables and a sheet."""
 SHARD_BYTES = 64 << 20
 """A shard is closed once it holds this many bytes of pictures: 64 MiB, a size that hubs and DVC move well."""
 _GROUP_BYTES = 1 << 20  # a random read decodes one row group

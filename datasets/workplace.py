@@ -21,7 +21,8 @@ from pathlib import Path
 from facedata.datasets.canonical import canonical_json
 from facedata.datasets.dataset import is_dataset
 from facedata.datasets.errors import TargetError
-from facedata.datasets.record import RECORD_NAME, Record, read_record, write_text
+from facedata.datasets.record import Record, read_record, write_text
+from facedata.datasets.storage import PICTURE_FOLDERS
 
 __all__ = ["Workplace"]
 
@@ -102,20 +103,23 @@ class Workplace:
         )
 
     def prepare(self, expected: Iterable[str]) -> None:
-        """Keep the finished parts that are among `expected`; remove what belongs to another run."""
+        """Keep the finished parts that are among `expected`, and their pictures; remove everything else.
+
+        Texts that were put into the tree go too: they are few, they are written again from the parts, and one
+        may be half written.
+        """
         names = set(expected)
         plan = canonical_json(sorted(names))
-        if not self._plan.is_file() or self._plan.read_text("utf-8") != plan:
+        if not self._plan.is_file() or self._plan.read_bytes() != plan.encode():
             shutil.rmtree(self.tree, ignore_errors=True)  # pictures in place may be of parts that are no more
             write_text(self._plan, plan)
         for child in self.parts.iterdir():
             if child.name not in names:
-                shutil.rmtree(child)
+                _remove(child)
         self.tree.mkdir(exist_ok=True)
-
-    def finished(self) -> Record | None:
-        """Return the record of a dataset that is whole and only waits to be renamed."""
-        return read_record(self.tree) if (self.tree / RECORD_NAME).is_file() else None
+        for child in self.tree.iterdir():
+            if child.name not in PICTURE_FOLDERS:
+                _remove(child)
 
     def publish(self) -> None:
         """Rename the finished dataset to the target; one that stood there goes once the new one stands."""
@@ -125,6 +129,13 @@ class Workplace:
             self.target.rename(old)
         self.tree.rename(self.target)
         shutil.rmtree(self.work)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 @contextlib.contextmanager
