@@ -112,8 +112,10 @@ class Derived:
     complete_before: bool = False
 
 
-def derive(what: Derivation, target: Path, writing: Writing | None = None) -> Derived:
-    """Make the dataset `target`.
+def derive(
+    what: Derivation, target: Path, writing: Writing | None = None, place: Workplace | None = None
+) -> Derived:
+    """Make the dataset `target`; `place` is its workplace, where the caller holds it already.
 
     Raises UsageError where the target lies in an input, TargetError where it is occupied or cannot be
     written, and SourceError where no row would be left.
@@ -128,7 +130,7 @@ def derive(what: Derivation, target: Path, writing: Writing | None = None) -> De
     def same(record: Record) -> bool:
         return _made_of(record) == _wanted(what, layout)
 
-    place = Workplace(target)
+    place = place or Workplace(target)
     with place.held():
         done = place.check(resume=writing.resume, overwrite=writing.overwrite, same=same)
         if done is not None:
