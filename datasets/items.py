@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from facedata.datasets.canonical import content_hash, identifier
 from facedata.datasets.errors import PictureError
 from facedata.datasets.pictures import read_picture
+from facedata.datasets.reading import read_bytes, steadily
 from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample, Source, ingested_id
 
@@ -146,7 +147,7 @@ def read_file(root: str, path: str, name: str, max_bytes: int, *, follow_links: 
             "shrink it or raise --max-pixels",
         )
     try:
-        return Path(root, path).read_bytes()
+        return read_bytes(Path(root, path))
     except OSError as error:
         raise PictureError("unreadable", f"{name}: cannot be read ({error}); check its rights") from None
 
@@ -157,7 +158,7 @@ def check_file(root: str, path: str, name: str, *, follow_links: bool) -> int:
     try:
         # A folder's listing follows no link to a folder, but a list may name a file beyond one.
         leads_out = not follow_links and not file.resolve().is_relative_to(Path(root).resolve())
-        found = file.stat()
+        found = steadily(file.stat, file)
     except FileNotFoundError:
         raise PictureError("missing", f"{name}: no such file; restore it or take it off the list") from None
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a loop of links

@@ -2,11 +2,12 @@
 
 A part is renamed when it is whole, which outlives a killed process; a power cut, a bad disk or a hand may
 change it afterwards. Its tables are sealed by a hash, and its pictures are checked against the hashes in
-their rows; a part that does not hold is made again.
+their rows; a part that does not hold is made again. So is one that lacks pictures which may be had by now.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,11 +21,13 @@ import pyarrow.parquet as pq
 from facedata.datasets.canonical import content_hash
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.seal import sealed
-from facedata.datasets.shard import PART_FILES, PART_ROWS
+from facedata.datasets.shard import PART_FILES, PART_NAME, PART_ROWS
 from facedata.datasets.storage import checked_name
 
 __all__ = ["remove_damaged"]
 
+_PASSING = {"missing", "unreadable", "changed", "killed-worker"}
+"""Kinds of failures that may be mended by the time a run is gone on with: such a part is made again."""
 _AT_ONCE = 4  # parts: reading and hashing leave Python's lock alone
 _BATCH = 1024
 
@@ -41,6 +44,9 @@ def remove_damaged(parts: Sequence[Path], tree: Path) -> list[Path]:
 
 def _sound(part: Path, tree: Path) -> bool:
     if not sealed(part, PART_FILES):
+        return False
+    summary = json.loads((part / PART_NAME).read_text("utf-8"))
+    if any(failure["kind"] in _PASSING for failure in summary["failures"]):
         return False
     try:
         shards: dict[str, list[str]] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from facedata.datasets.canonical import content_hash, identifier
 from facedata.datasets.errors import DatasetError
+from facedata.datasets.reading import read_bytes, steadily
 
 __all__ = [
     "LAYOUTS",
@@ -161,8 +162,8 @@ def read_reference(root: Path, reference: str) -> bytes:
     path = root / checked_name(name)
     try:
         if not row:
-            return path.read_bytes()
-        return _read_shard_row(path, int(row))
+            return read_bytes(path)
+        return steadily(partial(_read_shard_row, path, int(row)), path)
     except FileNotFoundError:
         raise DatasetError(f"{path} is missing; restore it or make the dataset again") from None
     except (OSError, ValueError, IndexError, pa.ArrowException) as error:
