@@ -186,7 +186,7 @@ def read_record(root: Path) -> Record:
         raise DatasetError(
             f"{root} is not a facedata dataset: it has no {RECORD_NAME}; make one with `facedata ingest`"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path} cannot be read ({error}); restore it or make the dataset again") from None
     found = values.get("schema_version") if isinstance(values, dict) else None
     if isinstance(found, int) and found > SCHEMA_VERSION:

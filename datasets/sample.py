@@ -27,6 +27,7 @@ __all__ = [
     "derived_id",
     "hash_row",
     "ingested_id",
+    "json_object",
     "to_table",
 ]
 
@@ -191,7 +192,7 @@ class Sample:
         values = dict(row)
         try:
             for name in ("parameters", "attributes"):
-                values[name] = None if row[name] is None else json.loads(row[name])
+                values[name] = json_object(row[name])
             values["layers"] = tuple(Layer(**layer) for layer in row["layers"] or ())
             values["au"] = None if row["au"] is None else {a["au"]: a["intensity"] for a in row["au"]}
             for name in ("box", "au_domain"):
@@ -200,7 +201,7 @@ class Sample:
                 values["landmarks"] = tuple([(x, y) for x, y in row["landmarks"]])
             values["source"] = None if row["source"] is None else Source(**row["source"])
             return cls(**values)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, DatasetError) as error:
             raise DatasetError(f"row {row.get('sample_id')!r} cannot be read: {error!r}") from None
 
     def row_hash(self) -> str:
@@ -253,3 +254,16 @@ def derived_id(
 def to_table(samples: Iterable[Sample]) -> pa.Table:
     """Return the samples as an Arrow table of `SCHEMA`."""
     return pa.Table.from_pylist([sample.to_row() for sample in samples], schema=SCHEMA)
+
+
+def json_object(text: str | None) -> dict[str, Any] | None:
+    """Return what a column of JSON objects says, or raise DatasetError where it says something else."""
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise DatasetError(f"{text[:80]!r} is no JSON object; facedata validate names the rows")
+    return found

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facedata.datasets.canonical import content_hash, identifier
+from facedata.datasets.conform import checked_groups
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.reading import read_bytes, steadily
 
@@ -158,7 +159,7 @@ def open_writer(layout: str, root: Path) -> Writer:
 
 def read_reference(root: Path, reference: str) -> bytes:
     """Return the bytes that a reference points to, or raise DatasetError; it never reads outside `root`."""
-    name, _, row = reference.partition("#")
+    name, _, row = (reference or "").partition("#")  # a row may say null
     path = root / checked_name(name)
     try:
         if not row:
@@ -174,7 +175,7 @@ def read_reference(root: Path, reference: str) -> bytes:
 
 def checked_name(name: str) -> str:
     """Return the name of a file in a dataset, or raise DatasetError where it leads out of it."""
-    pure = PurePosixPath(name)
+    pure = PurePosixPath(name or "")
     if not name or "\0" in name or pure.is_absolute() or ".." in pure.parts:
         raise DatasetError(f"reference {name!r} points outside the dataset; make the dataset again")
     return name
@@ -184,6 +185,7 @@ def checked_name(name: str) -> str:
 def _open_shard(path: Path, stamp: tuple[int, int]) -> tuple[pq.ParquetFile, list[int]]:
     del stamp  # part of the key only: a file that was replaced is opened anew
     file = pq.ParquetFile(path)
+    checked_groups(file, path)
     ends, total = [], 0
     for group in range(file.num_row_groups):
         total += file.metadata.row_group(group).num_rows
