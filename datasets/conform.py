@@ -45,14 +45,15 @@ def checked_batches(
     for name in names:
         found, wanted = file.schema_arrow.field(name).type, schema.field(name).type
         if not _alike(found, wanted):
-            raise DatasetError(
-                f"{path}: the column {name!r} is {found}, not {wanted}; make the dataset again"
-            )
+            kinds = f"{found}, not {wanted}"
+            raise DatasetError(f"{path}: the column {name!r} is {kinds}; make the dataset again")
     checked_groups(file, path)
     target = pa.schema([schema.field(name) for name in names])
     for batch in file.iter_batches(rows, columns=names, use_threads=False):
         batch.validate(full=True)
-        yield _checked_json(pa.Table.from_batches([batch]).select(names).cast(target), path)
+        table = pa.Table.from_batches([batch]).select(names).cast(target)
+        _check_values(table, path)
+        yield table
 
 
 def _alike(found: pa.DataType, wanted: pa.DataType) -> bool:
@@ -71,8 +72,9 @@ def _alike(found: pa.DataType, wanted: pa.DataType) -> bool:
     return bool(found == wanted)
 
 
-def _checked_json(table: pa.Table, path: Path) -> pa.Table:
+def _check_values(table: pa.Table, path: Path) -> None:
+    if "sample_id" in table.column_names and table["sample_id"].null_count:
+        raise DatasetError(f"{path}: a row has no sample_id; make the dataset again")
     for name in _JSON:
         if name in table.column_names and pc.any(pc.invert(pc.starts_with(table[name], "{"))).as_py():
             raise DatasetError(f"{path}: the column {name!r} holds what is no JSON object; run validate")
-    return table

@@ -108,7 +108,16 @@ def worker_crashes(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
 def out_of_memory(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
     """An address space that ends somewhere between nothing and what the run needs."""
     place = bench.round()
-    memory = int(10 ** draws.uniform(5.5, 8.3))
+    if draws.random() < 0.5:
+        at = draws.randint(1, operations(bench, verb))
+        outcome = Outcome(verb.name, "memory limit", f"MemoryError at file operation {at}")
+        trap = {"root": str(place), "fail_at": at}
+        code = bench.run(bench.order(verb, place, trap=trap))["code"]
+        outcome.struck = code != 0
+        bench.struck(outcome, place, code)
+        bench.go_on(outcome, place)
+        return outcome
+    memory = int(10 ** draws.uniform(6, 7.5))
     outcome = Outcome(verb.name, "memory limit", f"{memory / 1e6:.1f} MB more")
     code = bench.run(bench.order(verb, place, memory=memory))["code"]
     outcome.struck = code != 0

@@ -50,9 +50,14 @@ _NEW_MOUNTS, _NEW_USER = 0x00020000, 0x10000000  # sched.h: CLONE_NEWNS, CLONE_N
 
 def start(run: dict[str, Any]) -> int:
     """Fork a child that is the command; return its process id."""
+    ready, tell = os.pipe()
     pid = os.fork()
     if pid:
+        os.close(tell)
+        os.read(ready, 1)  # from here on a signal meets the command
+        os.close(ready)
         return pid
+    os.close(ready)
     os.setsid()  # its workers are in its group
     for number, name in ((0, os.devnull), (1, run["out"]), (2, run["err"])):
         flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
@@ -76,6 +81,7 @@ def start(run: dict[str, Any]) -> int:
     if "memory" in run:
         held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (held + run["memory"],) * 2)
+    os.close(tell)
     raise _Child
 
 

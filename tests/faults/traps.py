@@ -31,7 +31,7 @@ def set_trap(
 ) -> None:
     """Watch what happens to files under `root`.
 
-    `kill_at` and `fail_at` name the operation, from 1; `share` of the operations fail with `errno`, and each
+    `kill_at` and `fail_at` name the operation, from 1; `share` of the operations fail with `errno`, 0 for a lack of memory, and each
     takes up to `slow` seconds longer. `count` is a file to write the number of operations to.
     """
     draws, seen, inside, pid = random.Random(seed), 0, False, os.getpid()
@@ -64,6 +64,8 @@ def set_trap(
             if seen == kill_at:
                 os.kill(pid, signal.SIGKILL)
             if seen == fail_at or draws.random() < share:
+                if errno == 0:
+                    raise MemoryError
                 raise OSError(errno, os.strerror(errno), os.fsdecode(path))
         finally:
             inside = False
