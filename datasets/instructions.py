@@ -163,7 +163,7 @@ class Record(_Model):
             for name in _SPELLED:
                 values[name] = json.loads(row[name])
             return cls.model_validate(values)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else repr(error)
             raise DatasetError(
                 f"instruction record {row.get('record_id')!r} cannot be read: {problem}"

@@ -68,7 +68,11 @@ class Item(Protocol):
 
 def place_of(path: str) -> str:
     """Return a relative path as text; bytes that are no UTF-8 become escapes, so any name survives."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace").replace(os.sep, "/")
+    try:
+        name = os.fsencode(path)
+    except UnicodeEncodeError:  # half a character, which a list may spell and no file is called
+        name = path.encode("utf-8", "backslashreplace")
+    return name.decode("utf-8", "backslashreplace").replace(os.sep, "/")
 
 
 def printable(place: str) -> str:
@@ -100,8 +104,8 @@ class FileItem:
         """Return size and modification time, or the reason why they cannot be had."""
         try:
             found = Path(self.root, self.path).stat()
-        except OSError as error:
-            return f"error {error.errno}"
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+            return f"error {getattr(error, 'errno', 'name')}"
         return f"{found.st_size} {found.st_mtime_ns}"
 
     def load(self, max_pixels: int) -> Iterator[Loaded | Failure]:

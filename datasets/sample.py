@@ -34,6 +34,9 @@ __all__ = [
 Label = Literal["live", "spoof"]
 LABELS: tuple[Label, ...] = ("live", "spoof")
 
+_TEXTS = ("split", "subject", "domain", "label", "attack", "expression")
+_MOST_UNITS = 1000
+"""FACS numbers none as high; a column of the table holds no more than 32767."""
 SCHEMA = pa.schema(
     [
         ("sample_id", pa.string()),
@@ -147,7 +150,7 @@ class Sample:
 
     def problems(self) -> list[str]:
         """Return what is wrong with the values of this row, taken alone."""
-        found = []
+        found = self._unstorable()
         if self.label is not None and self.label not in LABELS:
             found.append(f"label {self.label!r} is not live, spoof or null")
         if self.label == "live" and self.attack is not None:
@@ -166,6 +169,20 @@ class Sample:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 found.append(f"{name} {value} is not in [{low}, {high}]")
+        return found
+
+    def _unstorable(self) -> list[str]:
+        """Return which values a table cannot hold: halves of characters, numbers too large for a column."""
+        found = []
+        for name in _TEXTS:
+            value = getattr(self, name)
+            if value is not None and not _is_text(value):
+                found.append(f"{name} {value!r} is no text of Unicode")
+        if self.attributes is not None and not _is_text(canonical_json(self.attributes)):
+            found.append("attributes hold what is no text of Unicode")
+        units = [*(self.au or ()), *(self.au_domain or ())]
+        if stray := sorted({unit for unit in units if not 0 <= unit < _MOST_UNITS}):
+            found.append(f"{stray} are no numbers of action units")
         return found
 
     def to_row(self) -> dict[str, Any]:
@@ -254,6 +271,14 @@ def derived_id(
 def to_table(samples: Iterable[Sample]) -> pa.Table:
     """Return the samples as an Arrow table of `SCHEMA`."""
     return pa.Table.from_pylist([sample.to_row() for sample in samples], schema=SCHEMA)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def json_object(text: str | None) -> dict[str, Any] | None:
