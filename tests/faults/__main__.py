@@ -20,12 +20,14 @@ from .world import VERBS
 def main() -> int:
     """Run the rounds; the exit code is 0 where no row was lost and nothing else was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each fault on each verb (3)")
-    parser.add_argument("--fault", action="append", choices=list(FAULTS), help="only this one; may be repeated")
-    parser.add_argument("--verb", action="append", choices=list(VERBS), help="only this one; may be repeated")
-    parser.add_argument("--without", action="append", default=[], choices=list(VERBS), help="not this verb")
+    parser.add_argument("--rounds", type=int, default=15, help="rounds of each fault, verb by verb (15)")
+    parser.add_argument("--kills", type=int, help="rounds of kill -9, where they are to be others")
+    one = {"action": "append", "default": []}
+    parser.add_argument("--fault", **one, choices=list(FAULTS), help="only this one; may be repeated")
+    parser.add_argument("--verb", **one, choices=list(VERBS), help="only this one; may be repeated")
+    parser.add_argument("--without", **one, choices=list(VERBS), help="not this verb; may be repeated")
     parser.add_argument("--seed", type=int, default=0, help="of the moments and damages (0)")
-    parser.add_argument("--write", type=Path, help="put the table into this page, such as docs/reliability.md")
+    parser.add_argument("--write", type=Path, help="the page to put the table into: docs/reliability.md")
     given = parser.parse_args()
     outcomes: list[Outcome] = []
     began = time.monotonic()
@@ -33,15 +35,15 @@ def main() -> int:
         for name, (fault, verbs) in FAULTS.items():
             if given.fault and name not in given.fault:
                 continue
-            for verb in verbs:
-                if (given.verb and verb not in given.verb) or verb in given.without:
-                    continue
-                for number in range(given.rounds):
-                    draws = random.Random(f"{given.seed} {name} {verb} {number}")
-                    outcome = fault(tools, VERBS[verb], draws)
-                    outcomes.append(outcome)
-                    for problem in outcome.problems:
-                        sys.stderr.write(f"{name} | {verb} | {number}: {outcome.detail}\n    {problem}\n")
+            chosen = [one for one in verbs if one in (given.verb or verbs) and one not in given.without]
+            rounds = given.kills if given.kills and name == "kill -9" else given.rounds
+            for number in range(rounds if chosen else 0):
+                verb = chosen[number % len(chosen)]
+                draws = random.Random(f"{given.seed} {name} {verb} {number}")
+                outcome = fault(tools, VERBS[verb], draws)
+                outcomes.append(outcome)
+                for problem in outcome.problems:
+                    sys.stderr.write(f"{name} | {verb} | {number}: {outcome.detail}\n    {problem}\n")
             sys.stderr.write(f"{time.monotonic() - began:7.1f} s  {name}\n")
     page = table(outcomes)
     sys.stdout.write(page)
@@ -61,11 +63,12 @@ def table(outcomes: list[Outcome]) -> str:
         by_fault[one.fault].append(one)
     for fault, found in by_fault.items():
         ends = Counter(one.end for one in found)
-        lines.append(
-            f"| {fault} | {len({one.verb for one in found})} | {len(found)} | {sum(one.struck for one in found)} | "
-            f"{ends['same']} | {ends['refused']} | {sum(one.lost for one in found)} | "
-            f"{sum(bool(one.problems) for one in found)} |"
-        )
+        cells = [
+            *(fault, len({one.verb for one in found}), len(found), sum(one.struck for one in found)),
+            *(ends["same"], ends["refused"], sum(one.lost for one in found)),
+            sum(bool(one.problems) for one in found),
+        ]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines) + "\n"
 
 

@@ -215,10 +215,10 @@ def read_only(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
 
 
 def flaky_storage(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
-    """Each operation on a file of the target takes up to 3 ms longer, and one in fifty fails with EIO."""
+    """Each operation on a file of the target takes up to 3 ms longer, and one in a hundred fails with EIO."""
     place = bench.round()
     outcome = Outcome(verb.name, "slow and flaky storage", "")
-    trap = {"root": str(place), "share": 0.02, "errno": errno.EIO, "slow": 0.003, "reads": True}
+    trap = {"root": str(place), "share": 0.01, "errno": errno.EIO, "slow": 0.003, "reads": True}
     for attempt in range(40):
         more = verb.go_on if attempt else ()
         seed = draws.randrange(1 << 30)
@@ -232,10 +232,10 @@ def flaky_storage(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
 
 
 def flaky_source(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
-    """One in fifty openings of an input's file fails with EIO."""
+    """One in a hundred openings of an input's file fails with EIO."""
     place = bench.round()
     outcome = Outcome(verb.name, "slow and flaky source", "")
-    trap = {"root": str(bench.world), "share": 0.02, "errno": errno.EIO, "slow": 0.003, "reads": True}
+    trap = {"root": str(bench.world), "share": 0.01, "errno": errno.EIO, "slow": 0.003, "reads": True}
     for attempt in range(40):
         more = verb.go_on if attempt else ()
         seed = draws.randrange(1 << 30)
@@ -317,8 +317,7 @@ def damaged_input(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
     outcome.struck = code != 0
     victim.write_bytes(kept)
     if found["there"]:  # what was made of the damaged input is replaced
-        more = () if "--overwrite" in verb.go_on else ("--overwrite",)
-        code = bench.run(bench.order(verb, place, *more, *verb.go_on[: 1 if not more else 0], world=str(world)))["code"]
+        code = bench.run(bench.order(verb, place, "--overwrite", world=str(world)))["code"]
         bench.compare(outcome, place, code, looked(place / "out"), whole)
     else:
         bench.go_on(outcome, place, world=str(world))

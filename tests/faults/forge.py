@@ -72,9 +72,9 @@ def start(run: dict[str, Any]) -> int:
     if "clock" in run:
         _set_clock(run["clock"])
     if "trap" in run:
-        from .traps import set_trap
+        from .traps import Trap
 
-        set_trap(**run["trap"])
+        Trap(**run["trap"]).set()
     if "file_bytes" in run:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (run["file_bytes"], resource.RLIM_INFINITY))
@@ -116,9 +116,7 @@ def room(steps: list[dict[str, Any]]) -> list[Any]:
         os.close(read)
         try:
             results: Any = [_step(step) for step in [{"do": "enter"}, *steps]][1:]
-        except _Child:
-            raise
-        except Exception as error:
+        except (OSError, RuntimeError, ValueError) as error:
             results = {"error": repr(error)}
         with os.fdopen(write, "w") as pipe:
             json.dump(results, pipe)
@@ -150,7 +148,7 @@ def _step(step: dict[str, Any]) -> Any:
 
             return looked(Path(at))
         case {"do": "listing", "at": at}:
-            return sorted(os.listdir(at))
+            return sorted(one.name for one in Path(at).iterdir())
     raise ValueError(step)
 
 
@@ -172,11 +170,11 @@ def warm(folder: Path, runs: list[list[str]]) -> int:
     from facedata.cli.main import app
 
     os.chdir(folder)
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         for argv in runs:
             with suppress(SystemExit):
                 app(argv, standalone_mode=False)
-    return len(os.listdir("/proc/self/task"))
+    return len(list(Path("/proc/self/task").iterdir()))
 
 
 def _called(*command: str) -> None:
@@ -214,7 +212,7 @@ def _be_the_command() -> None:
         run()
     except SystemExit as left:
         code = left.code or 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - as the interpreter does with what reaches its top
         traceback.print_exc()
         code = 1
     threading._shutdown()
@@ -230,9 +228,6 @@ def main() -> None:
         _serve()
     except _Child:
         _be_the_command()
-    except Exception:
-        traceback.print_exc()
-        sys.exit(70)
 
 
 if __name__ == "__main__":

@@ -84,6 +84,8 @@ class Forge:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(30)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
 
 class Bench:
@@ -116,8 +118,8 @@ class Bench:
         """Return the order for one run of a verb in the folder `place`."""
         world = Path(how.pop("world", self.world))
         argv = [one.replace("{URL}", self.url) for one in verb.arguments(world, *more)]
-        out, err = place / "stdout", place / "stderr"
-        return {"argv": argv, "cwd": str(place), "out": str(out), "err": str(err), "env": dict(verb.env), **how}
+        out, err = str(place / "stdout"), str(place / "stderr")
+        return {"argv": argv, "cwd": str(place), "out": out, "err": err, "env": dict(verb.env), **how}
 
     def start(self, order: dict[str, Any]) -> int:
         """Start a run and return its process id."""
@@ -188,14 +190,15 @@ class Bench:
             return
         missing = whole.ids - set(found.get("ids") or ())
         outcome.lost = len(missing)
-        outcome.problems.append(f"exit {code}, not the untouched bytes, {outcome.lost} rows short: {text[-400:]}")
+        short = f"{outcome.lost} rows short"
+        outcome.problems.append(f"exit {code}, not the untouched bytes, {short}: {text[-400:]}")
 
     def _words(self, outcome: Outcome, place: Path, code: int | None, when: str) -> None:
         if code is None:
             outcome.problems.append(f"hung {when}")
         text = (place / "stderr").read_text(errors="replace")
         if found := _BARE.search(text):
-            outcome.problems.append(f"{found.group()} {when}: {text[max(0, found.start() - 100):][:1500]}")
+            outcome.problems.append(f"{found.group()} {when}: {text[max(0, found.start() - 100) :][:1500]}")
         elif code in (1, 2) and "facedata: " not in text and "Aborted" not in text:
             outcome.problems.append(f"exit {code} {when} without a word: {text[-300:]}")
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 
 def looked(target: Path) -> dict[str, Any]:
-    """Return the hash of a tree's names and bytes, its sample ids, and what lies beside it under hidden names."""
+    """Return the hash of a tree's names and bytes, its sample ids, and what hidden names lie beside it."""
     target = Path(target)
     beside = sorted(one.name for one in target.parent.iterdir() if one.name.startswith(f".{target.name}"))
     if not target.exists():

@@ -11,63 +11,68 @@ import random
 import signal
 import sys
 import time
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-_CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.link", "os.symlink", "shutil.rmtree"}
+_CHANGES = {
+    *("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.link", "os.symlink"),
+    "shutil.rmtree",
+}
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
-def set_trap(
-    root: str,
-    *,
-    kill_at: int = 0,
-    fail_at: int = 0,
-    errno: int = 0,
-    share: float = 0.0,
-    slow: float = 0.0,
-    seed: int = 0,
-    reads: bool = False,
-    count: str = "",
-) -> None:
-    """Watch what happens to files under `root`.
+@dataclass
+class Trap:
+    """What happens to operations on files under `root`, in this process and not in its children.
 
-    `kill_at` and `fail_at` name the operation, from 1; `share` of the operations fail with `errno`, 0 for a lack of memory, and each
-    takes up to `slow` seconds longer. `count` is a file to write the number of operations to.
+    `kill_at` and `fail_at` name an operation, from 1; `share` of the operations fail with `errno`, 0 for a
+    lack of memory, and each takes up to `slow` seconds longer. `reads` has openings to read count too, and
+    `count` is a file to write the number of operations to.
     """
-    draws, seen, inside, pid = random.Random(seed), 0, False, os.getpid()
-    here = os.path.abspath(root)
 
-    def told(event: str, arguments: tuple[Any, ...]) -> None:
-        nonlocal seen, inside
-        if inside or os.getpid() != pid:
+    root: str
+    kill_at: int = 0
+    fail_at: int = 0
+    errno: int = 0
+    share: float = 0.0
+    slow: float = 0.0
+    seed: int = 0
+    reads: bool = False
+    count: str = ""
+    _seen: int = field(default=0, init=False)
+    _busy: bool = field(default=False, init=False)
+
+    def set(self) -> None:
+        """Set the trap; there is no taking it away."""
+        self._pid, self._draws = os.getpid(), random.Random(self.seed)
+        sys.addaudithook(self._told)
+
+    def _told(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self._busy or os.getpid() != self._pid or not self._matters(event, arguments):
             return
-        if event == "open":
-            path, _, flags = arguments
-            if not reads and not (flags or 0) & _WRITES:
-                return
-        elif event in _CHANGES:
-            path = arguments[0]
-        else:
-            return
-        if not isinstance(path, (str, bytes, os.PathLike)):
-            return
-        inside = True
+        self._busy = True  # what is done here is not to be met here
         try:
-            if not os.path.abspath(os.fsdecode(path)).startswith(here):
-                return
-            seen += 1
-            if count:
-                with open(count, "w") as file:
-                    file.write(str(seen))
-            if slow:
-                time.sleep(draws.random() * slow)
-            if seen == kill_at:
-                os.kill(pid, signal.SIGKILL)
-            if seen == fail_at or draws.random() < share:
-                if errno == 0:
-                    raise MemoryError
-                raise OSError(errno, os.strerror(errno), os.fsdecode(path))
+            path = os.fsdecode(arguments[0])
+            if os.path.abspath(path).startswith(self.root):  # noqa: PTH100 - resolve() asks the disk
+                self._strike(path)
         finally:
-            inside = False
+            self._busy = False
 
-    sys.addaudithook(told)
+    def _matters(self, event: str, arguments: tuple[Any, ...]) -> bool:
+        if event != "open":
+            return event in _CHANGES and isinstance(arguments[0], str | bytes | os.PathLike)
+        path, _, flags = arguments
+        return isinstance(path, str | bytes | os.PathLike) and bool(self.reads or (flags or 0) & _WRITES)
+
+    def _strike(self, path: str) -> None:
+        self._seen += 1
+        if self.count:
+            Path(self.count).write_text(str(self._seen))
+        time.sleep(self._draws.random() * self.slow)
+        if self._seen == self.kill_at:
+            os.kill(self._pid, signal.SIGKILL)
+        if self._seen == self.fail_at or self._draws.random() < self.share:
+            if self.errno == 0:
+                raise MemoryError
+            raise OSError(self.errno, os.strerror(self.errno), path)

@@ -52,7 +52,7 @@ class Verb:
 
 
 _MAKING = ("--variants", "2", "--seed", "7", "--no-cache")
-_EXPORT = ("--overwrite",)
+_AGAIN = ("--overwrite",)
 _ALL = (
     Verb("ingest folder", ("ingest", "folder", "{}/faces")),
     Verb("ingest list", ("ingest", "list", "{}/faces/list.csv", "--layout", "shards")),
@@ -64,12 +64,12 @@ _ALL = (
         reads="packed",
         workers=True,
     ),
-    Verb("annotate, rules", ("annotate", "--task-file", "{}/task.yaml", "{}/set"), ("--overwrite",), reads="set"),
+    Verb("annotate, rules", ("annotate", "--task-file", "{}/task.yaml", "{}/set"), _AGAIN, reads="set"),
     Verb(
         "annotate, server",
         ("annotate", "--task-file", "{}/task.yaml", "{}/packed", "--provider", "openai", "--model", "m",
          "--base-url", "{URL}", "--concurrency", "4", "--journal", "answers.sqlite"),
-        ("--overwrite",),
+        _AGAIN,
         reads="packed",
         journal=True,
         env={"OPENAI_API_KEY": "sk-faults-0123456789"},
@@ -79,9 +79,9 @@ _ALL = (
     Verb("filter", ("filter", "{}/packed", 'label == "live"', "--layout", "files"), reads="packed"),
     Verb("merge", ("merge", "{}/set", "{}/other", "--prefer", "last", "--layout", "shards"), reads="set"),
     Verb("sample", ("sample", "{}/packed", "9"), reads="packed"),
-    Verb("export folder", ("export", "{}/packed", "--to", "folder"), _EXPORT, reads="packed"),
-    Verb("export webdataset", ("export", "{}/set", "--to", "webdataset"), _EXPORT, reads="set"),
-    Verb("export huggingface", ("export", "{}/packed", "--to", "huggingface"), _EXPORT, reads="packed"),
+    Verb("export folder", ("export", "{}/packed", "--to", "folder"), _AGAIN, reads="packed"),
+    Verb("export webdataset", ("export", "{}/set", "--to", "webdataset"), _AGAIN, reads="set"),
+    Verb("export huggingface", ("export", "{}/packed", "--to", "huggingface"), _AGAIN, reads="packed"),
     Verb(
         "synth sample",
         ("synth", "sample", "{}/attacks", "--model", "{}/model", "--style", "{}/attacks", "--gates", "none",
@@ -97,7 +97,8 @@ def make_pictures(root: Path, count: int) -> None:
     for number in range(count):
         label = "spoof" if number % 3 == 0 else "live"
         y, x = np.mgrid[0:40, 0:48]
-        waves = [np.sin(x / (3 + number % 7) + c) + np.cos(y / (4 + number % 5) - c * number) for c in range(3)]
+        u, v = x / (3 + number % 7), y / (4 + number % 5)
+        waves = [np.sin(u + channel) + np.cos(v - channel * number) for channel in range(3)]
         pixels = np.clip(128 + 60 * np.stack(waves, axis=2), 0, 255).astype(np.uint8)
         path = root / label / f"{number:03d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
