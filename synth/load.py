@@ -85,7 +85,7 @@ def read_card(path: Path) -> dict[str, Any]:
         raise DatasetError(
             f"{path} holds no finished model ({Path(error.filename).name} is missing); {mend}"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path / CARD_NAME} cannot be read ({error}); restore it") from None
     if card.get("weights") != weights:
         raise DatasetError(

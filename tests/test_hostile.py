@@ -39,6 +39,7 @@ from facedata.augment.policy import load_policy
 from facedata.datasets import conform
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.embed import given as embeddings
+from facedata.datasets.embed.transformers import Transformers
 from facedata.datasets.engine import Options
 from facedata.datasets.errors import DatasetError, FacedataError, PictureError, SourceError, UsageError
 from facedata.datasets.ingest import ingest
@@ -446,6 +447,27 @@ def test_pickles_are_not_loaded(tmp_path):
     np.save(tmp_path / "e.npy", np.array([Run()], object), allow_pickle=True)
     with pytest.raises(SourceError, match="cannot be read"):
         embeddings.read_embeddings(tmp_path / "e.npy", ["a"])
+    assert not (tmp_path / "owned").exists()
+
+
+def test_weights_that_are_pickles_run_nothing(tmp_path):
+    """A checkpoint in the form of old, in place of safetensors: the libraries read numbers of it alone."""
+    import pickle
+
+    from transformers import ViTConfig, ViTImageProcessor
+
+    class Run:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "owned",)
+
+    small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    ViTConfig(image_size=16, patch_size=8, architectures=["ViTModel"], **small).save_pretrained(
+        tmp_path / "m"
+    )
+    ViTImageProcessor(size={"height": 16, "width": 16}).save_pretrained(tmp_path / "m")
+    (tmp_path / "m" / "pytorch_model.bin").write_bytes(pickle.dumps({"weight": Run()}, protocol=2))
+    with pytest.raises(FacedataError):
+        Transformers(str(tmp_path / "m"))
     assert not (tmp_path / "owned").exists()
 
 
