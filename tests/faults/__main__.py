@@ -16,6 +16,8 @@ from .faults import FAULTS
 from .harness import Outcome, bench
 from .world import VERBS
 
+_HEAD = 2  # lines of a table before its rows
+
 
 def main() -> int:
     """Run the rounds; the exit code is 0 where no row was lost and nothing else was found."""
@@ -73,11 +75,19 @@ def table(outcomes: list[Outcome]) -> str:
 
 
 def put(page: Path, text: str) -> None:
-    """Replace what stands between the page's two marks."""
+    """Put a table between the page's two marks; rows of faults that it does not have stay as they are."""
     start, end = "<!-- table: begin -->\n", "<!-- table: end -->"
     before, _, rest = page.read_text("utf-8").partition(start)
-    _, _, after = rest.partition(end)
-    page.write_text(before + start + text + end + after, "utf-8")
+    old, _, after = rest.partition(end)
+    rows = {**_rows(old), **_rows(text)}
+    order = [name for name in FAULTS if name in rows] + [name for name in rows if name not in FAULTS]
+    head = text.splitlines(keepends=True)[:_HEAD]
+    page.write_text(before + start + "".join([*head, *(rows[name] for name in order)]) + end + after, "utf-8")
+
+
+def _rows(text: str) -> dict[str, str]:
+    """Return the rows of a table by their first cells."""
+    return {line.split(" | ")[0].strip("| "): line for line in text.splitlines(keepends=True)[_HEAD:]}
 
 
 if __name__ == "__main__":

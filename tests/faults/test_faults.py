@@ -63,8 +63,9 @@ def test_the_table_counts_what_was_found(tmp_path: Path):
     text = table(outcomes)
     assert text.splitlines()[2] == "| kill -9 | 2 | 3 | 2 | 1 | 1 | 3 | 1 |"
     page = tmp_path / "page.md"
-    page.write_text("before\n<!-- table: begin -->\nold\n<!-- table: end -->\nafter\n")
+    old = "| Fault |\n|---|\n| SIGTERM | 1 |\n| kill -9 | 1 |\n"
+    page.write_text(f"before\n<!-- table: begin -->\n{old}<!-- table: end -->\nafter\n")
     put(page, text)
     assert page.read_text().startswith("before\n<!-- table: begin -->\n| Fault")
-    assert page.read_text().endswith("|\n<!-- table: end -->\nafter\n")
-    assert "old" not in page.read_text()
+    rows = "| kill -9 | 2 | 3 | 2 | 1 | 1 | 3 | 1 |\n| SIGTERM | 1 |\n"
+    assert page.read_text().endswith(f"{rows}<!-- table: end -->\nafter\n"), "others stay"
