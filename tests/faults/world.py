@@ -120,10 +120,12 @@ def write_texts(root: Path) -> None:
 
 def write_model(root: Path) -> None:
     """Train a small network of synthesis for one step, and make the dataset it attacks."""
+    import torch
     from synth_parts import make_attacks, tiny
 
     from facedata.synth.train import train
 
+    torch.set_num_threads(1)  # a network this small gains nothing by more, and waits for them on a busy machine
     made = make_attacks(root / "synth", people=8)
     made.rename(root / "attacks")
     train(root / "attacks", root / "model", tiny(steps=1))
