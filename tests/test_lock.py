@@ -58,13 +58,13 @@ def test_a_second_annotate_is_refused_before_anything_is_paid_for(tmp_path, monk
     monkeypatch.setenv("GEMINI_API_KEY", "k-0123456789")
     make_dataset(tmp_path, 2)
     write_task(tmp_path / "t.yaml")
-    asked = threading.Event()
+    asked, release = threading.Event(), threading.Event()
     with serving(Gemini({"label": "live", "words": "So."})) as server:
         usual = server.usual
 
         def slow(*arguments):
             asked.set()
-            server.latency = 3.0
+            assert release.wait(120)
             return usual(*arguments)
 
         server.usual = slow
@@ -76,7 +76,7 @@ def test_a_second_annotate_is_refused_before_anything_is_paid_for(tmp_path, monk
         _, err = facedata(*flags, "--journal", "other.sqlite", cwd=tmp_path, code=1)
         assert f"process {first.pid} on {platform.node()} is writing to" in err
         assert len(server.asked) == before
-        server.latency = 0.0
+        release.set()
         first.communicate(timeout=60)
     assert first.returncode == 0
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".out")] == []

@@ -125,7 +125,7 @@ def write_model(root: Path) -> None:
 
     from facedata.synth.train import train
 
-    torch.set_num_threads(1)  # a network this small gains nothing by more, and waits for them on a busy machine
+    torch.set_num_threads(1)  # so small a network gains nothing by more
     made = make_attacks(root / "synth", people=8)
     made.rename(root / "attacks")
     train(root / "attacks", root / "model", tiny(steps=1))
