@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,8 @@ from facedata.annotate.tasks import Task
 from facedata.annotate.write import check_target, write_annotated
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.engine import Options, Result
-from facedata.datasets.errors import SourceError, TargetError
+from facedata.datasets.errors import SourceError
+from facedata.datasets.workplace import Workplace
 
 __all__ = ["Annotated", "annotate"]
 
@@ -47,23 +47,19 @@ def annotate(
     """
     asking, options = asking or Asking(), options or Options()
     dataset = Dataset.open(source)
-    check_target(dataset, target, options)
-    try:
-        target.absolute().parent.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.absolute().parent)
-    except OSError as error:
-        raise TargetError(f"cannot write to {target}: {error.strerror or error}; choose another -o") from None
-    with scratch as folder, _rare_collections():
-        spool = Spool(Path(folder, "records"))
+    place = Workplace(target)
+    with place.held(), _rare_collections():  # from the first question: nobody pays twice for one target
+        check_target(dataset, target, options)
+        spool = Spool(place.spool)
         try:
             tally = ask_all(dataset, tasks, provider, asking, spool)
             if not tally.by_status:
                 raise SourceError(_nothing_answered(tally))
-            result = write_annotated(
-                dataset, spool, target, settings(tasks, provider, asking), asking.seed, options, tally
-            )
+            told = settings(tasks, provider, asking)
+            result = write_annotated(dataset, spool, target, told, asking.seed, options, tally, place)
         finally:
             spool.close()
+            place.spool.unlink(missing_ok=True)
     return Annotated(tally, result)
 
 

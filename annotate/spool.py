@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from facedata.datasets.errors import TargetError
 from facedata.datasets.instructions import Record
 
 __all__ = ["Spool"]
@@ -18,15 +20,18 @@ class Spool:
 
     def __init__(self, path: Path) -> None:
         path.unlink(missing_ok=True)
-        self._connection = sqlite3.connect(path, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode=OFF")
-        self._connection.execute("PRAGMA synchronous=OFF")
-        self._connection.execute("CREATE TABLE records (id TEXT PRIMARY KEY, record TEXT) WITHOUT ROWID")
+        self._path = path
+        with self._errors():
+            self._connection = sqlite3.connect(path, isolation_level=None)
+            self._connection.execute("PRAGMA journal_mode=OFF")
+            self._connection.execute("PRAGMA synchronous=OFF")
+            self._connection.execute("CREATE TABLE records (id TEXT PRIMARY KEY, record TEXT) WITHOUT ROWID")
 
     def add(self, records: Iterable[Record]) -> None:
         """Add records; one that is there already, the same question asked twice, is kept once."""
         rows = [(record.record_id, record.model_dump_json(exclude_none=True)) for record in records]
-        self._connection.executemany("INSERT OR IGNORE INTO records VALUES (?, ?)", rows)
+        with self._errors():
+            self._connection.executemany("INSERT OR IGNORE INTO records VALUES (?, ?)", rows)
 
     def __len__(self) -> int:
         return int(self._connection.execute("SELECT count(*) FROM records").fetchone()[0])
@@ -36,7 +41,8 @@ class Spool:
         last, page = "", _PAGE
         while page == _PAGE:
             query = "SELECT id, record FROM records WHERE id > ? ORDER BY id LIMIT ?"
-            rows = self._connection.execute(query, (last, _PAGE)).fetchall()
+            with self._errors():
+                rows = self._connection.execute(query, (last, _PAGE)).fetchall()
             page = len(rows)
             for last, text in rows:  # noqa: B007 - where the next page begins
                 yield Record.model_validate_json(text)
@@ -44,7 +50,19 @@ class Spool:
     def replace(self, records: Iterable[Record]) -> None:
         """Put records in the place of those of the same ids."""
         rows = [(record.model_dump_json(exclude_none=True), record.record_id) for record in records]
-        self._connection.executemany("UPDATE records SET record = ? WHERE id = ?", rows)
+        with self._errors():
+            self._connection.executemany("UPDATE records SET record = ? WHERE id = ?", rows)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Say in one line what keeps the file from being written."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise TargetError(
+                f"cannot write the scratch file {self._path} ({error}); free some space and run again: what "
+                "was paid for is in the journal"
+            ) from None
 
     def close(self) -> None:
         """Close the file."""

@@ -77,9 +77,7 @@ class Store:
             newest = self._connection.execute("SELECT coalesce(max(number), 0) FROM journal").fetchone()[0]
         except (OSError, sqlite3.Error) as error:
             self.close()
-            raise TargetError(
-                f"the journal of answers {path} cannot be used ({error}); move it away, or give --journal"
-            ) from None
+            raise _damaged(path, error) from None
         # What this very run was answered counts even where such outcomes are asked anew.
         self._found = (
             "SELECT outcome FROM journal WHERE key = ? "  # noqa: S608 - statuses are a closed set of words
@@ -91,8 +89,11 @@ class Store:
         """Return the newest usable answer to the request `key`, or None."""
         if self._connection is None:
             return None
-        found = self._connection.execute(self._found, (key,)).fetchone()
-        return None if found is None else read_outcome(found[0])
+        try:
+            found = self._connection.execute(self._found, (key,)).fetchone()
+            return None if found is None else read_outcome(found[0])
+        except (sqlite3.Error, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise _damaged(self.path, error) from None
 
     def put(self, key: str, question: str, outcome: Outcome) -> None:
         """Write an outcome down; it is on disk when this returns."""
@@ -121,14 +122,15 @@ class Store:
         """Return the batch jobs of a provider that were begun and not fetched."""
         if self._connection is None:
             return []
-        rows = self._connection.execute(
-            "SELECT label, name, asked FROM batches WHERE provider = ? AND NOT done ORDER BY rowid",
-            (provider,),
-        )
-        return [
-            Batch(label, name, tuple((key, question) for key, question in json.loads(asked)))
-            for label, name, asked in rows.fetchall()
-        ]
+        question = "SELECT label, name, asked FROM batches WHERE provider = ? AND NOT done ORDER BY rowid"
+        try:
+            rows = self._connection.execute(question, (provider,)).fetchall()
+            return [
+                Batch(label, name, tuple((key, question) for key, question in json.loads(asked)))
+                for label, name, asked in rows
+            ]
+        except (sqlite3.Error, ValueError, TypeError, RecursionError) as error:
+            raise _damaged(self.path, error) from None
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
         if self._connection is None:
@@ -158,6 +160,12 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _damaged(path: Path | None, error: Exception) -> TargetError:
+    return TargetError(
+        f"the journal of answers {path} cannot be used ({error}); move it away, or give --journal"
+    )
 
 
 def read_outcome(text: str) -> Outcome:

@@ -26,6 +26,7 @@ from facedata.annotate.sandbox import fixed, predicates, template
 from facedata.annotate.signs import filled
 from facedata.datasets.canonical import canonical_json, identifier
 from facedata.datasets.errors import UsageError
+from facedata.datasets.safe_yaml import load_yaml
 from facedata.datasets.words import Words
 
 __all__ = ["CheckSpec", "Dialogue", "Task", "load_task", "stock_tasks"]
@@ -232,7 +233,7 @@ def load_task(name: str | Path) -> Task:
     if not path.is_file():
         raise UsageError(f"no task {str(name)!r}; give a YAML file or one of {', '.join(stock)}")
     try:
-        values = yaml.safe_load(path.read_text("utf-8"))
+        values = load_yaml(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path} cannot be read as YAML ({error}); mend it") from None
     if not isinstance(values, dict):

@@ -16,6 +16,7 @@ from facedata.datasets.inputs import refuse_overlap
 from facedata.datasets.instructions import Record
 from facedata.datasets.versions.derive import TABLE_ROWS, Derivation, Told, Writing, derive
 from facedata.datasets.versions.edits_log import carried_edits
+from facedata.datasets.workplace import Workplace
 
 __all__ = ["check_target", "write_annotated"]
 
@@ -39,11 +40,13 @@ def write_annotated(
     seed: int,
     options: Options,
     tally: Tally,
+    place: Workplace | None = None,
 ) -> Result:
     """Write the rows and pictures of `dataset` with its records and `records`, sorted by id, as `target`.
 
     A record that answers the very question of an earlier one takes its place. `settings` and `seed` go into
-    the dataset's record; what `tally` says of questions without an answer becomes notes.
+    the dataset's record; what `tally` says of questions without an answer becomes notes. `place` is the
+    target's workplace, where the caller holds it already.
     """
     check_target(dataset, target, options)
 
@@ -62,7 +65,7 @@ def write_annotated(
         prefer="last",
     )
     # The answers are in the journal: what a stopped run left beside the target is begun again, not resumed.
-    made = derive(what, target, Writing(overwrite=True))
+    made = derive(what, target, Writing(overwrite=True), place)
     return Result(made.record, made.root)
 
 

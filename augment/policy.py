@@ -205,9 +205,10 @@ def check_draws(operator: Operator[Any], given: Mapping[str, Draw], where: str =
     A wrong range fails now and not at some sample later. `where` is put before every message.
     """
     words = Words.of("bounds")
+    for name, draw in given.items():  # all of them first: what follows draws every parameter
+        parse_draw(draw, f"{where}: {operator.name}: {name}" if where else f"{operator.name}: {name}")
     for name, draw in given.items():
         place = f"{where}: {operator.name}: {name}" if where else f"{operator.name}: {name}"
-        parse_draw(draw, place)
         kind, arguments = next(iter(draw.items())) if isinstance(draw, dict) else ("constant", [draw])
         # a normal distribution has no ends, and is cut where the parameter's range has them
         for end in arguments[:1] if kind == "normal" else arguments:

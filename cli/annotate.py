@@ -275,10 +275,12 @@ def _make(
             made = annotate(dataset, tasks, output, provider, asking, Options(overwrite=overwrite))
     except KeyboardInterrupt:
         kept = f"what was answered is kept in {asking.journal}, " if asking.journal else ""
-        typer.echo(f"facedata: stopped; {kept}run the same command again to go on", err=True)
+        show.stopped(f"; {kept}run the same command again to go on")
         raise typer.Exit(130) from None
     _report(made, json_wanted=json_wanted)
-    if made.tally.unanswered or made.tally.by_status["blocked"]:
+    record = made.result.record
+    show.failures(record)
+    if made.tally.unanswered or made.tally.by_status["blocked"] or record.failures:
         raise typer.Exit(show.PARTLY)
 
 
@@ -305,6 +307,7 @@ def _report(made: Made, *, json_wanted: bool) -> None:
                 "retried": spent.retried,
                 "usage": spent.usage.model_dump(),
                 "cost": spent.cost,
+                "failures": [failure.model_dump() for failure in made.result.record.failures],
             }
         )
         return

@@ -30,13 +30,14 @@ from facedata.cli import (
     rebuild,
     report,
     sample,
+    show,
     split,
     synth,
     train,
     validate,
 )
 from facedata.cli import filter as filter_verb
-from facedata.datasets.errors import FacedataError
+from facedata.datasets.errors import OUT_OF_MEMORY, FacedataError
 
 __all__ = ["app", "run"]
 
@@ -51,8 +52,13 @@ class _Verbs(TyperGroup):
             typer.echo(f"facedata: {error}", err=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            typer.echo("facedata: stopped; what is finished is kept, go on with --resume", err=True)
+            show.stopped("; what is finished is kept, go on with --resume")
             raise typer.Exit(130) from None
+        except (MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and "can't start new thread" not in str(error):
+                raise
+            typer.echo(f"facedata: {OUT_OF_MEMORY}", err=True)
+            raise typer.Exit(1) from None
 
 
 app = typer.Typer(
@@ -108,6 +114,9 @@ def run() -> None:
     """Run the command line; a fault of facedata's own is one line too, unless the trace is asked for."""
     try:
         app()
+    except KeyboardInterrupt:  # before the verb was found, or after it was done
+        show.stopped("")
+        sys.exit(130)
     except Exception as error:
         if os.environ.get("FACEDATA_TRACEBACK"):
             raise

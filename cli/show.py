@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from collections import Counter
@@ -98,7 +99,7 @@ def finish(result: Result, started: float, *, json_wanted: bool) -> None:
         as_json({**summary(record, result.root), **counts})
     else:
         _tell(result, time.monotonic() - started)
-    _failures(record)
+    failures(record)
     if faults(record):
         raise typer.Exit(PARTLY)
 
@@ -117,7 +118,7 @@ def derived(result: Derived, *, json_wanted: bool, told: Callable[[dict[str, Any
         done = f"{result.root} is complete already" if result.complete_before else told(result.details)
         typer.echo(done)
         _tell_dataset(record, result.root)
-    _failures(record)
+    failures(record)
     if record.failures:
         raise typer.Exit(PARTLY)
 
@@ -151,7 +152,14 @@ def _tell_dataset(record: Record, root: Path) -> None:
     typer.echo(f"sheet    {root / 'preview.png'}")
 
 
-def _failures(record: Record) -> None:
+def stopped(words: str) -> None:
+    """Say that Ctrl-C was met; from here on another one ends the process at once, without a word."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    typer.echo(f"facedata: stopped{words}", err=True)
+
+
+def failures(record: Record) -> None:
+    """Name on standard error what was not made, the first few one by one."""
     for failure in record.failures[:_MOST_FAILURES]:
         typer.echo(f"not made: {failure.reason}", err=True)
     if (more := len(record.failures) - _MOST_FAILURES) > 0:

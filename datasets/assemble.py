@@ -17,6 +17,7 @@ from facedata.datasets.dataset import SAMPLES_NAME
 from facedata.datasets.record import Counts, Failure, Tally
 from facedata.datasets.sample import SCHEMA
 from facedata.datasets.shard import PART_NAME, PART_ROWS
+from facedata.datasets.storage import PICTURE_FOLDERS
 
 __all__ = ["Assembled", "VersionHash", "assemble"]
 
@@ -75,7 +76,7 @@ def assemble(parts: Iterable[Path], root: Path) -> Assembled:
 
 
 def _move_files(part: Path, root: Path) -> None:
-    for kind in ("images", "layers", "shards"):
+    for kind in PICTURE_FOLDERS:
         for folder, _, files in os.walk(part / kind):
             target = root / Path(folder).relative_to(part)
             target.mkdir(parents=True, exist_ok=True)

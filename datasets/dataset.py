@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from facedata.datasets.conform import checked_batches
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.record import RECORD_NAME, Record, read_record
 from facedata.datasets.sample import SCHEMA, Sample
@@ -56,12 +57,7 @@ class Dataset:
         path = self.root / SAMPLES_NAME
         try:
             with pq.ParquetFile(path) as file:
-                if missing := set(SCHEMA.names) - set(file.schema_arrow.names):
-                    raise DatasetError(f"{path} lacks the columns {sorted(missing)}; make the dataset again")
-                for batch in file.iter_batches(
-                    most, columns=list(columns or SCHEMA.names), use_threads=False
-                ):
-                    yield pa.Table.from_batches([batch])
+                yield from checked_batches(file, path, SCHEMA, most, columns)
         except FileNotFoundError:
             raise DatasetError(f"{path} is missing; restore it or make the dataset again") from None
         except (OSError, pa.ArrowException) as error:

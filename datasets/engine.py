@@ -20,6 +20,7 @@ from facedata.datasets.card import write_card
 from facedata.datasets.errors import FacedataError, SourceError, UsageError
 from facedata.datasets.items import Item
 from facedata.datasets.lineage import Origin, ancestry
+from facedata.datasets.parts import remove_damaged
 from facedata.datasets.pictures import DEFAULT_MAX_PIXELS
 from facedata.datasets.pool import run_shards
 from facedata.datasets.record import (
@@ -143,9 +144,7 @@ class _Run:
     def make(self) -> Result:
         parts, expected = self.place.parts, {spec.name: len(spec.items) for spec in self._specs()}
         self.place.prepare(expected)
-        if (record := self.place.finished()) is not None:  # stopped between the last write and the rename
-            self.place.publish()
-            return Result(record, self.place.target, complete_before=True)
+        remove_damaged([parts / name for name in expected if (parts / name).is_dir()], self.place.tree)
         done = sum(number for name, number in expected.items() if (parts / name).is_dir())
         total = self.source.count
         self._report(done, total)

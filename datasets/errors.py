@@ -3,7 +3,8 @@
     FacedataError
     ├── UsageError        an argument, a policy or a configuration that cannot work     exit 2
     ├── SourceError       input that cannot be used at all (no such folder, empty list) exit 1
-    │   └── PictureError  one picture that cannot be read: it is quarantined, not fatal
+    │   ├── PictureError  one picture that cannot be read: it is quarantined, not fatal
+    │   └── StorageError  storage that does not answer at all: no single picture is at fault
     ├── DatasetError      a dataset on disk that is damaged, half written or too new    exit 1
     ├── TargetError       an output that cannot be written (occupied, full, read-only)  exit 1
     └── ServiceError      a server that will answer nothing (wrong key, no such model)  exit 1
@@ -14,14 +15,23 @@ A message names the thing, the place and the mend, in one line.
 from __future__ import annotations
 
 __all__ = [
+    "OUT_OF_MEMORY",
     "DatasetError",
     "FacedataError",
     "PictureError",
     "ServiceError",
     "SourceError",
+    "StorageError",
     "TargetError",
     "UsageError",
 ]
+
+
+OUT_OF_MEMORY = (
+    "not enough memory; give it more, or ask for less at once (fewer --workers, a lower --max-pixels), and "
+    "go on with --resume"
+)
+"""What a run says that ends because the machine gives no more memory, whatever it was doing."""
 
 
 class FacedataError(Exception):
@@ -38,6 +48,10 @@ class UsageError(FacedataError):
 
 class SourceError(FacedataError):
     """Input that cannot be used at all."""
+
+
+class StorageError(SourceError):
+    """Storage that does not answer, or a machine that cannot ask it: whatever is read next would fail too."""
 
 
 class PictureError(SourceError):

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facedata.datasets.canonical import canonical_json, content_hash, identifier
+from facedata.datasets.conform import checked_batches
 from facedata.datasets.errors import DatasetError
 
 __all__ = [
@@ -162,7 +163,7 @@ class Record(_Model):
             for name in _SPELLED:
                 values[name] = json.loads(row[name])
             return cls.model_validate(values)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else repr(error)
             raise DatasetError(
                 f"instruction record {row.get('record_id')!r} cannot be read: {problem}"
@@ -209,10 +210,8 @@ def read_records(root: Path) -> Iterator[Record]:
         return
     try:
         with pq.ParquetFile(path) as file:
-            if missing := set(SCHEMA.names) - set(file.schema_arrow.names):
-                raise DatasetError(f"{path} lacks the columns {sorted(missing)}; make the dataset again")
-            for batch in file.iter_batches(_BATCH, columns=SCHEMA.names):
-                for row in batch.to_pylist():
+            for table in checked_batches(file, path, SCHEMA, _BATCH):
+                for row in table.to_pylist():
                     yield Record.from_row(row)
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(f"{path} cannot be read ({error}); restore it or make it again") from None

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from facedata.datasets.canonical import content_hash, identifier
 from facedata.datasets.errors import PictureError
 from facedata.datasets.pictures import read_picture
+from facedata.datasets.reading import read_bytes, steadily
 from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample, Source, ingested_id
 
@@ -67,7 +68,11 @@ class Item(Protocol):
 
 def place_of(path: str) -> str:
     """Return a relative path as text; bytes that are no UTF-8 become escapes, so any name survives."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace").replace(os.sep, "/")
+    try:
+        name = os.fsencode(path)
+    except UnicodeEncodeError:  # half a character, which a list may spell and no file is called
+        name = path.encode("utf-8", "backslashreplace")
+    return name.decode("utf-8", "backslashreplace").replace(os.sep, "/")
 
 
 def printable(place: str) -> str:
@@ -99,8 +104,8 @@ class FileItem:
         """Return size and modification time, or the reason why they cannot be had."""
         try:
             found = Path(self.root, self.path).stat()
-        except OSError as error:
-            return f"error {error.errno}"
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+            return f"error {getattr(error, 'errno', 'name')}"
         return f"{found.st_size} {found.st_mtime_ns}"
 
     def load(self, max_pixels: int) -> Iterator[Loaded | Failure]:
@@ -146,7 +151,7 @@ def read_file(root: str, path: str, name: str, max_bytes: int, *, follow_links: 
             "shrink it or raise --max-pixels",
         )
     try:
-        return Path(root, path).read_bytes()
+        return read_bytes(Path(root, path))
     except OSError as error:
         raise PictureError("unreadable", f"{name}: cannot be read ({error}); check its rights") from None
 
@@ -157,7 +162,7 @@ def check_file(root: str, path: str, name: str, *, follow_links: bool) -> int:
     try:
         # A folder's listing follows no link to a folder, but a list may name a file beyond one.
         leads_out = not follow_links and not file.resolve().is_relative_to(Path(root).resolve())
-        found = file.stat()
+        found = steadily(file.stat, file)
     except FileNotFoundError:
         raise PictureError("missing", f"{name}: no such file; restore it or take it off the list") from None
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a loop of links

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from facedata.datasets.errors import UsageError
+from facedata.datasets.safe_yaml import load_yaml
 
 __all__ = ["is_keyed", "keyed_value", "read_yaml"]
 
@@ -41,7 +42,7 @@ def keyed_value(reference: str) -> Any:
 def read_yaml(path: Path, what: str = "file") -> Any:
     """Return the content of a YAML file; raise UsageError, with the line, where it is not valid."""
     try:
-        return yaml.safe_load(path.read_text("utf-8"))
+        return load_yaml(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{what} {path} cannot be read ({error}); check the path") from None
     except yaml.YAMLError as error:

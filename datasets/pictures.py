@@ -208,7 +208,11 @@ def _pillow_errors(name: str, data: bytes) -> Iterator[None]:
         raise PictureError(
             "not-a-picture", f"{name}: the content is no picture format that facedata reads"
         ) from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, OverflowError) as error:
+    except MemoryError:
+        raise
+    except PictureError:
+        raise
+    except Exception as error:  # noqa: BLE001 - Pillow's decoders raise anything on bytes that are made up
         kind = "truncated" if "truncated" in str(error).lower() else "damaged"
         raise PictureError(kind, f"{name}: the picture is {kind} ({error}); get a whole copy") from None
     finally:

@@ -182,14 +182,17 @@ def worker_pool(workers: int, preload: tuple[str, ...]) -> ProcessPoolExecutor:
 
 def try_a_worker(preload: tuple[str, ...]) -> None:
     """Tell a machine or a script on which no worker starts from one whose pictures kill workers."""
-    with worker_pool(1, preload) as pool:
-        try:
-            pool.submit(os.getpid).result()
-        except BrokenProcessPool:
-            raise FacedataError(
-                "worker processes cannot start; in a script, put the call under "
-                "if __name__ == '__main__': (workers import the script), or use the serial engine"
-            ) from None
+    for _ in range(2):  # the first may have been killed by somebody
+        with worker_pool(1, preload) as pool:
+            try:
+                pool.submit(os.getpid).result()
+                return
+            except BrokenProcessPool:
+                continue
+    raise FacedataError(
+        "worker processes cannot start; in a script, put the call under if __name__ == '__main__': (workers "
+        "import the script), or use the serial engine"
+    )
 
 
 def _start_worker(preload: tuple[str, ...]) -> None:

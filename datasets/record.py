@@ -6,6 +6,7 @@ run gives the same bytes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections import Counter
@@ -185,7 +186,7 @@ def read_record(root: Path) -> Record:
         raise DatasetError(
             f"{root} is not a facedata dataset: it has no {RECORD_NAME}; make one with `facedata ingest`"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path} cannot be read ({error}); restore it or make the dataset again") from None
     found = values.get("schema_version") if isinstance(values, dict) else None
     if isinstance(found, int) and found > SCHEMA_VERSION:
@@ -205,9 +206,14 @@ def read_record(root: Path) -> Record:
 def write_text(path: Path, text: str, *, flush: bool = True) -> None:
     """Write `text` under a temporary name, flush it to disk, then rename: never half a file."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        if flush:
-            file.flush()
-            os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            if flush:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise

@@ -27,12 +27,16 @@ __all__ = [
     "derived_id",
     "hash_row",
     "ingested_id",
+    "json_object",
     "to_table",
 ]
 
 Label = Literal["live", "spoof"]
 LABELS: tuple[Label, ...] = ("live", "spoof")
 
+_TEXTS = ("split", "subject", "domain", "label", "attack", "expression")
+_MOST_UNITS = 1000
+"""FACS numbers none as high; a column of the table holds no more than 32767."""
 SCHEMA = pa.schema(
     [
         ("sample_id", pa.string()),
@@ -146,7 +150,7 @@ class Sample:
 
     def problems(self) -> list[str]:
         """Return what is wrong with the values of this row, taken alone."""
-        found = []
+        found = self._unstorable()
         if self.label is not None and self.label not in LABELS:
             found.append(f"label {self.label!r} is not live, spoof or null")
         if self.label == "live" and self.attack is not None:
@@ -165,6 +169,20 @@ class Sample:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 found.append(f"{name} {value} is not in [{low}, {high}]")
+        return found
+
+    def _unstorable(self) -> list[str]:
+        """Return which values a table cannot hold: halves of characters, numbers too large for a column."""
+        found = []
+        for name in _TEXTS:
+            value = getattr(self, name)
+            if value is not None and not _is_text(value):
+                found.append(f"{name} {value!r} is no text of Unicode")
+        if self.attributes is not None and not _is_text(canonical_json(self.attributes)):
+            found.append("attributes hold what is no text of Unicode")
+        units = [*(self.au or ()), *(self.au_domain or ())]
+        if stray := sorted({unit for unit in units if not 0 <= unit < _MOST_UNITS}):
+            found.append(f"{stray} are no numbers of action units")
         return found
 
     def to_row(self) -> dict[str, Any]:
@@ -191,7 +209,7 @@ class Sample:
         values = dict(row)
         try:
             for name in ("parameters", "attributes"):
-                values[name] = None if row[name] is None else json.loads(row[name])
+                values[name] = json_object(row[name])
             values["layers"] = tuple(Layer(**layer) for layer in row["layers"] or ())
             values["au"] = None if row["au"] is None else {a["au"]: a["intensity"] for a in row["au"]}
             for name in ("box", "au_domain"):
@@ -200,7 +218,7 @@ class Sample:
                 values["landmarks"] = tuple([(x, y) for x, y in row["landmarks"]])
             values["source"] = None if row["source"] is None else Source(**row["source"])
             return cls(**values)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, DatasetError) as error:
             raise DatasetError(f"row {row.get('sample_id')!r} cannot be read: {error!r}") from None
 
     def row_hash(self) -> str:
@@ -253,3 +271,24 @@ def derived_id(
 def to_table(samples: Iterable[Sample]) -> pa.Table:
     """Return the samples as an Arrow table of `SCHEMA`."""
     return pa.Table.from_pylist([sample.to_row() for sample in samples], schema=SCHEMA)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def json_object(text: str | None) -> dict[str, Any] | None:
+    """Return what a column of JSON objects says, or raise DatasetError where it says something else."""
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise DatasetError(f"{text[:80]!r} is no JSON object; facedata validate names the rows")
+    return found

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,18 +26,20 @@ from numpy.typing import NDArray
 
 from facedata.datasets.cache import Cache, cache_key
 from facedata.datasets.canonical import content_hash
-from facedata.datasets.errors import FacedataError, PictureError, TargetError
+from facedata.datasets.errors import OUT_OF_MEMORY, FacedataError, PictureError, StorageError, TargetError
 from facedata.datasets.items import Item, Loaded, printable
 from facedata.datasets.pictures import encode_layer, picture_size
 from facedata.datasets.record import Failure, write_text
 from facedata.datasets.sample import SCHEMA, Layer, Sample, hash_row
+from facedata.datasets.seal import seal
 from facedata.datasets.storage import Writer, open_writer, slug
 from facedata.datasets.task import BatchTask, Planned, Rendered, Task
 
-__all__ = ["PART_NAME", "PART_ROWS", "PART_SCHEMA", "ShardSpec", "do_shard", "file_stem"]
+__all__ = ["PART_FILES", "PART_NAME", "PART_ROWS", "PART_SCHEMA", "ShardSpec", "do_shard", "file_stem"]
 
 PART_NAME = "part.json"
 PART_ROWS = "rows.parquet"
+PART_FILES = (PART_NAME, PART_ROWS)
 PART_SCHEMA = SCHEMA.append(pa.field("row_hash", pa.string()))
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _TARGET_ERRORS = _FULL | {errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
@@ -107,10 +110,14 @@ class _Part:
             if reason := self.spec.quarantined.get(item.place):
                 self._fail(item.place, "killed-worker", reason)
                 continue
-            with _watched(self.spec.limit) as again:
-                for loaded in self._load(item):
-                    self._make_item(item, loaded)
-                    again()  # each frame of a video has the time that a picture has
+            try:
+                with _watched(self.spec.limit) as again:
+                    for loaded in self._load(item):
+                        self._make_item(item, loaded)
+                        again()  # each frame of a video has the time that a picture has
+            except MemoryError:
+                # What fits into memory is the machine's affair: on another one the row would be there.
+                raise FacedataError(f"{printable(item.place)}: {OUT_OF_MEMORY}") from None
         self._make_waiting(everything=True)
         references = self.writer.close()
         samples = [_resolved(sample, references) for sample in self.rows]
@@ -127,6 +134,7 @@ class _Part:
             "failures": [failure.model_dump() for failure in self.failures],
         }
         write_text(self.work / PART_NAME, json.dumps(summary), flush=False)
+        seal(self.work, PART_FILES)
 
     def _load(self, item: Item) -> Iterator[Loaded]:
         """Yield what can be had of an item; the rest becomes failures."""
@@ -138,9 +146,10 @@ class _Part:
                     yield loaded
         except PictureError as error:
             self._fail(item.place, error.kind, str(error))
-        except OSError:
+        except (OSError, MemoryError, StorageError):
             raise
         except Exception as error:  # noqa: BLE001 - one odd picture must not end a run over a million
+            _raise_for_memory(error)
             self._fail(item.place, "internal", f"{printable(item.place)}: {error!r}; please report it")
 
     def _make_item(self, item: Item, loaded: Loaded) -> None:
@@ -166,7 +175,7 @@ class _Part:
             batch, self.waiting = self.waiting[: task.batch], self.waiting[task.batch :]
             try:
                 made = task.render_batch([plan for _, plan, _ in batch], [pixels for *_, pixels in batch])
-            except (OSError, FacedataError):
+            except (OSError, MemoryError, FacedataError):
                 raise
             except Exception as error:  # noqa: BLE001 - a batch fails as a whole: its rows name what to report
                 made = [FacedataError(f"{error!r}; please report it")] * len(batch)
@@ -182,13 +191,14 @@ class _Part:
         where = f"{place} variant {plan.sample.variant}"
         try:
             yield
-        except OSError:
+        except (OSError, MemoryError, StorageError):
             raise
         except PictureError as error:
             self._fail(where, error.kind, str(error))
         except FacedataError as error:
             self._fail(where, "not-made", str(error))
         except Exception as error:  # noqa: BLE001 - see above; the row names what to report
+            _raise_for_memory(error)
             reason = f"{printable(where)}: {plan.sample.operator}: {error!r}; please report it"
             self._fail(where, "internal", reason)
 
@@ -238,6 +248,12 @@ class _Part:
 
     def _fail(self, place: str, kind: str, reason: str) -> None:
         self.failures.append(Failure(place=place, kind=kind, reason=reason))
+
+
+def _raise_for_memory(error: Exception) -> None:
+    """Raise MemoryError for what OpenCV raises in its place."""
+    if isinstance(error, cv2.error) and getattr(error, "code", 0) == cv2.Error.StsNoMem:
+        raise MemoryError from None
 
 
 @contextmanager

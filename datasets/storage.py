@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facedata.datasets.canonical import content_hash, identifier
+from facedata.datasets.conform import checked_groups
 from facedata.datasets.errors import DatasetError
+from facedata.datasets.reading import read_bytes, steadily
 
 __all__ = [
     "LAYOUTS",
+    "PICTURE_FOLDERS",
     "ShardsWriter",
     "Writer",
     "checked_name",
@@ -29,6 +32,8 @@ __all__ = [
 ]
 
 LAYOUTS = ("files", "shards")
+PICTURE_FOLDERS = ("images", "layers", "shards")
+"""Where a dataset's encoded bytes lie; everything else in it is text, tables and a sheet."""
 SHARD_BYTES = 64 << 20
 """A shard is closed once it holds this many bytes of pictures: 64 MiB, a size that hubs and DVC move well."""
 _GROUP_BYTES = 1 << 20  # a random read decodes one row group
@@ -154,12 +159,12 @@ def open_writer(layout: str, root: Path) -> Writer:
 
 def read_reference(root: Path, reference: str) -> bytes:
     """Return the bytes that a reference points to, or raise DatasetError; it never reads outside `root`."""
-    name, _, row = reference.partition("#")
+    name, _, row = (reference or "").partition("#")  # a row may say null
     path = root / checked_name(name)
     try:
         if not row:
-            return path.read_bytes()
-        return _read_shard_row(path, int(row))
+            return read_bytes(path)
+        return steadily(partial(_read_shard_row, path, int(row)), path)
     except FileNotFoundError:
         raise DatasetError(f"{path} is missing; restore it or make the dataset again") from None
     except (OSError, ValueError, IndexError, pa.ArrowException) as error:
@@ -170,7 +175,7 @@ def read_reference(root: Path, reference: str) -> bytes:
 
 def checked_name(name: str) -> str:
     """Return the name of a file in a dataset, or raise DatasetError where it leads out of it."""
-    pure = PurePosixPath(name)
+    pure = PurePosixPath(name or "")
     if not name or "\0" in name or pure.is_absolute() or ".." in pure.parts:
         raise DatasetError(f"reference {name!r} points outside the dataset; make the dataset again")
     return name
@@ -180,6 +185,7 @@ def checked_name(name: str) -> str:
 def _open_shard(path: Path, stamp: tuple[int, int]) -> tuple[pq.ParquetFile, list[int]]:
     del stamp  # part of the key only: a file that was replaced is opened anew
     file = pq.ParquetFile(path)
+    checked_groups(file, path)
     ends, total = [], 0
     for group in range(file.num_row_groups):
         total += file.metadata.row_group(group).num_rows

@@ -141,7 +141,7 @@ def _json_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row | Failure]:
                     row = {_name(name): value for name, value in found.items()}
                     if len(row) != len(found):
                         raise ValueError("two names differ in case alone")
-                except ValueError as error:
+                except (ValueError, RecursionError) as error:
                     reason = f"{where}: no JSON object ({error}); mend the line"
                     yield Failure(place=where, kind="bad-line", reason=reason)
                 else:

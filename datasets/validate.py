@@ -118,7 +118,7 @@ class _Check:
             self._picture(sample, data)
 
     def _bytes(self, sample: Sample, reference: str, expected: str) -> bytes | None:
-        self.files.add(reference.partition("#")[0])
+        self.files.add((reference or "").partition("#")[0])  # null, where somebody changed the row
         try:
             data = read_reference(self.root, reference)
         except DatasetError as error:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +20,9 @@ from pathlib import Path
 from facedata.datasets.canonical import canonical_json
 from facedata.datasets.dataset import is_dataset
 from facedata.datasets.errors import TargetError
-from facedata.datasets.record import RECORD_NAME, Record, read_record, write_text
+from facedata.datasets.lock import Held, hold
+from facedata.datasets.record import Record, read_record, write_text
+from facedata.datasets.storage import PICTURE_FOLDERS
 
 __all__ = ["Workplace"]
 
@@ -35,31 +36,30 @@ class Workplace:
         self.parts = self.work / "parts"
         self.tree = self.work / "dataset"
         self._plan = self.work / "plan"
+        self.spool = self.target.with_name(f".{self.target.name}.spool")
+        """For a verb's scratch file; what is found there is left by a run that was killed."""
+        self._holding = False
         self._lock = self.target.with_name(f".{self.target.name}.lock")
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the target for this process; the lock goes with the process, however it ends."""
-        with _readable_errors(self.target.parent):
+        """Hold the target for this object; raise TargetError, naming the holder, where another has it."""
+        if self._holding:  # by this very object: a verb that holds its target calls one that would
+            yield
+            return
+        with _readable_errors(self.target.parent), contextlib.ExitStack() as stack:
             self.target.parent.mkdir(parents=True, exist_ok=True)
-            file = self._lock.open("a+")
-        with file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                holder = file.read() or "another run"
+                stack.enter_context(hold(self._lock))
+            except Held as lock:
                 raise TargetError(
-                    f"{holder} is writing to {self.target} already; wait for it, or choose another -o"
+                    f"{lock.holder} is writing to {self.target} already; wait for it, or choose another -o"
                 ) from None
-            file.truncate(0)
-            file.write(f"process {os.getpid()}")
-            file.flush()
+            self._holding = True
             try:
-                with _readable_errors(self.target.parent):
-                    yield
+                yield
             finally:
-                self._lock.unlink(missing_ok=True)
+                self._holding = False
 
     def check(self, *, resume: bool, overwrite: bool, same: Callable[[Record], bool]) -> Record | None:
         """Return the record of a finished target that is `same`; raise TargetError where it is occupied."""
@@ -102,20 +102,23 @@ class Workplace:
         )
 
     def prepare(self, expected: Iterable[str]) -> None:
-        """Keep the finished parts that are among `expected`; remove what belongs to another run."""
+        """Keep the finished parts that are among `expected`, and their pictures; remove everything else.
+
+        Texts that were put into the tree go too: they are few, they are written again from the parts, and one
+        may be half written.
+        """
         names = set(expected)
         plan = canonical_json(sorted(names))
-        if not self._plan.is_file() or self._plan.read_text("utf-8") != plan:
+        if not self._plan.is_file() or self._plan.read_bytes() != plan.encode():
             shutil.rmtree(self.tree, ignore_errors=True)  # pictures in place may be of parts that are no more
             write_text(self._plan, plan)
         for child in self.parts.iterdir():
             if child.name not in names:
-                shutil.rmtree(child)
+                _remove(child)
         self.tree.mkdir(exist_ok=True)
-
-    def finished(self) -> Record | None:
-        """Return the record of a dataset that is whole and only waits to be renamed."""
-        return read_record(self.tree) if (self.tree / RECORD_NAME).is_file() else None
+        for child in self.tree.iterdir():
+            if child.name not in PICTURE_FOLDERS:
+                _remove(child)
 
     def publish(self) -> None:
         """Rename the finished dataset to the target; one that stood there goes once the new one stands."""
@@ -125,6 +128,13 @@ class Workplace:
             self.target.rename(old)
         self.tree.rename(self.target)
         shutil.rmtree(self.work)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 @contextlib.contextmanager

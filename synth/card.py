@@ -63,7 +63,7 @@ def told_by(root: Path) -> dict[str, Any]:
             f"{path} is damaged or of another version of facedata ({place}: {first['msg']}); restore it, or "
             "train the model again"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path} cannot be read ({error}); restore it") from None
     return card
 

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facedata.datasets.errors import UsageError
+from facedata.datasets.safe_yaml import load_yaml
 
 __all__ = ["Lora", "TrainConfig", "load_config"]
 
@@ -92,7 +93,7 @@ def load_config(path: Path | None) -> TrainConfig:
     if path is None:
         return TrainConfig()
     try:
-        found = yaml.safe_load(path.read_text("utf-8"))
+        found = load_yaml(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read ({error}); give a YAML file") from None
     except yaml.YAMLError as error:

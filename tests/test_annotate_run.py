@@ -26,6 +26,7 @@ from facedata.annotate.spool import Spool
 from facedata.annotate.store import Store
 from facedata.annotate.tasks import load_task, stock_tasks
 from facedata.cli.annotate import app as annotate_app
+from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import UsageError
 from facedata.datasets.instructions import read_records
 
@@ -285,6 +286,14 @@ def test_rules_from_the_command_line(place):
     assert not (place / ".facedata").exists()  # what is free needs no journal
     _, err = facedata("--task-file", "t.yaml", "ds", "-o", "out", cwd=place, code=1)
     assert "--overwrite" in err
+
+
+def test_a_picture_that_is_damaged_is_named_and_the_run_ends_with_3(place):
+    victim = sorted((place / "ds" / "images").rglob("*.jpg"))[0]
+    victim.write_bytes(victim.read_bytes()[:-1] + b"?")
+    _, err = facedata("--task-file", "t.yaml", "ds", "-o", "out", cwd=place, code=3)
+    assert f"not made: {victim.stem.rpartition('-')[2]}" in err
+    assert len(Dataset.open(place / "out")) == 5
 
 
 def test_a_run_that_is_killed_pays_nothing_twice(place, server):

@@ -180,5 +180,5 @@ def test_attributes_of_several_types_are_named():
 def test_json_that_was_broken_by_hand_is_named():
     table = to_table([row(1)])
     table = table.set_column(SCHEMA.get_field_index("attributes"), SCHEMA.field("attributes"), [["{oops"]])
-    with pytest.raises(DatasetError, match="is not JSON; run validate"):
+    with pytest.raises(DatasetError, match="is no JSON object; facedata validate"):
         Expression("attributes.a == 1").mask(table)

@@ -25,6 +25,7 @@ def parse(text: str, validator: Validator) -> tuple[Any, str]:
     fenced = _FENCE.match(text)
     try:
         value = json.loads(fenced.group(1) if fenced else text, parse_constant=_refuse)
+        json.dumps(value, ensure_ascii=False).encode()  # a ValueError for half a character, spelled \\ud800
     except (ValueError, RecursionError) as error:
         return None, f"not JSON ({error}): {text[:_LONGEST]!r}"
     problem = next(validator.iter_errors(value), None)

@@ -105,6 +105,12 @@ class Outcome:
     fatal: bool = False
     cost: float | None = None
 
+    def __post_init__(self) -> None:
+        """Put a mark in place of halves of characters, which JSON can spell and no file can hold."""
+        for name in ("text", "detail", "model", "response_id"):
+            if isinstance(said := getattr(self, name), str):
+                object.__setattr__(self, name, said.encode("utf-8", "replace").decode())
+
 
 @dataclass(frozen=True, slots=True)
 class Price:

@@ -37,7 +37,7 @@ class Replay:
             with path.open("rb") as file:
                 journal = file.read(len(_SQLITE)) == _SQLITE
             self._answers = _from_journal(path) if journal else _from_lines(path)
-        except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
+        except (OSError, sqlite3.Error, ValueError, TypeError, KeyError, RecursionError) as error:
             raise UsageError(
                 f"recorded answers {path} cannot be read ({error}); give a journal or JSON lines"
             ) from None

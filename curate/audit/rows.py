@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from facedata.curate.audit.base import Rows
 from facedata.datasets.dataset import Dataset
+from facedata.datasets.sample import json_object
 from facedata.datasets.versions.groups import codes, source_key
 
 __all__ = ["COLUMNS", "frame_of", "read_rows"]
@@ -46,9 +46,7 @@ def frame_of(table: pa.Table) -> pd.DataFrame:
     columns["au_domain"] = _filled(
         None if one is None else tuple(one) for one in table["au_domain"].to_pylist()
     )
-    columns["attributes"] = _filled(
-        None if one is None else json.loads(one) for one in table["attributes"].to_pylist()
-    )
+    columns["attributes"] = _filled(json_object(one) for one in table["attributes"].to_pylist())
     for name in ("dataset", "file"):
         columns[f"source_{name}"] = _objects(pc.struct_field(source, name))
     columns["source_frame"] = _floats(pc.struct_field(source, "frame"))

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from facedata.datasets.errors import UsageError
+from facedata.datasets.safe_yaml import load_yaml
 
 __all__ = ["read_settings"]
 
@@ -27,7 +28,7 @@ def read_settings(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
         if not (equals and dot and name and threshold):
             raise UsageError(f"--set {text!r} is not NAME.THRESHOLD=VALUE, as in near-duplicates.cosine=0.95")
         try:
-            settings.setdefault(name, {})[threshold] = yaml.safe_load(value)
+            settings.setdefault(name, {})[threshold] = load_yaml(value)
         except yaml.YAMLError:
             raise UsageError(f"--set {text!r}: {value!r} is no value") from None
     return settings

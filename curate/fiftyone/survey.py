@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ import pyarrow.compute as pc
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.instructions import INSTRUCTIONS_NAME
+from facedata.datasets.sample import json_object
 
 __all__ = ["TAGS", "Family", "Review", "Survey", "families", "parsed", "survey"]
 
@@ -117,7 +117,7 @@ def survey(dataset: Dataset) -> Survey:
 
 def parsed(row: dict[str, Any]) -> dict[str, Any]:
     """Return the row with its attributes as a dictionary, in place."""
-    row["attributes"] = json.loads(row["attributes"]) if row["attributes"] else {}
+    row["attributes"] = json_object(row["attributes"]) or {}
     return row
 
 
@@ -140,7 +140,7 @@ def families(lineage: pa.Table) -> Family:
 
 def _note_kinds(column: pa.ChunkedArray, kinds: dict[str, set[str]]) -> None:
     for text in column.drop_null().to_pylist():
-        for name, value in json.loads(text).items():
+        for name, value in (json_object(text) or {}).items():
             if name != TAGS and value is not None:
                 kinds.setdefault(name, set()).add(_kind(value))
 

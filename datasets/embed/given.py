@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +25,10 @@ _FORMS = (
 _NAMED = 5  # missing ids that are named
 
 
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, TokenError, BadZipFile, zlib.error, pa.ArrowException)
+_MOST_TIMES, _SMALL = 50, 256 << 20  # vectors of numbers hardly pack: to a half, if at all
+
+
 def read_embeddings(path: Path, sample_ids: Sequence[str]) -> NDArray[np.float32]:
     """Return the vectors of the samples, float32 n x d, in the order of `sample_ids`.
 
@@ -36,7 +43,7 @@ def read_embeddings(path: Path, sample_ids: Sequence[str]) -> NDArray[np.float32
         vectors, ids = reader(path)
     except FileNotFoundError:
         raise SourceError(f"--embeddings {path} is missing; give {_FORMS}") from None
-    except (OSError, ValueError, KeyError, EOFError, pa.ArrowException) as error:
+    except _UNREADABLE as error:
         raise SourceError(f"--embeddings {path} cannot be read ({error}); give {_FORMS}") from None
     if vectors.ndim != 2 or not vectors.shape[1] or vectors.dtype.kind not in "fiu":
         raise UsageError(
@@ -80,7 +87,16 @@ def _npy(path: Path) -> _Vectors:
     return np.load(path, mmap_mode="r", allow_pickle=False), None
 
 
+def _refuse_bomb(path: Path) -> None:
+    """Refuse a ZIP archive of a few bytes that unpacks to more than memory holds."""
+    with ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > max(_MOST_TIMES * path.stat().st_size, _SMALL):
+        raise ValueError(f"it unpacks to {size / 1e9:.1f} GB from {path.stat().st_size / 1e6:.1f} MB")
+
+
 def _npz(path: Path) -> _Vectors:
+    _refuse_bomb(path)
     with np.load(path, allow_pickle=False) as file:
         if not {"sample_id", "embeddings"} <= set(file.files):
             raise ValueError(f"it holds {', '.join(sorted(file.files))}")

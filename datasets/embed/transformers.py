@@ -87,7 +87,9 @@ def _loaded(model: str) -> tuple[Any, Any, frozenset[str]]:
     try:
         processor = processors.from_pretrained(model, backend="pil")
         loaded, info = AutoModel.from_pretrained(model, output_loading_info=True)
-    except (OSError, ValueError, KeyError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the libraries make of files that are not right
         reason = " ".join(str(error).split())[:200]
         raise SourceError(
             f"--embedder transformers:{model} cannot be loaded ({reason}); give the folder of a vision model "

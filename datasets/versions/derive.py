@@ -4,8 +4,8 @@
     carry    pictures and layers, checked against their rows
     write    the rows with their new references, hashed; record, card and sheet; the last act is one rename
 
-A run that was stopped goes on with `resume`: the part is not made again, and files that are in place are not
-copied again.
+A run that was stopped goes on with `resume`: the part is not made again. Pictures are carried again, each
+checked on the way: what a fault left of a copy is not worth trusting.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from facedata.datasets.lineage import Origin, ancestry
 from facedata.datasets.record import RECORD_NAME, Counts, Failure, Record, Tally, library_versions, write_text
 from facedata.datasets.rowhash import row_digests
 from facedata.datasets.sample import SCHEMA
+from facedata.datasets.seal import seal, sealed
 from facedata.datasets.sheet import write_sheet
 from facedata.datasets.storage import LAYOUTS
 from facedata.datasets.versions.carry import ORIGIN, Carrier, ToFiles
@@ -48,6 +49,7 @@ __all__ = ["TABLE_ROWS", "Derivation", "Derived", "Told", "Writing", "derive", "
 TABLE_ROWS = 4096
 """Rows in memory at once: some kilobytes each, several times over while they are spelled and hashed."""
 
+_PART = ("told.json", "rows.parquet")
 _STORED = SCHEMA.append(pa.field(ORIGIN, pa.int16()))
 
 
@@ -110,8 +112,10 @@ class Derived:
     complete_before: bool = False
 
 
-def derive(what: Derivation, target: Path, writing: Writing | None = None) -> Derived:
-    """Make the dataset `target`.
+def derive(
+    what: Derivation, target: Path, writing: Writing | None = None, place: Workplace | None = None
+) -> Derived:
+    """Make the dataset `target`; `place` is its workplace, where the caller holds it already.
 
     Raises UsageError where the target lies in an input, TargetError where it is occupied or cannot be
     written, and SourceError where no row would be left.
@@ -126,7 +130,7 @@ def derive(what: Derivation, target: Path, writing: Writing | None = None) -> De
     def same(record: Record) -> bool:
         return _made_of(record) == _wanted(what, layout)
 
-    place = Workplace(target)
+    place = place or Workplace(target)
     with place.held():
         done = place.check(resume=writing.resume, overwrite=writing.overwrite, same=same)
         if done is not None:
@@ -154,7 +158,10 @@ class _Run:
         name = f"rows-{identifier(_wanted(self.what, self.layout), library_versions())[:16]}"
         part = self.place.parts / name
         self.place.prepare([name])
-        if not part.is_dir():
+        shutil.rmtree(self.place.tree)
+        self.place.tree.mkdir()
+        if not sealed(part, _PART):
+            shutil.rmtree(part, ignore_errors=True)
             try:
                 self._store(part)
             except (UsageError, DatasetError, SourceError):
@@ -162,10 +169,9 @@ class _Run:
                     self.place.work
                 )  # nothing to go on with: the inputs or the arguments must change
                 raise
-        told = Told(**json.loads((part / "told.json").read_text("utf-8")))
+        told = Told(**json.loads((part / _PART[0]).read_text("utf-8")))
         told.failures = [Failure.model_validate(failure) for failure in told.failures]
-        if (record := self.place.finished()) is None:
-            record = self._finish(part, told)
+        record = self._finish(part, told)
         self.place.publish()
         return Derived(record, self.place.target, told.details)
 
@@ -175,7 +181,7 @@ class _Run:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
         told, splits, last, rows = Told(), Disjoint(), "", 0
-        with pq.ParquetWriter(work / "rows.parquet", _STORED, compression="lz4") as file:
+        with pq.ParquetWriter(work / _PART[1], _STORED, compression="lz4") as file:
             for table in self.what.rows(told):
                 if not table.num_rows:
                     continue
@@ -199,7 +205,8 @@ class _Run:
             "failures": [failure.model_dump() for failure in told.failures],
             "details": told.details,
         }
-        write_text(work / "told.json", json.dumps(saved), flush=False)
+        write_text(work / _PART[0], json.dumps(saved), flush=False)
+        seal(work, _PART)
         work.rename(part)
 
     def _finish(self, part: Path, told: Told) -> Record:
@@ -267,7 +274,7 @@ def _resolved(part: Path, carrier: Carrier, failures: list[Failure]) -> Iterator
 
 
 def _stored(part: Path) -> Iterator[pa.Table]:
-    with pq.ParquetFile(part / "rows.parquet") as file:
+    with pq.ParquetFile(part / _PART[1]) as file:
         for batch in file.iter_batches(TABLE_ROWS):
             yield pa.Table.from_batches([batch])
 

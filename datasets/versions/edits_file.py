@@ -178,7 +178,7 @@ def _attribute(text: str, current: Any) -> Any:
     if not isinstance(current, str):
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return text
     return text
 

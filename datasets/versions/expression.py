@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import ast
 import difflib
-import json
 import re
 import warnings
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facedata.datasets.errors import DatasetError, UsageError
-from facedata.datasets.sample import SCHEMA
+from facedata.datasets.sample import SCHEMA, json_object
 
 __all__ = ["METHODS", "Expression"]
 
@@ -370,9 +369,9 @@ def _literal(node: ast.expr, fail: Any) -> Any:
 
 def _parsed(text: str | None, column: str) -> Any:
     try:
-        return None if text is None else json.loads(text)
-    except ValueError:
-        raise DatasetError(f"the column {column!r} holds {text!r}, which is not JSON; run validate") from None
+        return json_object(text)
+    except DatasetError as error:
+        raise DatasetError(f"the column {column!r}: {error}") from None
 
 
 def _kind(value: Any) -> str:

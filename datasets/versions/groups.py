@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 import numpy as np
@@ -11,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from facedata.datasets.errors import UsageError
+from facedata.datasets.sample import json_object
 
 __all__ = ["BY", "Keys", "codes", "source_key"]
 
@@ -114,5 +114,5 @@ def _connected(links: list[list[NDArray[np.int64]]], count: int) -> NDArray[np.i
 
 def _identities(attributes: list[str | None]) -> Iterable[str | None]:
     for text in attributes:
-        value = json.loads(text).get("identity") if text else None
+        value = (json_object(text) or {}).get("identity")
         yield None if value is None else str(value)

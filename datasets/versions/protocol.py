@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facedata.datasets.errors import UsageError
+from facedata.datasets.safe_yaml import load_yaml
 from facedata.datasets.versions.expression import Expression
 
 __all__ = ["HoldOut", "Protocol", "load_protocol", "stock_protocols"]
@@ -74,12 +75,12 @@ def load_protocol(name_or_path: str) -> Protocol:
         known = ", ".join(stock_protocols())
         raise UsageError(f"no protocol {name_or_path!r}; there are {known}, or give a .yaml file")
     try:
-        protocol = Protocol.model_validate(yaml.safe_load(text))
+        protocol = Protocol.model_validate(load_yaml(text))
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         line = f":{place.line + 1}" if place else ""
         raise UsageError(
-            f"{name_or_path}{line}: not valid YAML: {getattr(error, 'problem', error)}"
+            f"{name_or_path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}"
         ) from None
     except ValidationError as error:
         problem = error.errors()[0]

@@ -9,7 +9,6 @@ Sources: Shrout and Fleiss 1979 (ICC(3,1)); Schuller et al. 2009 (UA and WA reca
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +22,7 @@ from facedata.annotate.score.ratios import mean_of_defined, share_of
 from facedata.annotate.score.scores import Row, Section
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import SourceError
+from facedata.datasets.sample import json_object
 from facedata.recipes.metrics.predictions import UNIT_COLUMN, Predictions
 from facedata.recipes.metrics.resampling import Clusters
 
@@ -229,7 +229,7 @@ def _graded(row: Mapping[str, Any], unit: int) -> float:
 
 
 def _heart_rate(row: Mapping[str, Any]) -> float:
-    value = json.loads(row["attributes"]).get("heart_rate") if row["attributes"] else None
+    value = (json_object(row["attributes"]) or {}).get("heart_rate")
     try:
         return float("nan") if value is None else float(value)
     except (TypeError, ValueError):
