@@ -57,7 +57,7 @@ class World:
         """Return a pair as a network would make it: a style of the kind, of somebody else."""
         parent = self.pairs.faces[pair.content]
         style = self.pixels(self.pairs.style_of(pair, words))
-        made, content = self.pixels(pair.target), self.pixels(pair.content)
+        made, content = self.pixels(pair.target), self.shelf.beside(pair, self.pairs.size_of(pair))
         return Case(made, content, style, self.kind(pair), parent.sample_id, parent.subject)
 
 

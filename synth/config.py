@@ -65,7 +65,7 @@ class TrainConfig(_Part):
     pairs: Pairing = Pairing()
     drop: Dropping = Dropping()
     lora: Lora | None = None
-    steps: int = Field(default=1000, ge=1)
+    steps: int = Field(default=600, ge=1)
     batch: int = Field(default=8, ge=1)
     accumulate: int = Field(default=1, ge=1, description="batches a step")
     rate: float = Field(default=1e-3, gt=0, description="AdamW's learning rate")

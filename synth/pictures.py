@@ -130,6 +130,15 @@ class Shelf:
             self._laid[key] = laid_onto(self._read(pair.content).pixels, pair.fit, size, self.side)
         return self._laid[key]
 
+    def beside(self, pair: Pair, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """Return a pair's content as it lies in its target of `size`, and the target where it does not reach.
+
+        So a pair is what a network makes, which leaves a face where it is: judged beside it, nothing differs
+        but what the attack did.
+        """
+        laid, cover = self.laid(pair, size)
+        return np.where(cover[..., None] > 127, laid, self.get(pair.target)[0])
+
     def _read(self, number: int) -> Picture:
         reference = self.images[number]
         try:

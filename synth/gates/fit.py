@@ -187,14 +187,10 @@ class _Fit:
         return KindModel.fit(features, answers, len(kinds)), limits, known
 
     def _features(self, pair: Pair) -> NDArray[np.float64]:
-        """Return what the judge of kinds sees of a pair, its content laid where the target shows it.
-
-        The network leaves faces where they are, so what it makes is judged beside its content as it stands.
-        Where a target shows more than its live face, what it shows is taken for what was there.
-        """
-        target = self.shelf.get(pair.target)[0]
-        laid, cover = self.shelf.laid(pair, (self.faces[pair.target].width, self.faces[pair.target].height))
-        return kind_features(target, np.where(cover[..., None] > 127, laid, target))
+        face = self.faces[pair.target]
+        return kind_features(
+            self.shelf.get(pair.target)[0], self.shelf.beside(pair, (face.width, face.height))
+        )
 
     def _quality(self) -> tuple[NDArray[np.float64], float]:
         """Return the deviations of qualities, and the gap that few pairs of one kind's pictures exceed."""
