@@ -144,6 +144,10 @@ def sample(
         float,
         typer.Option(min=0.01, max=1, help="Share of noise to start from: less keeps more of the live face."),
     ] = 1.0,
+    temperature: Annotated[
+        float,
+        typer.Option(min=0, max=2, help="Share of the noise's deviation: less varies less, and is cleaner."),
+    ] = 0.5,
     guidance: Annotated[float, typer.Option(min=0, max=10, help="How strongly the style is followed.")] = 1.5,
     kind_guidance: Annotated[
         float, typer.Option(min=0, max=10, help="How strongly the kind of attack is followed.")
@@ -180,7 +184,7 @@ def sample(
     from facedata.synth.sample import sample as library
 
     weights = Guidance(content_guidance, quality_guidance, kind_guidance, guidance)
-    sampling = _sampling(scheduler, steps, strength, batch_size, precision, device, weights)
+    sampling = _sampling(scheduler, steps, strength, batch_size, precision, device, weights, temperature)
     screen = None
     if gates is Gates.all:
         from facedata.synth.gates.screen import Screen
@@ -253,6 +257,7 @@ def _sampling(
     precision: Precision,
     device: str | None,
     guidance: Guidance | None = None,
+    temperature: float = 1.0,
 ) -> Sampling:
     """Return how pictures are made, on the GPU where there is one and nothing else is asked for."""
     import torch
@@ -261,7 +266,8 @@ def _sampling(
     from facedata.synth.sample import Sampling
 
     found = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return Sampling(scheduler.value, steps, strength, guidance or Guidance(), batch, precision.value, found)
+    weights = guidance or Guidance()
+    return Sampling(scheduler.value, steps, strength, weights, batch, precision.value, found, temperature)
 
 
 def _physics(wanted: list[str], seed: int) -> list[tuple[str, Any]]:

@@ -152,8 +152,9 @@ def despoof(
         model.resolve(),
         str(card["weights"]),
         int(card["config"]["network"]["resolution"]),
-        # There is one condition, and style has none to be followed.
-        replace(chosen, guidance=replace(chosen.guidance, style=1.0, quality=1.0)),
+        # There is one condition, and style has none to be followed. What is added to a face is all the noise
+        # that is then taken away.
+        replace(chosen, guidance=replace(chosen.guidance, style=1.0, quality=1.0), temperature=1.0),
         seed,
     )
     found = DatasetSource(Dataset.open(source))

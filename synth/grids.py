@@ -16,7 +16,7 @@ from facedata.synth.conditions import Conditions
 from facedata.synth.config import TrainConfig
 from facedata.synth.pairs import Pairs
 from facedata.synth.pictures import Scale, Shelf, as_pixels, as_tensor, coarse
-from facedata.synth.pipeline import SpoofDiffusionPipeline
+from facedata.synth.pipeline import TEMPERATURE, SpoofDiffusionPipeline
 
 __all__ = ["Grid"]
 
@@ -61,7 +61,7 @@ class Grid:
                 *((yes, ~yes, yes, ~yes) if self.coarse else (yes,) * 4),
             )
             generators = [generator_of(self.seed, "grid", number, place) for place in range(count)]
-            made = pipeline(conditions, generators)
+            made = pipeline(conditions, generators, temperature=TEMPERATURE)
             rows.append([content, *as_pixels(made)])
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), _sheet(rows)[:, :, ::-1])

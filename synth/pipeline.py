@@ -16,7 +16,10 @@ from facedata.synth.conditions import Conditions
 from facedata.synth.latents import decoded, encoded
 from facedata.synth.model import SpoofUNet
 
-__all__ = ["GUIDED", "Guidance", "SpoofDiffusionPipeline"]
+__all__ = ["GUIDED", "TEMPERATURE", "Guidance", "SpoofDiffusionPipeline"]
+
+TEMPERATURE = 0.5
+"""Share of the noise's deviation that pictures are made from, unless another is asked for."""
 
 GUIDED = ("content", "quality", "kind", "style")
 """Conditions in the order in which guidance adds them."""
@@ -72,17 +75,22 @@ class SpoofDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc] # diffuse
         strength: float = 1.0,
         guidance: Guidance | None = None,
         start: Tensor | None = None,
+        temperature: float = 1.0,
     ) -> Tensor:
         """Return n x 3 x h x w pictures in [0, 1], float32 on the CPU.
 
         `conditions` hold pictures in [-1, 1], encoded here where there is a VAE. Each sample draws its noise
         from a generator of its own on the CPU, so that a picture does not depend on its neighbours, on the
         batch or on the device. `strength` under 1 starts from the content (from `start`, n x 3 x h x w, where
-        it is given) with that share of the noise: more of its identity, and more of its colours. Raises
-        ValueError where `strength` is not in (0, 1].
+        it is given) with that share of the noise: more of its identity, and more of its colours. `temperature`
+        is the share of the noise's deviation to start from: under 1, pictures come closer to what the network
+        takes for the likeliest, vary less, and show less of what it has not learned. Raises ValueError where
+        `strength` is not in (0, 1] or `temperature` is under 0.
         """
         if not 0 < strength <= 1:
             raise ValueError(f"strength {strength} is not in (0, 1]")
+        if temperature < 0:
+            raise ValueError(f"temperature {temperature} is under 0")
         device = self.unet.device
         parts = (guidance or Guidance()).parts()
         content = self._encoded(conditions.content.to(device))
@@ -90,6 +98,7 @@ class SpoofDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc] # diffuse
         given = dataclasses.replace(conditions, content=content).to(device, torch.float32)
         prior, covered = self.unet.prior, given.covered(content.shape[2:])
         noise = torch.stack([torch.randn(content.shape[1:], generator=one) for one in generators])
+        noise = temperature * noise
         self.scheduler.set_timesteps(steps, device=device)
         timesteps = self.scheduler.timesteps
         first = min(steps - 1, round(steps * (1 - strength)))

@@ -16,7 +16,7 @@ from facedata.synth.config import Pairing
 from facedata.synth.load import Model
 from facedata.synth.pairs import find_pairs
 from facedata.synth.pictures import QUALITIES, Shelf, as_pixels, as_tensor, quality_vector
-from facedata.synth.pipeline import Guidance
+from facedata.synth.pipeline import TEMPERATURE, Guidance
 
 __all__ = ["Response", "quality_response"]
 
@@ -72,7 +72,11 @@ def quality_response(
         quality[:, column] = value
         generators = [generator_of(seed, "response", number) for number in range(len(chosen))]
         pictures = model.pipeline(
-            replace(given, quality=quality), generators, steps=steps, guidance=guidance or Guidance()
+            replace(given, quality=quality),
+            generators,
+            steps=steps,
+            guidance=guidance or Guidance(),
+            temperature=TEMPERATURE,
         )
         pixels = as_pixels(pictures)
         made.append(float(np.mean([quality_vector(one, b"", model.resolution)[column] for one in pixels])))

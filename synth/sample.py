@@ -29,7 +29,7 @@ from facedata.synth.conditions import Conditions
 from facedata.synth.gates.screen import Screen
 from facedata.synth.load import Model, find_base, load_model, read_card
 from facedata.synth.pictures import Scale, as_pixels, as_tensor, fitted
-from facedata.synth.pipeline import Guidance
+from facedata.synth.pipeline import TEMPERATURE, Guidance
 from facedata.synth.styles import Styles, find_styles
 
 __all__ = ["Sampling", "Synthesis", "noise_of", "sample"]
@@ -60,6 +60,7 @@ class Sampling:
     batch: int = 4
     precision: str = "fp32"
     device: str = "cpu"
+    temperature: float = TEMPERATURE
 
     def to_json(self) -> dict[str, Any]:
         """Return what the pictures depend on."""
@@ -67,6 +68,7 @@ class Sampling:
             "scheduler": self.scheduler,
             "steps": self.steps,
             "strength": self.strength,
+            "temperature": self.temperature,
             "guidance": {
                 name: getattr(self.guidance, name) for name in ("content", "quality", "kind", "style")
             },
@@ -87,7 +89,7 @@ class Sampling:
         """
         try:
             made: Tensor = model.pipeline(
-                conditions, generators, self.steps, self.strength, self.guidance, start
+                conditions, generators, self.steps, self.strength, self.guidance, start, self.temperature
             )
         except torch.cuda.OutOfMemoryError:
             mend = f"try --batch-size {self.batch // 2}" if self.batch > 1 else "try --precision bf16"

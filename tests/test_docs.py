@@ -38,8 +38,8 @@ def test_links_lead_somewhere(path):
 def test_every_command_of_the_readme_runs(tmp_path):
     """CI runs the make targets, and test_curate_app.py the walk of curation, with the App that it needs.
 
-    All other lines are run here, in their order, then the Python. Trainings are cut short: what is left of them
-    has no face, so the gates are left out with them.
+    All other lines are run here, in their order, then the Python. Trainings are cut short: what they come to
+    shows no face, so the gates are left out.
     """
     (tmp_path / "tiny.yaml").write_text(TINY)
     short = {

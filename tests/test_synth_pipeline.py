@@ -141,6 +141,18 @@ def test_less_strength_keeps_more_of_the_live_face():
             made(given, generators(*range(4)), strength=wrong)
 
 
+def test_less_temperature_varies_less():
+    made, given = pipeline_of(), conditions(1)
+    spread = []
+    for temperature in (0.0, 0.5, 1.0):
+        pictures = [made(given, generators(n), steps=4, temperature=temperature) for n in range(6)]
+        spread.append(float(torch.cat(pictures).std(dim=0).mean()))
+    assert spread[0] < 1e-6
+    assert spread[0] < spread[1] < spread[2]
+    with pytest.raises(ValueError, match="under 0"):
+        made(given, generators(0), temperature=-0.1)
+
+
 def test_bf16_gives_nearly_the_same_velocity_and_the_face_in_full():
     network, given = tiny_network(), conditions(4)
     state, times = torch.randn(4, 3, 16, 16), torch.tensor([999, 700, 300, 20])
