@@ -82,10 +82,10 @@ class SpoofDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc] # diffuse
         `conditions` hold pictures in [-1, 1], encoded here where there is a VAE. Each sample draws its noise
         from a generator of its own on the CPU, so that a picture does not depend on its neighbours, on the
         batch or on the device. `strength` under 1 starts from the content (from `start`, n x 3 x h x w, where
-        it is given) with that share of the noise: more of its identity, and more of its colours. `temperature`
-        is the share of the noise's deviation to start from: under 1, pictures come closer to what the network
-        takes for the likeliest, vary less, and show less of what it has not learned. Raises ValueError where
-        `strength` is not in (0, 1] or `temperature` is under 0.
+        it is given) with that share of the noise: more of its identity, and more of its colours.
+        `temperature` is the share of the noise's deviation to start from: under 1, pictures come closer to
+        what the network takes for likeliest, vary less, and show less of what it has not learned. Raises
+        ValueError where `strength` is not in (0, 1] or `temperature` is under 0.
         """
         if not 0 < strength <= 1:
             raise ValueError(f"strength {strength} is not in (0, 1]")

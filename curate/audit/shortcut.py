@@ -77,9 +77,9 @@ def shortcut(rows: Rows, limits: ShortcutThresholds) -> Outcome:
     if not contrasts:
         least = limits.least
         said = (
-            f"No label has {least} rows that one operator made and {least} that none made, of {limits.folds} "
+            f"No label has {least} rows that one operator made and {least} that none made, "
+            f"of {limits.folds} persons or families."
         )
-        said += f"{limits.folds} persons or families."
         return Outcome("skipped", said, numbers)
     narrow = compact(embeddings, limits.seed)
     areas, findings = [], [blind] if blind else []
