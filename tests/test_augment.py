@@ -294,7 +294,7 @@ class ShiftPolicy:
     def model_dump(self, **_):
         return {"name": "shift"}
 
-    def draw(self, seed, sample_id, variant, face):
+    def draw(self, seed, sample_id, variant, face, session=None):
         return {"policy": "shift"}, [Step(Shift(), Parameters())] * 2
 
 
