@@ -217,25 +217,18 @@ def read_only(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
 def flaky_storage(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
     """Each operation on a file of the target takes up to 3 ms longer, and one in a hundred fails with EIO."""
     place = bench.round()
-    outcome = Outcome(verb.name, "slow and flaky storage", "")
-    trap = {"root": str(place), "share": 0.01, "errno": errno.EIO, "slow": 0.003, "reads": True}
-    for attempt in range(40):
-        more = verb.go_on if attempt else ()
-        seed = draws.randrange(1 << 30)
-        code = bench.run(bench.order(verb, place, *more, trap={**trap, "seed": seed}))["code"]
-        bench.struck(outcome, place, code)
-        if code == 0 or outcome.problems:
-            break
-    outcome.detail = f"{attempt + 1} attempts"
-    bench.go_on(outcome, place)
-    return outcome
+    return _flaky(bench, verb, draws, "slow and flaky storage", place, place)
 
 
 def flaky_source(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
     """One in a hundred openings of an input's file fails with EIO."""
-    place = bench.round()
-    outcome = Outcome(verb.name, "slow and flaky source", "")
-    trap = {"root": str(bench.world), "share": 0.01, "errno": errno.EIO, "slow": 0.003, "reads": True}
+    return _flaky(bench, verb, draws, "slow and flaky source", bench.world, bench.round())
+
+
+def _flaky(bench: Bench, verb: Verb, draws: random.Random, fault: str, root: Path, place: Path) -> Outcome:
+    """Try until a run comes through while operations below `root` are slow and fail."""
+    outcome = Outcome(verb.name, fault, "")
+    trap = {"root": str(root), "share": 0.01, "errno": errno.EIO, "slow": 0.003, "reads": True}
     for attempt in range(40):
         more = verb.go_on if attempt else ()
         seed = draws.randrange(1 << 30)
