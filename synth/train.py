@@ -197,25 +197,21 @@ class _Run:
             despoofing,
             None if self.vae is None else Latents(self.vae),
         )
-        target_, content, cover = self.batches.of(measured)
-        self.shape = tuple(target_.shape[1:])
-        height, width = self.shape[1:]
-        self.prior = Prior.measured(target_, content, F.adaptive_avg_pool2d(cover, (height, width)))
-        self.measured = Prior(**self.prior)
+        self.sampled = measured
 
     def _network(self) -> SpoofUNet:
         """Return the network to be trained: a fresh one, or the base with what is new beside it."""
         if self.base is not None:
             count = len(self.pairs.kinds) - len(self.base.card["kinds"])
-            model = self.base.network(count, self.config.lora or Lora())
-            self.measured = model.prior
-            return model
+            return self.base.network(count, self.config.lora or Lora())
+        target, content, cover = self.batches.of(self.sampled)
+        height, width = target.shape[2:]
         fresh: SpoofUNet = SpoofUNet(
-            sample_size=self.shape[-1],
-            channels_in=self.shape[0],
+            sample_size=width,
+            channels_in=target.shape[1],
             kinds=len(self.pairs.kinds),
             qualities=len(QUALITIES),
-            prior=self.prior,
+            prior=Prior.measured(target, content, F.adaptive_avg_pool2d(cover, (height, width))),
             **SIZES[self.config.network.size],
         )
         return fresh
@@ -224,6 +220,7 @@ class _Run:
         config = self.config
         torch.manual_seed(config.seed)
         model = self._network()
+        self.prior = model.prior
         parameters = list(learned(model).values())
         ema = EMAModel(parameters, decay=config.ema, use_ema_warmup=True, inv_gamma=1.0, power=0.75)
         optimizer = torch.optim.AdamW(parameters, config.rate, weight_decay=config.weight_decay)
@@ -280,7 +277,7 @@ class _Run:
         noise = batch.noise.to(device)
         given = batch.conditions.to(device, noise.dtype)
         coverage = given.covered(noise.shape[2:])
-        clean = self.measured.to_state(batch.target.to(device), given.content, coverage)
+        clean = self.prior.to_state(batch.target.to(device), given.content, coverage)
         noisy = alpha * clean + sigma * noise
         predicted, told = net(noisy, times, given)
         errors = (predicted - velocity(clean, noise, alpha, sigma)).square().mean(dim=(1, 2, 3))
@@ -289,14 +286,14 @@ class _Run:
             errors = errors * snr_weights(snr, self.config.snr)
         loss: Tensor = errors.mean()
         if self.config.map_task:
-            wanted = self.measured.fits_of(clean, given)
+            wanted = self.prior.fits_of(clean, given)
             loss = loss + self.config.map_task * map_loss(wanted, *told.maps)
         if self.config.quality_task:
             missed = F.smooth_l1_loss(told.quality, batch.style_quality.to(device).clamp(-4, 4))
             loss = loss + self.config.quality_task * missed
         if self.config.relative_quality and self.vae is None:  # the sharpness of latents means nothing
             seen, wanted = (
-                self.measured.to_pictures(one, given.content, coverage)
+                self.prior.to_pictures(one, given.content, coverage)
                 for one in (clean_of(noisy, predicted, alpha, sigma), clean)
             )
             trust = alpha.square().flatten()  # of a picture that is nearly noise, sharpness says nothing
