@@ -29,6 +29,7 @@ __all__ = [
     "Picture",
     "eight_bits",
     "encode_layer",
+    "middle_square",
     "picture_size",
     "read_picture",
     "suffix_of",
@@ -224,3 +225,18 @@ def suffix_of(data: bytes) -> str:
     if data.startswith(b"\x89PNG"):
         return "png"
     return "webp" if data[8:12] == b"WEBP" else "jpg"
+
+
+def middle_square(
+    pixels: NDArray[np.uint8], side: int, *, enlarge: int = cv2.INTER_CUBIC
+) -> NDArray[np.uint8]:
+    """Return the middle square of a picture, uint8 height x width (x 3), at `side` px.
+
+    It is made smaller by areas, and larger by OpenCV's interpolation `enlarge`.
+    """
+    height, width = pixels.shape[:2]
+    least = min(height, width)
+    top, left = (height - least) // 2, (width - least) // 2
+    square = pixels[top : top + least, left : left + least]
+    how = cv2.INTER_AREA if least > side else enlarge
+    return np.ascontiguousarray(cv2.resize(square, (side, side), interpolation=how), np.uint8)

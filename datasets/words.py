@@ -13,9 +13,20 @@ import struct
 from collections.abc import Sequence
 from hashlib import blake2b
 from statistics import NormalDist
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-__all__ = ["Words", "choice_of", "integer_of", "log_uniform_of", "normal_of", "uniform_of"]
+__all__ = [
+    "Words",
+    "choice_of",
+    "generator_of",
+    "integer_of",
+    "log_uniform_of",
+    "normal_of",
+    "uniform_of",
+]
+
+if TYPE_CHECKING:
+    import torch
 
 T = TypeVar("T")
 _BLOCK = 8  # words per digest: BLAKE2b gives 64 bytes at once
@@ -122,3 +133,10 @@ class Words:
     def choice(self, options: Sequence[T]) -> T:
         """Return one of `options`, each as likely as the others."""
         return options[self.integer(0, len(options) - 1)]
+
+
+def generator_of(*keys: int | str) -> torch.Generator:
+    """Return a generator of torch on the CPU that is seeded by what it is for."""
+    import torch
+
+    return torch.Generator().manual_seed(Words.of(*keys).word() >> 1)

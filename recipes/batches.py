@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from facedata.datasets.dataset import Dataset
-from facedata.datasets.words import Words
+from facedata.datasets.words import Words, generator_of
 from facedata.recipes.fas_config import FasConfig
-from facedata.recipes.order import Order, generator_of
+from facedata.recipes.order import Order
 from facedata.recipes.pictures import Shelf
 from facedata.recipes.rows import Row
 

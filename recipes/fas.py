@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from facedata.datasets.ahead import ahead
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.versions.protocol import Protocol
 from facedata.recipes.batches import Batches, FasBatch, as_tensor
@@ -28,9 +29,9 @@ from facedata.recipes.metrics.thresholds import DEV_EER, Threshold, choose, pars
 from facedata.recipes.metrics.truth import read_truth
 from facedata.recipes.models.base import Network
 from facedata.recipes.models.build import build_network
-from facedata.recipes.pictures import Shelf, ahead
+from facedata.recipes.pictures import Shelf
 from facedata.recipes.processes import this_process
-from facedata.recipes.rows import Chosen, Row, choose_rows, refuse_unbalanced
+from facedata.recipes.rows import Chosen, choose_rows, refuse_unbalanced
 
 __all__ = ["DEFAULT_CONFIG", "RECIPE", "FasRecipe", "TrainedFas", "score", "train_fas"]
 
@@ -59,7 +60,15 @@ class FasRecipe:
     def __init__(self, dataset: Dataset, rows: Chosen, config: FasConfig) -> None:
         self._config, self._rows = config, rows
         self._batches = Batches(dataset, rows.train, config)
-        self._watched = Watched(dataset, rows.dev, config.network.side, config.loop)
+        loop = config.loop
+        self.watched = Watched(
+            dataset,
+            [row.image for row in rows.dev],
+            config.network.side,
+            batch=loop.batch,
+            workers=loop.workers,
+            memory=loop.memory,
+        )
 
     @property
     def config(self) -> LoopConfig:
@@ -85,7 +94,7 @@ class FasRecipe:
 
         The first decides: of a few dozen rows, an EER moves in steps too coarse to tell two looks apart.
         """
-        scores = self._watched.scores(module.network, device)
+        scores = self.watched.scores(module.network, device)
         spoof = np.array([row.spoof for row in self._rows.dev])
         each = functional.softplus(torch.from_numpy(np.where(spoof, scores, -scores))).numpy()
         both = (each[spoof].mean() + each[~spoof].mean()) / 2
@@ -93,16 +102,18 @@ class FasRecipe:
 
 
 class Watched:
-    """Rows that are scored again and again, as pictures that are kept."""
+    """Rows that are scored, again and again where `memory` MiB of their pictures are kept."""
 
-    def __init__(self, dataset: Dataset, rows: Sequence[Row], side: int, loop: LoopConfig) -> None:
-        self._shelf = Shelf(dataset, [row.image for row in rows], side, loop.memory)
-        self._size, self._batch, self._workers = len(rows), loop.batch, loop.workers
+    def __init__(
+        self, dataset: Dataset, images: Sequence[str], side: int, *, batch: int, workers: int, memory: int
+    ) -> None:
+        self._shelf = Shelf(dataset, images, side, memory)
+        self._size, self._batch, self._workers = len(images), batch, workers
 
     def scores(self, network: nn.Module, device: torch.device) -> NDArray[np.float64]:
         """Return the log-odds of a live face, (rows,)."""
         starts = range(0, self._size, self._batch)
-        found = []
+        found = [np.zeros(0)]
         with torch.no_grad():
             for pictures in ahead(self._pictures, starts, self._workers):
                 found.append(network(pictures.to(device)).score.double().cpu().numpy())
@@ -147,8 +158,7 @@ def train_fas(
     trained = train(recipe, target, resume=resume, progress=progress)
     network = cast(Network, trained.module.get_submodule("network"))
     device = shared.device
-    watched = Watched(dataset, rows.dev, config.network.side, config.loop)
-    scores = watched.scores(network.to(device).eval(), device)
+    scores = recipe.watched.scores(network.to(device).eval(), device)
     threshold = _threshold(scores, rows, dataset, target if shared.is_main_process else None)
     if shared.is_main_process:
         best = {"step": trained.best_step, "of": trained.steps}
@@ -204,17 +214,9 @@ def score(
         if chosen is None or row["sample_id"] in chosen
     ]
     place = device or this_process().device
-    shelf = Shelf(dataset, [image for _, image in rows], config.network.side, memory=0)
-
-    def pictures(start: int) -> torch.Tensor:
-        return as_tensor(shelf.get(range(start, min(start + batch, len(rows)))))
-
-    network.to(place).eval()
-    found: list[NDArray[np.float64]] = []
-    with torch.no_grad():
-        for one in ahead(pictures, range(0, len(rows), batch), workers):
-            found.append(network(one.to(place)).score.double().cpu().numpy())
-    scores = np.concatenate([*found, np.zeros(0)])
+    images = [image for _, image in rows]
+    watched = Watched(dataset, images, config.network.side, batch=batch, workers=workers, memory=0)
+    scores = watched.scores(network.to(place).eval(), place)
     return Predictions.of_scores([name for name, _ in rows], scores.tolist(), model.name)
 
 

@@ -27,10 +27,10 @@ from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from facedata.datasets.ahead import ahead
 from facedata.datasets.errors import FacedataError, UsageError
 from facedata.recipes.faults import diverged, out_of_memory
 from facedata.recipes.logs import Logs
-from facedata.recipes.pictures import ahead
 from facedata.recipes.processes import accelerator_of
 from facedata.recipes.recipe import Recipe
 from facedata.recipes.schedule import averaging, share_of_rate

@@ -13,14 +13,9 @@ from functools import lru_cache
 
 import torch
 
-from facedata.datasets.words import Words
+from facedata.datasets.words import generator_of
 
-__all__ = ["Order", "generator_of"]
-
-
-def generator_of(*keys: int | str) -> torch.Generator:
-    """Return a generator on the CPU that is seeded by what it is for."""
-    return torch.Generator().manual_seed(Words.of(*keys).word() >> 1)
+__all__ = ["Order"]
 
 
 class Order:

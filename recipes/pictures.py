@@ -6,9 +6,7 @@ its own threads. How much is kept is fixed when a run begins, so memory does not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -16,21 +14,9 @@ from numpy.typing import NDArray
 
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import SourceError
-from facedata.datasets.pictures import read_picture
+from facedata.datasets.pictures import middle_square, read_picture
 
-__all__ = ["Shelf", "ahead", "squared"]
-
-T = TypeVar("T")
-
-
-def squared(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Return the middle square of a picture, uint8 height x width (x 3), at `side` px."""
-    height, width = pixels.shape[:2]
-    least = min(height, width)
-    top, left = (height - least) // 2, (width - least) // 2
-    square = pixels[top : top + least, left : left + least]
-    how = cv2.INTER_AREA if least > side else cv2.INTER_LINEAR
-    return np.ascontiguousarray(cv2.resize(square, (side, side), interpolation=how), np.uint8)
+__all__ = ["Shelf"]
 
 
 class Shelf:
@@ -58,22 +44,7 @@ class Shelf:
 
     def _decode(self, reference: str) -> NDArray[np.uint8]:
         try:
-            return squared(read_picture(self._dataset.read(reference), reference).pixels, self._side)
+            picture = read_picture(self._dataset.read(reference), reference)
         except SourceError as error:
             raise SourceError(f"{error}; run facedata validate {self._dataset.root}") from None
-
-
-def ahead(make: Callable[[int], T], numbers: Sequence[int], workers: int) -> Generator[T, None, None]:
-    """Yield `make(number)` of each number, in their order, made ahead by `workers` threads."""
-    window = workers + 2  # one being learned from, one ready
-    with ThreadPoolExecutor(workers, "facedata-pictures") as pool:
-        waiting = [pool.submit(make, number) for number in numbers[:window]]
-        try:
-            for place in range(len(numbers)):
-                made = waiting.pop(0).result()
-                if place + window < len(numbers):
-                    waiting.append(pool.submit(make, numbers[place + window]))
-                yield made
-        finally:
-            for one in waiting:
-                one.cancel()
+        return middle_square(picture.pixels, self._side, enlarge=cv2.INTER_LINEAR)

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from facedata.datasets.words import Words
+from facedata.datasets.ahead import ahead
+from facedata.datasets.words import Words, generator_of
 from facedata.synth.conditions import Conditions
 from facedata.synth.config import Dropping
 from facedata.synth.latents import Latents
 from facedata.synth.pairs import Pair, Pairs
 from facedata.synth.pictures import Scale, Shelf, as_tensor, coarse
 
-__all__ = ["Batch", "Batches", "generator_of"]
-
-
-def generator_of(*keys: int | str) -> torch.Generator:
-    """Return a generator on the CPU that is seeded by what it is for."""
-    return torch.Generator().manual_seed(Words.of(*keys).word() >> 1)
+__all__ = ["Batch", "Batches"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +102,9 @@ class Batches:
         laid = pair.target if pair.fit is not None else None
         return pair.content if laid is None and not self.coarse_content else (pair.content, laid)
 
-    def between(self, first: int, last: int, ahead: int = 4) -> Iterator[Batch]:
+    def between(self, first: int, last: int) -> Generator[Batch, None, None]:
         """Yield the batches of steps first .. last - 1, decoded ahead in a thread."""
-        with ThreadPoolExecutor(1) as pool:
-            waiting = [pool.submit(self.at, step) for step in range(first, min(first + ahead, last))]
-            for step in range(first, last):
-                batch = waiting.pop(0).result()
-                if step + ahead < last:
-                    waiting.append(pool.submit(self.at, step + ahead))
-                yield batch
+        return ahead(self.at, range(first, last), workers=1)
 
     def _pair(self, number: int) -> tuple[Pair, int]:
         epoch, place = divmod(number, len(self.pairs.pairs))

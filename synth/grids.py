@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facedata.datasets.words import Words
-from facedata.synth.batches import generator_of
+from facedata.datasets.words import Words, generator_of
 from facedata.synth.conditions import Conditions
 from facedata.synth.config import TrainConfig
 from facedata.synth.pairs import Pairs

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that torch's own documentation uses
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import SourceError
-from facedata.datasets.pictures import Picture, read_picture
+from facedata.datasets.pictures import Picture, middle_square, read_picture
 from facedata.datasets.quality import look_of
 from facedata.synth.alignment import laid_onto
 from facedata.synth.pairs import Pair
@@ -43,12 +42,7 @@ def fitted(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
     A live face and what was made of it have the same frame, so they stay on top of each other.
     """
-    height, width = pixels.shape[:2]
-    least = min(height, width)
-    top, left = (height - least) // 2, (width - least) // 2
-    square = pixels[top : top + least, left : left + least]
-    how = cv2.INTER_AREA if least > side else cv2.INTER_CUBIC
-    return np.ascontiguousarray(cv2.resize(square, (side, side), interpolation=how), np.uint8)
+    return middle_square(pixels, side)
 
 
 def log_codes(value: float) -> float:

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from facedata.datasets.dataset import Dataset
-from facedata.datasets.words import Words
-from facedata.synth.batches import generator_of
+from facedata.datasets.words import Words, generator_of
 from facedata.synth.conditions import Conditions
 from facedata.synth.config import Pairing
 from facedata.synth.load import Model

@@ -22,8 +22,7 @@ from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample, derived_id
 from facedata.datasets.sources import DatasetSource, RowItem
 from facedata.datasets.task import OneOfABatch, Planned, Rendered, Task
-from facedata.datasets.words import Words
-from facedata.synth.batches import generator_of
+from facedata.datasets.words import Words, generator_of
 from facedata.synth.compose import Recipe, composed
 from facedata.synth.conditions import Conditions
 from facedata.synth.gates.screen import Screen

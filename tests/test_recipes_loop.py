@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -19,12 +20,14 @@ from recipe_parts import domains, one_thread, tiny
 from safetensors.torch import load_file
 from torch import nn
 
+from facedata.datasets.ahead import ahead
 from facedata.datasets.errors import DatasetError, FacedataError, TargetError, UsageError
+from facedata.datasets.pictures import middle_square
 from facedata.recipes import logs, loop, states
 from facedata.recipes.config import LoopConfig
 from facedata.recipes.fas import train_fas
 from facedata.recipes.order import Order
-from facedata.recipes.pictures import Shelf, ahead, squared
+from facedata.recipes.pictures import Shelf
 from facedata.recipes.schedule import averaging, share_of_rate
 
 __all__ = ["one_thread"]  # a fixture that pytest finds by its name
@@ -241,7 +244,7 @@ def test_batches_come_in_their_order_from_several_threads():
 def test_pictures_are_their_middle_square_and_memory_keeps_what_fits(tmp_path):
     wide = np.zeros((8, 16, 3), np.uint8)
     wide[:, 4:12] = 200
-    assert squared(wide, 8).min() == 200
+    assert middle_square(wide, 8, enlarge=cv2.INTER_LINEAR).min() == 200
     reads: list[str] = []
 
     class Counting:

@@ -9,7 +9,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler
 from synth_parts import tiny_network
 
-from facedata.synth.batches import generator_of
+from facedata.datasets.words import generator_of
 from facedata.synth.conditions import Conditions, FourierFeatures
 from facedata.synth.latents import decoded, encoded
 from facedata.synth.load import SCHEDULERS, scheduler_of
