@@ -1,4 +1,4 @@
-"""facedata train fas."""
+"""facedata train fas, and where facedata train sft hangs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from facedata.cli import options as o
 from facedata.cli import show
+from facedata.cli.train_sft import sft
 
 if TYPE_CHECKING:
     from facedata.recipes.fas import TrainedFas
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "need_packages"]
 
 app = typer.Typer(add_completion=False, help="Train a model on a dataset.", no_args_is_help=True)
+app.command("sft")(sft)
 
 
 @app.callback()

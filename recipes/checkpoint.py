@@ -36,6 +36,7 @@ __all__ = [
     "load_weights",
     "prepare",
     "publish",
+    "publish_tensors",
     "read_card",
 ]
 
@@ -92,10 +93,15 @@ def prepare(target: Path, card: dict[str, Any], *, resume: bool, overwrite: bool
 def publish(target: Path, module: nn.Module, card: dict[str, Any]) -> None:
     """Write the weights of `module`, and the card with their hash."""
     tensors = {name: one.detach().cpu().contiguous() for name, one in module.state_dict().items()}
+    publish_tensors(target, WEIGHTS, tensors, card)
+
+
+def publish_tensors(target: Path, name: str, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
+    """Write tensors into the file `name` of a model's folder, and the card with their hash: a run's end."""
     card = {**card, "weights": _hash(tensors)}
-    work = target / f".{WEIGHTS}"
-    save_file(tensors, work, {"training": json.dumps(card)})
-    work.replace(target / WEIGHTS)
+    work = target / f".{name}"
+    save_file(tensors, work, {"format": "pt", "training": json.dumps(card)})
+    work.replace(target / name)
     write_text(target / CARD_NAME, json.dumps(card, indent=1))
 
 
@@ -150,7 +156,7 @@ def refuse_pickles(path: Path) -> None:
 def _same_run(target: Path, before: dict[str, Any], card: dict[str, Any]) -> None:
     loop = card["config"]["loop"]
     was = {**before.get("config", {})}
-    was["loop"] = {**was.get("loop", {}), **{key: loop[key] for key in _MAY_CHANGE}}
+    was["loop"] = {**was.get("loop", {}), **{key: loop[key] for key in _MAY_CHANGE if key in loop}}
     for part, values in card["config"].items():
         differ = [key for key, value in values.items() if was.get(part, {}).get(key) != value]
         if differ:
@@ -159,7 +165,7 @@ def _same_run(target: Path, before: dict[str, Any], card: dict[str, Any]) -> Non
                 f"{target} was trained with another {part}.{key} ({was.get(part, {}).get(key)}, not {mine}); "
                 "give back that configuration, or choose another -o"
             )
-    for key in ("recipe", "dataset", "protocol"):
+    for key in ("recipe", "dataset", "protocol", "base"):
         if before.get(key) != card.get(key):
             raise TargetError(
                 f"{target} was trained with another {key} ({before.get(key)}, not {card.get(key)}); "

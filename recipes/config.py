@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from facedata.datasets.errors import UsageError
 from facedata.datasets.keyed import read_yaml
 
-__all__ = ["LoopConfig", "Part", "RowsConfig", "load_config"]
+__all__ = ["LoopConfig", "Pace", "Part", "RowsConfig", "load_config"]
 
 C = TypeVar("C", bound="Part")
 
@@ -21,8 +21,8 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class LoopConfig(Part):
-    """How long, how fast and how safely."""
+class Pace(Part):
+    """How long and how fast: what every recipe is told."""
 
     steps: int = Field(default=240, ge=1)
     batch: int = Field(default=24, ge=1, description="samples that go through the network together")
@@ -34,11 +34,16 @@ class LoopConfig(Part):
     warmup: int = Field(default=20, ge=0, description="steps over which the rate rises")
     weight_decay: float = Field(default=0.05, ge=0)
     clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
-    ema: float = Field(default=0.98, ge=0, lt=1, description="decay of the averaged weights, once warm")
     dev_every: int = Field(default=40, ge=1, description="steps between looks at the development set")
     patience: int | None = Field(default=None, ge=1, description="looks without a gain before it stops")
-    precision: Literal["no", "fp16", "bf16"] = "no"
     seed: int = Field(default=0, ge=0, lt=2**63)
+
+
+class LoopConfig(Pace):
+    """How long, how fast and how safely the recipes' own loop runs."""
+
+    ema: float = Field(default=0.98, ge=0, lt=1, description="decay of the averaged weights, once warm")
+    precision: Literal["no", "fp16", "bf16"] = "no"
     save_every: int = Field(default=100, ge=1, description="steps between states to go on from")
     workers: int = Field(default=2, ge=1, description="threads that read and decode, of each process")
     memory: int = Field(default=1024, ge=0, description="MiB that hold decoded pictures, of each process")

@@ -183,4 +183,4 @@ class _Run:
             for buffer, one in zip(state.module.buffers(), state.average.module.buffers(), strict=True):
                 buffer.copy_(one)
             state.save(self.target)
-        return diverged(state.step + 1, losses, samples, self.target)
+        return diverged(state.step + 1, losses, samples, self.target, newest_state(self.target))

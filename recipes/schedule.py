@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 
-from facedata.recipes.config import LoopConfig
+from facedata.recipes.config import Pace
 
 __all__ = ["averaging", "share_of_rate"]
 
 _LEAST = 0.01  # of the rate, at the end of a cosine
 
 
-def share_of_rate(step: int, config: LoopConfig) -> float:
+def share_of_rate(step: int, config: Pace) -> float:
     """Return the share of the rate at a step, from 0 on: a straight rise, then half a cosine."""
     rise = min(1.0, (step + 1) / (config.warmup + 1))
     if config.schedule == "constant":

@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from facedata.datasets.errors import DatasetError
 
-__all__ = ["Best", "State", "newest_state", "trim_log"]
+__all__ = ["Best", "State", "moments_of", "newest_state", "put_moments", "trim_log"]
 
 _KEPT = 2
 
@@ -56,8 +56,7 @@ class State:
         tensors = {f"module.{name}": one for name, one in self.module.state_dict().items()}
         tensors |= {f"average.{name}": one for name, one in self.average.state_dict().items()}
         tensors |= {f"best.{name}": one for name, one in self.best.weights.items()}
-        for number, values in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(one) for name, one in values.items()}
+        tensors |= {f"optimizer.{name}": one for name, one in moments_of(self.optimizer).items()}
         best = {"score": self.best.score, "step": self.best.step, "stale": self.best.stale}
         told = {"step": self.step, "best": best, "scaler": self.scaler and self.scaler.state_dict()}
         folder = root / "states"
@@ -81,12 +80,7 @@ class State:
                 parts.setdefault(part, {})[name] = value
             self.module.load_state_dict(parts["module"])
             self.average.load_state_dict(parts["average"])
-            moments: dict[int, dict[str, Tensor]] = {}
-            for key, value in parts.get("optimizer", {}).items():
-                place, _, name = key.partition(".")
-                moments.setdefault(int(place), {})[name] = value
-            groups = self.optimizer.state_dict()["param_groups"]
-            self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+            put_moments(self.optimizer, parts.get("optimizer", {}))
             self.best = Best(**told["best"], weights=parts.get("best", {}))
             self.step = int(told["step"])
             if self.scaler and told["scaler"]:
@@ -96,6 +90,24 @@ class State:
             raise DatasetError(
                 f"{path} cannot be read ({reason}); remove it to go on from the state before"
             ) from None
+
+
+def moments_of(optimizer: Any) -> dict[str, Tensor]:
+    """Return what an optimizer remembers, by `<number of the parameter>.<name>`."""
+    states = optimizer.state_dict()["state"]
+    return {
+        f"{number}.{name}": torch.as_tensor(one) for number in states for name, one in states[number].items()
+    }
+
+
+def put_moments(optimizer: Any, tensors: Mapping[str, Tensor]) -> None:
+    """Give an optimizer back what `moments_of` took of it; its rates stay."""
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        place, _, name = key.partition(".")
+        moments.setdefault(int(place), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": moments, "param_groups": groups})
 
 
 def newest_state(root: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""A local vision-language model through transformers, loaded from a folder.
+"""A local vision-language model through transformers, loaded from a folder: a whole model, or an adapter.
 
 Greedy requests that wait together are answered together, a few at a time; sampled ones go one by one, each
 from a seed of its own, so that an answer does not depend on what else was asked. The model runs in one worker
@@ -8,7 +8,6 @@ thread, so the run goes on while it works.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import io
 import threading
 from collections.abc import Sequence
@@ -16,16 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from facedata.annotate.providers import local
 from facedata.annotate.providers.base import Outcome, Price, Request
 from facedata.annotate.providers.common import estimated, message_of, missing_extra
-from facedata.datasets.canonical import identifier
 from facedata.datasets.errors import UsageError
 from facedata.datasets.instructions import Usage
 
 __all__ = ["Transformers"]
 
 _IMAGE_TOKENS = 1024  # an estimate; nothing is paid for
-_WEIGHTS = (".safetensors", ".bin")
 _GATHER = 0.005  # s that a greedy request waits for company
 
 
@@ -36,11 +34,14 @@ class Transformers:
     price = Price(0.0, 0.0)
 
     def __init__(self, path: Path, *, device: str | None = None, batch_size: int = 4) -> None:
-        if not (path / "config.json").is_file():
-            raise UsageError(f"{path} is no folder of a model (it has no config.json); give one with --model")
+        if not any((path / name).is_file() for name in ("config.json", local.ADAPTER)):
+            raise UsageError(
+                f"{path} is no folder of a model (it has no config.json and no {local.ADAPTER}); give one "
+                "with --model"
+            )
         self.path = path
         self.model = path.resolve().name
-        self._fingerprint = _fingerprint(path)
+        self._fingerprint = local.fingerprint(path)
         self._device = device
         self._batch_size = batch_size
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="facedata-model")
@@ -133,19 +134,14 @@ class _Model:
     def __init__(self, path: Path, device: str | None) -> None:
         try:
             import torch
-            from transformers import AutoModelForImageTextToText, AutoProcessor
+            import transformers  # noqa: F401 - whether it is there
         except ImportError:
             raise missing_extra("transformers and torch", "synth") from None
-        # The image processors of PIL: the others need torchvision.
-        processors: Any = AutoProcessor
-        self.processor = processors.from_pretrained(path, backend="pil", local_files_only=True)
-        model: Any = AutoModelForImageTextToText.from_pretrained(path, dtype="auto", local_files_only=True)
+        self.processor, model = local.load(path)
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.model = model.to(self.device).eval()
-        self.tokenizer = getattr(self.processor, "tokenizer", self.processor)
+        self.tokenizer = local.take_pad_token(self.processor)
         self.tokenizer.padding_side = "left"  # what is written follows the prompt at once
-        if self.tokenizer.pad_token is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token
 
     def write(self, requests: Sequence[Request], name: str) -> list[Outcome]:
         """Return the answers to requests of one sampling."""
@@ -209,13 +205,3 @@ def _picture(data: bytes) -> Any:
 
     with Image.open(io.BytesIO(data)) as picture:
         return picture.convert("RGB")
-
-
-def _fingerprint(path: Path) -> str:
-    """Return the hash of the files that make a model what it is: names differ, weights decide."""
-    hashes = []
-    for file in sorted(path.iterdir()):
-        if file.suffix in (".json", ".jinja", ".model", ".txt", *_WEIGHTS) and file.is_file():
-            with file.open("rb") as opened:
-                hashes.append((file.name, hashlib.file_digest(opened, "sha256").hexdigest()))
-    return identifier("model", hashes)
