@@ -67,10 +67,12 @@ def sft(
         values = {name: value for name, value in vars(made).items() if name != "root"}
         show.as_json({"model": str(made.root), **values, "seconds": seconds})
         return
+    share = 100 * made.learned / made.parameters
     typer.echo(
-        f"trained  {made.steps} steps on {made.answers} answers of {made.records} records in {seconds} s; best "
-        f"at step {made.best_step}: loss {made.best_loss:.4f} on {made.dev_records} records ({made.of})\n"
-        f"learned  {made.learned} of {made.parameters} parameters ({100 * made.learned / made.parameters:.2g} %)\n"
+        f"trained  {made.steps} steps on {made.answers} answers of {made.records} records in {seconds} s\n"
+        f"best     step {made.best_step}: loss {made.best_loss:.4f} on {made.dev_records} records "
+        f"of {made.of}\n"
+        f"learned  {made.learned} of {made.parameters} parameters ({share:.2g} %)\n"
         f"adapter  {made.root}"
     )
 

@@ -17,7 +17,7 @@ __all__ = ["diverged", "out_of_memory"]
 def diverged(
     step: int, losses: Mapping[str, Tensor], samples: Sequence[str], target: Path, kept: Path | None
 ) -> FacedataError:
-    """Return the error of a loss that is no number at a step; `kept` is a state in `target`, if there is one."""
+    """Return the error of a loss that is no number at a step; `kept` is a state in `target`, if any."""
     mend = "lower loop.rate"
     if kept is not None:
         mend = f"{kept.name} is kept in {target}: go on from it with --resume and a smaller loop.rate"

@@ -1,20 +1,32 @@
 """A local vision-language model: a folder of transformers, or one of a peft adapter that names its base.
 
-What `facedata train sft` writes is such an adapter. Its card, training.json, has the hash of the base's files,
-so that an adapter is never put on another base unnoticed.
+What `facedata train sft` writes is such an adapter. Its card, training.json, has the hash of its base's
+files, so that it is never put on another base unnoticed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from facedata.datasets.canonical import identifier
 from facedata.datasets.errors import DatasetError, UsageError
 
-__all__ = ["ADAPTER", "ADAPTER_WEIGHTS", "CARD", "fingerprint", "folder_of", "load", "take_pad_token"]
+__all__ = [
+    "ADAPTER",
+    "ADAPTER_WEIGHTS",
+    "CARD",
+    "fingerprint",
+    "folder_of",
+    "load",
+    "peft_at_work",
+    "take_pad_token",
+]
 
 ADAPTER = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -39,8 +51,17 @@ def load(path: Path, *, dtype: str = "auto") -> tuple[Any, Any]:
     if base is not None:
         from peft import PeftModel
 
-        model = PeftModel.from_pretrained(model, str(path), local_files_only=True)
+        with peft_at_work():
+            model = PeftModel.from_pretrained(model, str(path), local_files_only=True)
     return processor, model
+
+
+@contextmanager
+def peft_at_work() -> Iterator[None]:
+    """Keep quiet about a name that peft still asks transformers for: nobody here can call it otherwise."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        yield
 
 
 def take_pad_token(processor: Any) -> Any:

@@ -38,7 +38,7 @@ _Mask = NDArray[np.bool_]
 
 @dataclass
 class Answers:
-    """Of one part: `rows` are (sample id, prompt, completion, references of pictures), where texts are JSON."""
+    """Of one part: `rows` are (sample id, prompt, completion, pictures' references); texts are JSON."""
 
     records: list[str] = field(default_factory=list)
     samples: list[str] = field(default_factory=list)
@@ -58,8 +58,8 @@ class Answers:
         for reference in references:
             if not (root / checked_name(reference.partition("#")[0])).is_file():
                 raise SourceError(
-                    f"the picture {reference} of the record {record.record_id} is missing; restore it, or see "
-                    f"all damage with facedata validate {root}"
+                    f"the picture {reference} of the record {record.record_id} is missing; restore it, or "
+                    f"see all damage with facedata validate {root}"
                 )
         messages = Trl().conversation(record, references)["messages"]
         places = [number for number, turn in enumerate(messages) if turn["role"] == "assistant"]

@@ -19,7 +19,14 @@ from peft import LoraConfig as PeftLora
 from peft import PeftModel, get_peft_model
 from safetensors.torch import load_file
 
-from facedata.annotate.providers.local import ADAPTER, ADAPTER_WEIGHTS, fingerprint, folder_of, load
+from facedata.annotate.providers.local import (
+    ADAPTER,
+    ADAPTER_WEIGHTS,
+    fingerprint,
+    folder_of,
+    load,
+    peft_at_work,
+)
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import FacedataError, UsageError
 from facedata.datasets.record import write_text
@@ -194,7 +201,8 @@ def load_base(folder: Path, config: LoraConfig, reference: str, seed: int) -> tu
     )
     torch.manual_seed(seed)
     try:
-        return processor, get_peft_model(model, told)
+        with peft_at_work():
+            return processor, get_peft_model(model, told)
     except ValueError as error:
         reason = " ".join(str(error).split())[:200]
         raise UsageError(f"lora.layers: {config.layers!r} cannot be had of {folder.name}: {reason}") from None

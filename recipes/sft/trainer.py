@@ -1,7 +1,7 @@
 """TRL's trainer, held to what every recipe promises: steps that are a function of the seed and their number.
 
-Which answers a batch holds is fixed before the run begins, and dropout is drawn anew at each step from the seed
-and the step; so a state is the adapter and what the optimizer remembers, both safetensors, beside the JSON that
+Which answers a batch holds is fixed before the run begins, and each step draws its dropout from the seed and
+its number; so a state is the adapter and what the optimizer remembers, both safetensors, beside the JSON that
 transformers keeps of a run.
 """
 
