@@ -42,7 +42,8 @@ def sft(
     from facedata.recipes.sft.config import DEFAULT_CONFIG, SftConfig
     from facedata.recipes.sft.run import train_sft
 
-    transformers.logging.set_verbosity_error()  # of states' times and the like, which nobody can act on
+    quiet: Any = transformers.logging.set_verbosity_error
+    quiet()  # of states' times and the like, which nobody can act on
     chosen = load_config(SftConfig, config, DEFAULT_CONFIG)
     told: dict[str, Any] = {"steps": steps, "seed": seed}
     loop = chosen.loop.model_copy(update={name: value for name, value in told.items() if value is not None})

@@ -42,7 +42,7 @@ class Logs:
         path = self._root / name
         new = not path.exists() or not path.stat().st_size
         with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
+            writer = csv.writer(file, lineterminator="\n")
             if new:
                 writer.writerow(["step", *values])
             writer.writerow([step, *(f"{value:.6g}" for value in values.values())])

@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 from peft import LoraConfig as PeftLora
 from peft import PeftModel, get_peft_model
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from facedata.annotate.providers.local import (
@@ -96,10 +97,10 @@ def train_sft(
     base["files"] = fingerprint(folder)
     counts = {"records": len(rows.train.records), "dev_records": len(rows.dev.records)}
     card = card_of(RECIPE, dataset, config.model_dump(mode="json"), base=base, **counts)
-    prepare(target, card, resume=resume, overwrite=overwrite)
-    _write_rows(target, rows)
     reference = model if folder != Path(model).expanduser() else str(folder.resolve())
     processor, net = load_base(folder, config.lora, reference, config.loop.seed)
+    prepare(target, card, resume=resume, overwrite=overwrite)
+    _write_rows(target, rows)
     learned, parameters = net.get_nb_trainable_parameters()
     try:
         _train(net, processor, dataset, rows, config, target, resume, progress)
@@ -178,7 +179,7 @@ def load_base(folder: Path, config: LoraConfig, reference: str, seed: int) -> tu
     """
     try:
         processor, model = load(folder)
-    except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError, KeyError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
         raise UsageError(
             f"{folder.name} cannot be loaded as a vision-language model ({reason}); give one that "

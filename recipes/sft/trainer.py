@@ -34,7 +34,7 @@ _TOLD = {"loss": "loss", "mean_token_accuracy": "accuracy", "grad_norm": "gradie
 """What is logged of what the trainer tells, and as what."""
 
 
-class Trainer(SFTTrainer):  # type: ignore[misc]  # TRL's classes are Any to a type checker
+class Trainer(SFTTrainer):  # type: ignore[misc]  # TRL has no types of its own
     """Trains the adapter in `model`; `order` says which row of `answers` stands where."""
 
     def __init__(
@@ -86,9 +86,11 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # TRL's classes are Any to a t
             return
         put_moments(self.optimizer, load_file(Path(checkpoint) / _MOMENTS))
         step = self.state.global_step
-        self.lr_scheduler.load_state_dict({**self.lr_scheduler.state_dict(), "last_epoch": step})
+        rate = self._pace.rate * share_of_rate(step, self._pace)
+        known = self.lr_scheduler.state_dict()
+        self.lr_scheduler.load_state_dict({**known, "last_epoch": step, "_last_lr": [rate]})
         for group in self.optimizer.param_groups:
-            group["lr"] = self._pace.rate * share_of_rate(step, self._pace)
+            group["lr"] = rate
 
     def _save_rng_state(self, output_dir: str) -> None:
         del output_dir  # each step draws from a seed of its own
@@ -100,7 +102,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # TRL's classes are Any to a t
         """Write none beside a state: the run's card is training.json."""
 
 
-class Watch(TrainerCallback):  # type: ignore[misc]
+class Watch(TrainerCallback):
     """Writes the logs, and stops a run when its patience is out or Ctrl-C was met."""
 
     def __init__(
@@ -108,19 +110,12 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         self._pace, self._logs, self._stopped, self._progress = pace, logs, stopped, progress
 
-    def on_step_end(
+    def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any
     ) -> None:
-        """Have a state written where Ctrl-C was met."""
-        del args, state, more
-        if self._stopped():
-            control.should_save = control.should_training_stop = True
-
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any, **more: Any
-    ) -> None:
-        """Write what a step, or a look, came to."""
-        del args, control, more
+        """Write what a step, or a look, came to; after Ctrl-C, have a state written and the run end."""
+        del args
+        logs = more["logs"]
         if "loss" in logs:
             values = {told: float(logs.get(name, "nan")) for name, told in _TOLD.items()}
             if self._logs:
@@ -130,13 +125,15 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         elif "eval_loss" in logs and self._logs:
             accuracy = float(logs.get("eval_mean_token_accuracy", "nan"))
             self._logs.dev(state.global_step, {"loss": float(logs["eval_loss"]), "accuracy": accuracy})
+        if self._stopped():
+            control.should_save = control.should_training_stop = True
 
     def on_evaluate(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Any, **more: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any
     ) -> None:
         """Stop where this look is the last that patience allows."""
-        del args, more
-        gained = state.best_metric is None or metrics["eval_loss"] < state.best_metric
+        del args
+        gained = state.best_metric is None or more["metrics"]["eval_loss"] < state.best_metric
         if not gained and patience_is_out(state, self._pace):
             control.should_training_stop = True
 
@@ -156,11 +153,12 @@ def newest_state(target: Path) -> Path | None:
 def read_state(path: Path) -> TrainerState:
     """Return what transformers keeps of a run; raise DatasetError where it cannot be read."""
     try:
-        return TrainerState.load_from_json(str(path / "trainer_state.json"))
+        found: TrainerState = TrainerState.load_from_json(str(path / "trainer_state.json"))
     except (OSError, ValueError, TypeError) as error:
         raise DatasetError(
             f"{path} cannot be read ({error}); remove it to go on from the state before"
         ) from None
+    return found
 
 
 def _arguments(pace: SftPace, states: Path) -> SFTConfig:

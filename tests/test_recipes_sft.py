@@ -1,0 +1,412 @@
+"""facedata train sft: what is learned from, that it is learned, and that a run goes on to its numbers."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import signal
+from pathlib import Path
+
+import huggingface_hub
+import pandas as pd
+import pytest
+import torch
+import yaml
+from annotate_parts import facedata
+from recipe_parts import one_thread
+from safetensors.torch import load_file
+from sft_parts import ANSWERED, TASK, asked, base, model, tiny
+from torch.nn import functional
+from typer.testing import CliRunner
+
+from facedata.annotate.providers import local
+from facedata.annotate.providers.transformers import Transformers
+from facedata.cli.main import app
+from facedata.datasets.dataset import Dataset
+from facedata.datasets.errors import DatasetError, FacedataError, SourceError, TargetError, UsageError
+from facedata.recipes.checkpoint import read_card
+from facedata.recipes.logs import Logs
+from facedata.recipes.sft.answers import choose_answers
+from facedata.recipes.sft.config import AnswersConfig, LoraConfig
+from facedata.recipes.sft.run import load_base, train_sft
+from facedata.recipes.sft.trainer import Trainer
+
+__all__ = ["base", "model", "one_thread"]
+
+LEARNS = {
+    "lora": {"rank": 8, "alpha": 16, "dropout": 0.0},
+    "loop": {"steps": 200, "batch": 8, "accumulate": 1, "rate": 0.008, "warmup": 5, "dev_every": 50},
+}
+
+
+def sft(*arguments, code=0):
+    done = CliRunner().invoke(app, ["train", "sft", *map(str, arguments)])
+    assert done.exit_code == code, f"exit {done.exit_code}\n{done.stdout}\n{done.stderr}\n{done.exception!r}"
+    return done
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory) -> Path:
+    return asked(tmp_path_factory.mktemp("faces"))
+
+
+@pytest.fixture(scope="module")
+def taught(faces, base, tmp_path_factory):
+    """An adapter that overfits eight records, and what the command printed."""
+    root = tmp_path_factory.mktemp("taught")
+    (root / "config.yaml").write_text(yaml.safe_dump(LEARNS))
+    before = local.fingerprint(base)
+    done = sft(faces, "--model", base, "-o", root / "adapter", "--config", root / "config.yaml", "--json")
+    assert local.fingerprint(base) == before
+    return root / "adapter", json.loads(done.stdout)
+
+
+# --- what is learned from ---
+
+
+def test_records_are_of_their_samples_part_and_never_of_a_test(tmp_path):
+    root = asked(tmp_path, 4, 1, {"person": 9, "subject": "p9"}, {"person": 9, "subject": "p9", "number": 1})
+    chosen = choose_answers(Dataset.open(root), AnswersConfig(), 0)
+    splits = {row["sample_id"]: row["split"] for row in Dataset.open(root).rows(("sample_id", "split"))}
+    assert [len(chosen.train.records), len(chosen.dev.records)] == [6, 2]
+    assert {splits[one] for one in chosen.train.samples} == {"train"}
+    assert {splits[one] for one in chosen.dev.samples} == {"val"}
+    assert sorted(splits.values()).count("test") == 2
+
+
+def test_each_answer_is_a_row_that_follows_what_was_said_before(tmp_path):
+    more = [{"ask": ["Sure?"], "answer": "Yes."}]
+    root = asked(tmp_path, 2, 1, turns=[*TASK["turns"], *more])
+    rows = choose_answers(Dataset.open(root), AnswersConfig(), 0).train
+    assert (len(rows.records), len(rows.rows)) == (2, 4)
+    first, second = rows.table(Dataset.open(root))[:2]["prompt"]
+    assert [turn["role"] for turn in first] == ["user"]
+    assert [turn["role"] for turn in second] == ["user", "assistant", "user"]
+    completions = [row["completion"][0]["content"][0]["text"] for row in rows.table(Dataset.open(root))]
+    assert sorted(completions) == sorted([*ANSWERED.values(), "Yes.", "Yes."])
+    assert [len(row["images"]) for row in rows.table(Dataset.open(root))] == [1] * 4
+
+
+def test_the_loss_is_of_the_answers_alone(base, tmp_path):
+    """The loss is the cross entropy of the answer's tokens, worked out from the model's scores by hand."""
+    more = [{"ask": ["Sure?"], "answer": "Yes."}]
+    dataset = Dataset.open(asked(tmp_path, 2, 1, turns=[*TASK["turns"], *more]))
+    rows = choose_answers(dataset, AnswersConfig(), 0).train
+    processor, net = load_base(base, tiny().lora, str(base), 0)
+    trainer = Trainer(
+        net,
+        tiny(batch=4, accumulate=1).loop,
+        tmp_path,
+        rows,
+        [0, 1, 2, 3],
+        processing_class=processor,
+        train_dataset=rows.table(dataset),
+        eval_dataset=rows.table(dataset),
+    )
+    batch = next(iter(trainer.get_train_dataloader()))
+    labels, picture = batch["labels"], processor.tokenizer.convert_tokens_to_ids("<image>")
+    said = ["".join(processor.tokenizer.convert_ids_to_tokens(row[row != -100])) for row in labels]
+    answers = [json.loads(completion)[0]["content"][0]["text"] for _, _, completion, _ in rows.rows]
+    assert said == [f"{answer}</s>" for answer in answers]
+    assert (batch["input_ids"] == picture).any(1).all()
+    assert (labels != picture).all()
+    net.eval()
+    with torch.no_grad():
+        scores = net(**{name: one for name, one in batch.items() if name != "labels"}).logits[:, :-1]
+        loss = trainer.compute_loss(net, dict(batch))
+    learned = labels[:, 1:] != -100
+    assert learned.sum() == sum(len(answer) + 1 for answer in answers)
+    expected = functional.cross_entropy(scores[learned], labels[:, 1:][learned])
+    torch.testing.assert_close(loss, expected)
+
+
+# --- that it is learned ---
+
+
+def test_eight_records_are_learned_by_heart(taught, base, faces):
+    root, told = taught
+    log = pd.read_csv(root / "log.csv")
+    assert (told["records"], told["answers"], told["dev_records"]) == (8, 8, 4)
+    assert log.step.tolist() == list(range(1, 201))
+    assert log.loss[0] > 5
+    assert log.loss[-10:].max() < 0.1
+    card = json.loads((root / "training.json").read_text())
+    assert card["base"] == {"name": "tiny-llava", "files": local.fingerprint(base)}
+    assert card["dataset"] == {"name": "asked", "version": Dataset.open(faces).version}
+    dev = pd.read_csv(root / "dev.csv").set_index("step").loss
+    assert told["best_step"] == card["best"]["step"] == dev.idxmin()
+    assert told["best_loss"] == pytest.approx(dev.min(), rel=1e-5)
+    assert told["learned"] == sum(one.numel() for one in load_file(root / local.ADAPTER_WEIGHTS).values())
+    assert not [path for path in root.rglob("*") if path.suffix in (".bin", ".pt", ".pth")]
+
+
+def test_the_base_stays_bit_for_bit_and_the_adapter_changes_its_scores(taught, base):
+    _, plain = local.load(base)
+    _, adapted = local.load(taught[0])
+    frozen = {
+        name.replace(".base_layer", ""): one for name, one in adapted.base_model.model.state_dict().items()
+    }
+    assert set(plain.state_dict()) == {name for name in frozen if "lora_" not in name}
+    for name, one in plain.state_dict().items():
+        assert one.equal(frozen[name]), name
+
+
+def test_annotate_asks_the_adapter_and_score_scores_it(taught, base, faces):
+    """It tells every face rightly, of the people that it was watched by too; the base writes no JSON."""
+    workplace = faces.parent
+    flags = ("--task-file", "task.yaml", "source/dataset", "--provider", "transformers", "--device", "cpu")
+    found = {}
+    for name, path in (("by-base", base), ("by-adapter", taught[0])):
+        facedata(*flags, "--max-tokens", 20, "--model", path, "-o", name, cwd=workplace)
+        out, _ = facedata("score", "source/dataset", name, "--json", cwd=workplace)
+        found[name] = json.loads(out)["tasks"]["tell"]
+    assert {name: one["counts"]["scored"] for name, one in found.items()} == {"by-base": 12, "by-adapter": 12}
+    assert found["by-base"]["counts"]["invalid"] == 12
+    assert found["by-adapter"]["classes"]["label"]["accuracy"]["value"] == 1.0
+
+
+def test_an_adapter_is_put_on_its_own_base_only(taught, base, tmp_path):
+    adapter, other = tmp_path / "adapter", tmp_path / "other"
+    shutil.copytree(taught[0], adapter)
+    shutil.copytree(base, other)
+    told = json.loads((adapter / local.ADAPTER).read_text())
+    assert told["base_model_name_or_path"] == str(base)
+    assert local.fingerprint(adapter) == local.fingerprint(taught[0]) != local.fingerprint(base)
+    (adapter / local.ADAPTER).write_text(
+        json.dumps({**told, "base_model_name_or_path": str(tmp_path / "no")})
+    )
+    with pytest.raises(UsageError, match=r"an adapter of a base that is not here: .*no is no folder"):
+        local.load(adapter)
+    (other / "config.json").write_text((other / "config.json").read_text() + "\n")
+    (adapter / local.ADAPTER).write_text(json.dumps({**told, "base_model_name_or_path": str(other)}))
+    with pytest.raises(UsageError, match="an adapter of another other than the one that lies there"):
+        Transformers(adapter)
+    (adapter / local.ADAPTER_WEIGHTS).unlink()
+    with pytest.raises(DatasetError, match=r"finish it with facedata train sft --resume"):
+        Transformers(adapter)
+
+
+# --- a run that goes on, and one that cannot ---
+
+
+def numbers(root):
+    weights = load_file(root / local.ADAPTER_WEIGHTS)
+    return (
+        (root / "log.csv").read_text(),
+        (root / "dev.csv").read_text(),
+        {name: one.tolist() for name, one in weights.items()},
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(faces, base, tmp_path_factory):
+    """Six steps at once."""
+    root = tmp_path_factory.mktemp("whole") / "adapter"
+    assert train_sft(faces, root, str(base), tiny()).steps == 6
+    return root
+
+
+def states(root):
+    return sorted(path.name for path in (root / "states").iterdir() if path.is_dir())
+
+
+def test_ctrl_c_writes_a_state_and_the_run_goes_on_to_the_same_numbers(
+    faces, base, whole, tmp_path, monkeypatch
+):
+    log = Logs.step
+
+    def stop(self, step, values):
+        log(self, step, values)
+        if step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    (tmp_path / "config.yaml").write_text(tiny().model_dump_json())
+    flags = (faces, "--model", base, "-o", tmp_path / "halves", "--config", tmp_path / "config.yaml")
+    with monkeypatch.context() as patched:
+        patched.setattr(Logs, "step", stop)
+        done = sft(*flags, code=130)
+    assert "go on with --resume" in done.stderr
+    assert states(tmp_path / "halves") == ["checkpoint-2", "checkpoint-3"]
+    with pytest.raises(DatasetError, match="holds no finished model"):
+        read_card(tmp_path / "halves")
+    sft(*flags, "--resume")
+    assert numbers(tmp_path / "halves") == numbers(whole)
+    read_card(tmp_path / "halves", "sft")
+
+
+def test_a_finished_run_goes_on_when_it_is_asked_for_more(faces, base, whole, tmp_path):
+    """The schedule is constant, so that six steps are the first of eight."""
+    even = {"schedule": "constant"}
+    train_sft(faces, tmp_path / "more", str(base), tiny(**even))
+    first = numbers(tmp_path / "more")
+    train_sft(faces, tmp_path / "more", str(base), tiny(**even), resume=True)  # nothing is left to be done
+    assert numbers(tmp_path / "more") == first
+    train_sft(faces, tmp_path / "more", str(base), tiny(**even, steps=8), resume=True)
+    train_sft(faces, tmp_path / "once", str(base), tiny(**even, steps=8))
+    assert numbers(tmp_path / "more") == numbers(tmp_path / "once")
+    with pytest.raises(UsageError, match="trained for 8 steps already"):
+        train_sft(faces, tmp_path / "more", str(base), tiny(**even), resume=True)
+
+
+def test_patience_ends_a_run_and_the_best_look_is_kept(faces, base, tmp_path, monkeypatch):
+    looks = iter([3.0, 1.0, 2.0, 1.5, 0.5])
+    evaluate = Trainer.evaluation_loop
+
+    def worse(self, *told, **named):
+        found = evaluate(self, *told, **named)
+        return found._replace(metrics={**found.metrics, "eval_loss": next(looks)})
+
+    monkeypatch.setattr(Trainer, "evaluation_loop", worse)
+    made = train_sft(faces, tmp_path / "adapter", str(base), tiny(steps=20, patience=2))
+    assert (made.steps, made.best_step, made.best_loss) == (8, 4, 1.0)
+    kept, best = (
+        load_file(path / local.ADAPTER_WEIGHTS) for path in (made.root, made.root / "states/checkpoint-4")
+    )
+    assert all(kept[name].equal(one) for name, one in best.items())
+    train_sft(faces, tmp_path / "adapter", str(base), tiny(steps=20, patience=2), resume=True)
+    assert states(made.root) == ["checkpoint-4", "checkpoint-8"]  # its patience is out still
+
+
+def test_a_loss_that_is_no_number_names_the_samples_and_keeps_the_state_before(
+    faces, base, whole, tmp_path, monkeypatch
+):
+    compute, seen = Trainer.compute_loss, []
+
+    def poisoned(self, model, inputs, *told, **named):
+        loss = compute(self, model, inputs, *told, **named)
+        if model.training:
+            seen.append(inputs["pixel_values"])
+        return loss * float("nan") if len(seen) == 8 and model.training else loss  # step 4, its second batch
+
+    monkeypatch.setattr(Trainer, "compute_loss", poisoned)
+    with pytest.raises(FacedataError, match=r"no number at step 4 .* checkpoint-3 is kept in") as told:
+        train_sft(faces, tmp_path / "adapter", str(base), tiny())
+    monkeypatch.undo()
+    # The samples that are named are those whose pictures the batch held.
+    rows = choose_answers(Dataset.open(faces), AnswersConfig(), 0).train
+    named = [row for row, one in enumerate(rows.rows) if one[0] in str(told.value)]
+    processor, _ = local.load(base)
+    look = rows.table(Dataset.open(faces))
+    pictures = [
+        processor.image_processor(look[row]["images"], return_tensors="pt").pixel_values[0] for row in named
+    ]
+    assert len(named) == 2
+    assert {one.sum().item() for one in pictures} == {one.sum().item() for one in seen[-1]}
+    train_sft(faces, tmp_path / "adapter", str(base), tiny(), resume=True)
+    assert numbers(tmp_path / "adapter") == numbers(whole)
+
+
+def test_too_little_memory_names_the_batch_to_try(faces, base, tmp_path, monkeypatch):
+    def full(*told, **named):
+        raise torch.cuda.OutOfMemoryError
+
+    monkeypatch.setattr(Trainer, "compute_loss", full)
+    for batch, mend in ((4, "try loop.batch: 2 with loop.accumulate: 4"), (1, "try loop.recompute: true")):
+        with pytest.raises(UsageError, match=mend):
+            train_sft(faces, tmp_path / str(batch), str(base), tiny(batch=batch))
+
+
+def test_nobody_is_told_of_a_run(faces, base, tmp_path, monkeypatch):
+    def told(*told, **named):
+        raise AssertionError
+
+    monkeypatch.setattr("trl.trainer.base_trainer.send_telemetry", told)
+    monkeypatch.delenv("CI", raising=False)
+    train_sft(faces, tmp_path / "adapter", str(base), tiny(steps=1, precision="bf16", recompute=True))
+
+
+# --- what is refused ---
+
+
+def test_another_run_does_not_go_on(faces, base, whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "adapter")
+    shutil.copytree(base, tmp_path / "base")
+    (tmp_path / "base/config.json").write_text((base / "config.json").read_text() + "\n")
+    for path, config, said in (
+        (base, tiny(seed=1), r"another loop\.seed \(0, not 1\)"),
+        (base, tiny().model_copy(update={"lora": LoraConfig(rank=2)}), r"another lora\.rank"),
+        (tmp_path / "base", tiny(), "another base"),
+    ):
+        with pytest.raises(TargetError, match=said):
+            train_sft(faces, tmp_path / "adapter", str(path), config, resume=True)
+    with pytest.raises(TargetError, match="is not empty; choose another -o, --resume or --overwrite"):
+        train_sft(faces, tmp_path / "adapter", str(base), tiny())
+
+
+def test_bases_that_cannot_be_taught(faces, base, taught, tmp_path):
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    for name in ("pickled", "mute", "torn"):
+        shutil.copytree(base, tmp_path / name)
+    (tmp_path / "pickled/model.safetensors").rename(tmp_path / "pickled/pytorch_model.bin")
+    (tmp_path / "mute/chat_template.jinja").unlink()
+    (tmp_path / "torn/model.safetensors").write_bytes(b"torn")
+    words = LlamaConfig(hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2)
+    LlamaForCausalLM(words).save_pretrained(tmp_path / "words")
+    AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path / "words")
+    for path, said in (
+        (tmp_path / "pickled", "has no safetensors, and loading a pickle could run code"),
+        (tmp_path / "mute", "mute has no chat template"),
+        (tmp_path / "torn", "torn cannot be loaded as a vision-language model"),
+        (tmp_path / "words", "words cannot be loaded as a vision-language model"),
+        (taught[0], "is an adapter already; give its base"),
+        (tmp_path, r"it has no config\.json"),
+        (tmp_path / "nothing", "nothing is no folder; give the folder of a model, or a name on the hub"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            train_sft(faces, tmp_path / "adapter", str(path), tiny())
+    wrong = tiny().model_copy(update={"lora": LoraConfig(layers=("nowhere",))})
+    with pytest.raises(UsageError, match=r"lora\.layers: .* cannot be had of tiny-llava"):
+        train_sft(faces, tmp_path / "adapter", str(base), wrong)
+    assert not (tmp_path / "adapter").exists()
+
+
+def test_a_hub_that_cannot_be_reached(faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(UsageError, match="nobody/no-model is no folder and could not be had from the hub"):
+        train_sft(faces, tmp_path / "adapter", "nobody/no-model", tiny())
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"status": ("review",)}, r"no record of asked has the status review; there are 6 accept"),
+        ({"task": ("other",)}, r"rows\.task: no records of 'other' in asked; its tasks are tell"),
+        ({"hold_out": ("moon",)}, r"rows\.hold_out: no domain 'moon' in asked"),
+    ],
+)
+def test_records_that_are_not_there(tmp_path, config, said):
+    with pytest.raises(UsageError, match=said):
+        choose_answers(Dataset.open(asked(tmp_path, 3, 1)), AnswersConfig(**config), 0)
+
+
+def test_a_dataset_without_instructions(tmp_path, base):
+    asked(tmp_path, 2, 1)
+    done = sft(tmp_path / "source/dataset", "--model", base, "-o", tmp_path / "adapter", code=2)
+    assert "dataset has no instructions; write some with facedata annotate" in done.stderr
+
+
+def test_a_person_on_both_sides_is_refused(tmp_path):
+    root = asked(tmp_path, 3, 1, {"split": "val", "subject": "p0"})
+    with pytest.raises(
+        SourceError, match="are of one person; split otherwise: facedata split asked --by subject"
+    ):
+        choose_answers(Dataset.open(root), AnswersConfig(), 0)
+
+
+def test_a_picture_that_is_missing_is_named_before_anything_is_made(tmp_path, base):
+    root = asked(tmp_path, 3, 1)
+    gone = next(iter(sorted((root / "images").rglob("*.png"))))
+    gone.unlink()
+    with pytest.raises(SourceError, match=f"the picture images/.*{gone.name} of the record .* is missing"):
+        train_sft(root, tmp_path / "adapter", str(base), tiny())
+    assert not (tmp_path / "adapter").exists()
+
+
+def test_libraries_that_are_not_installed_are_named(faces, base, tmp_path, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "trl" else found(name))
+    done = sft(faces, "--model", base, "-o", tmp_path / "adapter", code=2)
+    assert "train sft needs trl: pip install 'facedata[sft]'" in done.stderr
