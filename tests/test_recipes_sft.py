@@ -13,18 +13,25 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from annotate_parts import facedata
+from annotate_parts import facedata, make_requests
+from conftest import ROOT
 from recipe_parts import one_thread
 from safetensors.torch import load_file
-from sft_parts import ANSWERED, TASK, asked, base, model, tiny
+from sft_parts import ANSWERED, TASK, asked, base, model, reads_videos, tiny
+from test_annotate_transformers import ask
 from torch.nn import functional
+from transformers import AutoProcessor
 from typer.testing import CliRunner
 
+from facedata.annotate.jobs import Jobs
 from facedata.annotate.providers import local
+from facedata.annotate.providers.base import Sampling
 from facedata.annotate.providers.transformers import Transformers
+from facedata.annotate.tasks import load_task
 from facedata.cli.main import app
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import DatasetError, FacedataError, SourceError, TargetError, UsageError
+from facedata.datasets.instructions import read_records
 from facedata.recipes.checkpoint import read_card
 from facedata.recipes.logs import Logs
 from facedata.recipes.sft.answers import choose_answers
@@ -32,7 +39,7 @@ from facedata.recipes.sft.config import AnswersConfig, LoraConfig
 from facedata.recipes.sft.run import load_base, train_sft
 from facedata.recipes.sft.trainer import Trainer
 
-__all__ = ["base", "model", "one_thread"]
+__all__ = ["base", "model", "one_thread", "reads_videos"]
 
 LEARNS = {
     "lora": {"rank": 8, "alpha": 16, "dropout": 0.0},
@@ -164,6 +171,39 @@ def test_annotate_asks_the_adapter_and_score_scores_it(taught, base, faces):
     assert {name: one["counts"]["scored"] for name, one in found.items()} == {"by-base": 12, "by-adapter": 12}
     assert found["by-base"]["counts"]["invalid"] == 12
     assert found["by-adapter"]["classes"]["label"]["accuracy"]["value"] == 1.0
+
+
+def test_a_model_that_reads_videos_too_is_taught_and_asked_without_torchvision(faces, reads_videos, tmp_path):
+    with pytest.raises(ImportError, match="Video processor cannot be loaded"):
+        AutoProcessor.from_pretrained(reads_videos, backend="pil")
+    made = train_sft(faces, tmp_path / "adapter", str(reads_videos), tiny(steps=2))
+    assert made.learned > 0
+    requests = make_requests(tmp_path, 2, Sampling(max_tokens=3))
+    assert [one.status for one in ask(made.root, requests)] == ["truncated"] * 2
+
+
+def test_the_example_asks_what_it_teaches(tmp_path):
+    """The one conversation of a record is the prompt that annotate sends, and an answer of its form."""
+    asked(tmp_path, 2, 1)
+    task = load_task(ROOT / "examples/tell-live.yaml")
+    jobs = list(Jobs(Dataset.open(tmp_path / "source/dataset"), [task], 0))
+    facedata(
+        "--task-file",
+        ROOT / "examples/tell-live.yaml",
+        "source/dataset",
+        "--provider",
+        "rules",
+        "-o",
+        "out",
+        cwd=tmp_path,
+    )
+    records = list(read_records(tmp_path / "out"))
+    assert len(jobs) == len(records) == 4
+    for record in records:
+        question, answer = record.messages
+        assert (jobs[0].request.system, question.text()) == ("", jobs[0].request.prompt)
+        assert json.loads(answer.text()) == record.structured
+    assert {record.structured["label"] for record in records} == {"live", "spoof"}
 
 
 def test_an_adapter_is_put_on_its_own_base_only(taught, base, tmp_path):

@@ -41,12 +41,10 @@ def load(path: Path, *, dtype: str = "auto") -> tuple[Any, Any]:
     Raises UsageError where an adapter's base is not there, and whatever transformers raises of files that are
     not right.
     """
-    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoModelForImageTextToText
 
     base = _base_of(path)
-    # The image processors of PIL: the others need torchvision.
-    processors: Any = AutoProcessor
-    processor = processors.from_pretrained(base or path, backend="pil", local_files_only=True)
+    processor = _processor(base or path)
     model: Any = AutoModelForImageTextToText.from_pretrained(base or path, dtype=dtype, local_files_only=True)
     if base is not None:
         from peft import PeftModel
@@ -54,6 +52,20 @@ def load(path: Path, *, dtype: str = "auto") -> tuple[Any, Any]:
         with peft_at_work():
             model = PeftModel.from_pretrained(model, str(path), local_files_only=True)
     return processor, model
+
+
+def _processor(path: Path) -> Any:
+    """Return what makes numbers of texts and pictures: by PIL and without videos, which need torchvision."""
+    from transformers import AutoConfig, AutoProcessor
+    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+
+    known: Any = PROCESSOR_MAPPING
+    config = AutoConfig.from_pretrained(path, local_files_only=True)
+    found: Any = known.get(type(config), AutoProcessor)
+    if found is not AutoProcessor and "video_processor" in found.get_attributes():
+        parts = [name for name in found.get_attributes() if name != "video_processor"]
+        found = type(found.__name__, (found,), {"get_attributes": classmethod(lambda _: parts)})
+    return found.from_pretrained(path, backend="pil", local_files_only=True)
 
 
 @contextmanager
