@@ -16,7 +16,7 @@ from test_annotate_transformers import CHAT, model
 
 from facedata.recipes.sft.config import SftConfig
 
-__all__ = ["ANSWERED", "TASK", "asked", "base", "model", "reads_videos", "tiny"]
+__all__ = ["ANSWERED", "TASK", "asked", "base", "even", "model", "reads_videos", "tiny"]
 
 QUESTION = "Live?"
 ANSWERED = {"live": '{"label": "live"}', "spoof": '{"label": "spoof"}'}
@@ -122,6 +122,12 @@ def row(person: int, label: str, split: str) -> dict[str, Any]:
     attack = "" if label == "live" else "print/laser"
     told = {"label": label, "attack": attack, "subject": f"p{person}", "split": split}
     return {**told, "person": person, "number": 0, "place": 0}
+
+
+def even() -> SftConfig:
+    """Four steps of four answers without dropout, looked at each time."""
+    config = tiny(steps=4, dev_every=1, batch=4)
+    return config.model_copy(update={"lora": config.lora.model_copy(update={"dropout": 0.0})})
 
 
 def tiny(**loop: Any) -> SftConfig:

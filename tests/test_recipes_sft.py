@@ -6,6 +6,8 @@ import importlib.util
 import json
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import huggingface_hub
@@ -17,7 +19,7 @@ from annotate_parts import facedata, make_requests
 from conftest import ROOT
 from recipe_parts import one_thread
 from safetensors.torch import load_file
-from sft_parts import ANSWERED, TASK, asked, base, model, reads_videos, tiny
+from sft_parts import ANSWERED, TASK, asked, base, even, model, reads_videos, tiny
 from test_annotate_transformers import ask
 from torch.nn import functional
 from transformers import AutoProcessor
@@ -35,8 +37,9 @@ from facedata.datasets.instructions import read_records
 from facedata.recipes.checkpoint import read_card
 from facedata.recipes.logs import Logs
 from facedata.recipes.sft.answers import choose_answers
+from facedata.recipes.sft.base import find_base, load_base
 from facedata.recipes.sft.config import AnswersConfig, LoraConfig
-from facedata.recipes.sft.run import load_base, train_sft
+from facedata.recipes.sft.run import train_sft
 from facedata.recipes.sft.trainer import Trainer
 
 __all__ = ["base", "model", "one_thread", "reads_videos"]
@@ -100,7 +103,7 @@ def test_the_loss_is_of_the_answers_alone(base, tmp_path):
     more = [{"ask": ["Sure?"], "answer": "Yes."}]
     dataset = Dataset.open(asked(tmp_path, 2, 1, turns=[*TASK["turns"], *more]))
     rows = choose_answers(dataset, AnswersConfig(), 0).train
-    processor, net = load_base(base, tiny().lora, str(base), 0)
+    processor, net = load_base(find_base(str(base)), tiny().lora, 0)
     trainer = Trainer(
         net,
         tiny(batch=4, accumulate=1).loop,
@@ -273,6 +276,22 @@ def test_ctrl_c_writes_a_state_and_the_run_goes_on_to_the_same_numbers(
     sft(*flags, "--resume")
     assert numbers(tmp_path / "halves") == numbers(whole)
     read_card(tmp_path / "halves", "sft")
+
+
+def test_two_processes_learn_what_one_learns_from_batches_of_twice_the_size(faces, base, tmp_path):
+    """As on several GPUs, here over gloo."""
+    train_sft(faces, tmp_path / "one", str(base), even())
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command = [*launcher, Path(__file__).with_name("launched_sft.py"), faces, base, tmp_path / "two"]
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    one, two = (pd.read_csv(tmp_path / name / "dev.csv").loss for name in ("one", "two"))
+    assert two.tolist() == pytest.approx(one.tolist(), rel=1e-4)
+    assert len(set(one)) == 4  # and what is compared does move
+    cards = [read_card(tmp_path / name, "sft") for name in ("one", "two")]
+    assert cards[0]["best"]["step"] == cards[1]["best"]["step"]
 
 
 def test_a_finished_run_goes_on_when_it_is_asked_for_more(faces, base, whole, tmp_path):

@@ -15,19 +15,10 @@ from typing import Any
 
 import pandas as pd
 import torch
-from peft import LoraConfig as PeftLora
-from peft import PeftModel, get_peft_model
-from safetensors import SafetensorError
 from safetensors.torch import load_file
+from transformers import TrainerState
 
-from facedata.annotate.providers.local import (
-    ADAPTER,
-    ADAPTER_WEIGHTS,
-    fingerprint,
-    folder_of,
-    load,
-    peft_at_work,
-)
+from facedata.annotate.providers.local import ADAPTER, ADAPTER_WEIGHTS
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import FacedataError, UsageError
 from facedata.datasets.record import write_text
@@ -35,8 +26,10 @@ from facedata.recipes.checkpoint import ROWS, card_of, prepare, publish_tensors
 from facedata.recipes.faults import out_of_memory
 from facedata.recipes.logs import Logs
 from facedata.recipes.order import Order
+from facedata.recipes.processes import this_process
 from facedata.recipes.sft.answers import Chosen, choose_answers
-from facedata.recipes.sft.config import LoraConfig, SftConfig
+from facedata.recipes.sft.base import find_base, load_base
+from facedata.recipes.sft.config import SftConfig
 from facedata.recipes.sft.trainer import (
     STATES,
     Progress,
@@ -91,34 +84,27 @@ def train_sft(
     """
     dataset = Dataset.open(source)
     rows = choose_answers(dataset, config.rows, config.loop.seed)
-    folder = folder_of(model, fetch=True)
-    _refuse_base(folder)
-    base = {"name": folder.resolve().name if folder == Path(model).expanduser() else model}
-    base["files"] = fingerprint(folder)
+    base = find_base(model)
+    processor, net = load_base(base, config.lora, config.loop.seed)
     counts = {"records": len(rows.train.records), "dev_records": len(rows.dev.records)}
-    card = card_of(RECIPE, dataset, config.model_dump(mode="json"), base=base, **counts)
-    reference = model if folder != Path(model).expanduser() else str(folder.resolve())
-    processor, net = load_base(folder, config.lora, reference, config.loop.seed)
-    prepare(target, card, resume=resume, overwrite=overwrite)
-    _write_rows(target, rows)
-    learned, parameters = net.get_nb_trainable_parameters()
+    card = card_of(RECIPE, dataset, config.model_dump(mode="json"), base=base.to_json(), **counts)
+    shared = this_process()
+    if shared.is_main_process:
+        prepare(target, card, resume=resume, overwrite=overwrite)
+        _write_rows(target, rows)
+    shared.wait_for_everyone()
     try:
         _train(net, processor, dataset, rows, config, target, resume, progress)
     except RuntimeError as error:
         raise out_of_memory(error, config.loop, _LESS) from None
-    newest = newest_state(target)
-    state = read_state(newest) if newest else None
+    state = _state(target)
     if state is None or not state.best_global_step:
         raise FacedataError(
             f"{target}: the loss of the development records was no number at any look; lower loop.rate"
         )
-    best = target / STATES / f"checkpoint-{state.best_global_step}"
-    write_text(target / ADAPTER, (best / ADAPTER).read_text("utf-8"))
-    found = {"step": state.best_global_step, "loss": state.best_metric, "of": state.global_step}
-    sizes = {"learned": learned, "parameters": parameters}
-    publish_tensors(
-        target, ADAPTER_WEIGHTS, load_file(best / ADAPTER_WEIGHTS), {**card, **sizes, "best": found}
-    )
+    learned, parameters = net.get_nb_trainable_parameters()
+    if this_process().is_main_process:
+        _publish(target, state, {**card, "learned": learned, "parameters": parameters})
     return TrainedSft(
         target,
         state.global_step,
@@ -133,7 +119,7 @@ def train_sft(
 
 
 def _train(
-    net: PeftModel,
+    net: Any,
     processor: Any,
     dataset: Dataset,
     rows: Chosen,
@@ -142,15 +128,19 @@ def _train(
     resume: bool,
     progress: Progress | None,
 ) -> None:
-    pace = config.loop
-    newest = newest_state(target) if resume else None
-    before = read_state(newest) if newest else None
+    pace, shared = config.loop, this_process()
+    if torch.cuda.device_count() > 1 and shared.num_processes == 1:
+        raise UsageError(
+            "several GPUs are there, and one process trains on one: start it with accelerate launch, or "
+            "choose one by CUDA_VISIBLE_DEVICES=0"
+        )
+    before = _state(target) if resume else None
     if before and before.global_step > pace.steps:
         raise UsageError(f"{target} has been trained for {before.global_step} steps already; ask for more")
     if before and (before.global_step == pace.steps or patience_is_out(before, pace)):
         return
     order = Order([0] * len(rows.train.rows), pace.seed)
-    places = order.between(0, pace.steps * pace.accumulate * pace.batch)
+    places = order.between(0, pace.steps * pace.accumulate * pace.batch * shared.num_processes)
     trainer = Trainer(
         net,
         pace,
@@ -161,63 +151,30 @@ def _train(
         train_dataset=rows.train.table(dataset, places),
         eval_dataset=rows.dev.table(dataset),
     )
-    logs = Logs(target, before.global_step if before else 0)
+    logs = Logs(target, before.global_step if before else 0) if shared.is_main_process else None
     try:
         with deferred_interrupt() as stopped:
-            trainer.add_callback(Watch(pace, logs, stopped, progress))
-            trainer.train(resume_from_checkpoint=str(newest) if newest else None)
-            if stopped():
+            watch = Watch(pace, logs, lambda: trainer.agreed(stopped()), progress)
+            trainer.add_callback(watch)
+            trainer.train(resume_from_checkpoint=str(newest_state(target)) if before else None)
+            if watch.met:
                 raise KeyboardInterrupt
     finally:
-        logs.close()
+        if logs:
+            logs.close()
 
 
-def load_base(folder: Path, config: LoraConfig, reference: str, seed: int) -> tuple[Any, PeftModel]:
-    """Return the processor of a base, and the base with a fresh adapter beside its frozen weights.
-
-    `reference` is what the adapter calls its base. Raises UsageError where it is no vision-language model.
-    """
-    try:
-        processor, model = load(folder)
-    except (OSError, ValueError, RuntimeError, ImportError, KeyError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise UsageError(
-            f"{folder.name} cannot be loaded as a vision-language model ({reason}); give one that "
-            "transformers knows as such (AutoModelForImageTextToText)"
-        ) from None
-    if getattr(processor, "image_processor", None) is None:
-        raise UsageError(
-            f"{folder.name} reads texts alone (it has no image processor); give a vision-language model"
-        )
-    if processor.chat_template is None:
-        raise UsageError(f"{folder.name} has no chat template; give a model that was tuned to converse")
-    layers = config.layers if isinstance(config.layers, str) else list(config.layers)
-    told = PeftLora(
-        r=config.rank,
-        lora_alpha=config.alpha,
-        lora_dropout=config.dropout,
-        target_modules=layers,
-        base_model_name_or_path=reference,
-        task_type="CAUSAL_LM",
-    )
-    torch.manual_seed(seed)
-    try:
-        with peft_at_work():
-            return processor, get_peft_model(model, told)
-    except ValueError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UsageError(f"lora.layers: {config.layers!r} cannot be had of {folder.name}: {reason}") from None
+def _state(target: Path) -> TrainerState | None:
+    newest = newest_state(target)
+    return None if newest is None else read_state(newest)
 
 
-def _refuse_base(folder: Path) -> None:
-    if (folder / ADAPTER).is_file():
-        raise UsageError(f"{folder} is an adapter already; give its base, or merge the two first")
-    if not (folder / "config.json").is_file():
-        raise UsageError(f"{folder} is no folder of a model (it has no config.json); give one with --model")
-    if not any(folder.glob("*.safetensors")):
-        raise UsageError(
-            f"{folder} has no safetensors, and loading a pickle could run code; convert its weights"
-        )
+def _publish(target: Path, state: TrainerState, card: dict[str, Any]) -> None:
+    """Put the adapter of the best look beside the card."""
+    best = target / STATES / f"checkpoint-{state.best_global_step}"
+    write_text(target / ADAPTER, (best / ADAPTER).read_text("utf-8"))
+    found = {"step": state.best_global_step, "loss": state.best_metric, "of": state.global_step}
+    publish_tensors(target, ADAPTER_WEIGHTS, load_file(best / ADAPTER_WEIGHTS), {**card, "best": found})
 
 
 def _write_rows(target: Path, rows: Chosen) -> None:

@@ -67,14 +67,22 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # TRL has no types of its own
         rows = self._order[first : first + pace.batch]
         samples = dict.fromkeys(self._answers.rows[row][0] for row in rows)
         whole = all(bool(one.isfinite().all()) for one in model.parameters() if one.requires_grad)
-        if step and whole and not (self._target / STATES / f"checkpoint-{step}").is_dir():
+        alone = self.accelerator.num_processes == 1  # others would be waited for, which met no such loss
+        if step and alone and whole and not (self._target / STATES / f"checkpoint-{step}").is_dir():
             self._save_checkpoint(model, None)
         return diverged(step + 1, {"loss": loss}, tuple(samples), self._target, newest_state(self._target))
+
+    def agreed(self, stopped: bool) -> bool:
+        """Whether any of the processes that train together was stopped; all of them ask at once."""
+        if stopped:
+            self.accelerator.set_trigger()
+        return bool(self.accelerator.check_trigger())
 
     # What follows is in place of pickles that transformers would write, and of word that TRL would send home.
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        self.model.save_pretrained(output_dir, state_dict=state_dict, save_embedding_layers=False)
+        if self.args.should_save:
+            self.model.save_pretrained(output_dir, state_dict=state_dict, save_embedding_layers=False)
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         if self.args.should_save:
@@ -109,6 +117,8 @@ class Watch(TrainerCallback):
         self, pace: SftPace, logs: Logs | None, stopped: Callable[[], bool], progress: Progress | None
     ) -> None:
         self._pace, self._logs, self._stopped, self._progress = pace, logs, stopped, progress
+        self.met = False
+        """Whether Ctrl-C was met."""
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any
@@ -125,7 +135,8 @@ class Watch(TrainerCallback):
         elif "eval_loss" in logs and self._logs:
             accuracy = float(logs.get("eval_mean_token_accuracy", "nan"))
             self._logs.dev(state.global_step, {"loss": float(logs["eval_loss"]), "accuracy": accuracy})
-        if self._stopped():
+        self.met = self._stopped() or self.met
+        if self.met:
             control.should_save = control.should_training_stop = True
 
     def on_evaluate(
