@@ -464,6 +464,14 @@ def test_a_picture_that_is_missing_is_named_before_anything_is_made(tmp_path, ba
     assert not (tmp_path / "adapter").exists()
 
 
+def test_a_picture_that_cannot_be_read_is_named(tmp_path, base):
+    root = asked(tmp_path, 3, 1)
+    for path in (root / "images").rglob("*.png"):
+        path.write_bytes(b"no picture")
+    with pytest.raises(SourceError, match=r"images/.*\.png.* run facedata validate"):
+        train_sft(root, tmp_path / "adapter", str(base), tiny())
+
+
 def test_libraries_that_are_not_installed_are_named(faces, base, tmp_path, monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "trl" else found(name))
