@@ -13,10 +13,12 @@ import torch
 from annotate_parts import facedata, write_task
 from recipe_parts import listed
 from test_annotate_transformers import CHAT, model
+from typer.testing import CliRunner
 
+from facedata.cli.main import app
 from facedata.recipes.sft.config import SftConfig
 
-__all__ = ["ANSWERED", "TASK", "asked", "base", "even", "model", "reads_videos", "tiny"]
+__all__ = ["ANSWERED", "TASK", "asked", "base", "even", "faces", "model", "reads_videos", "sft", "tiny"]
 
 QUESTION = "Live?"
 ANSWERED = {"live": '{"label": "live"}', "spoof": '{"label": "spoof"}'}
@@ -90,6 +92,12 @@ def reads_videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Records of six people."""
+    return asked(tmp_path_factory.mktemp("faces"))
+
+
 def _chat(ends: str) -> str:
     """The chat template of the tiny LLaVA, with a token that ends answers."""
     last = "{% endfor %}\n{% endfor %}"
@@ -134,3 +142,10 @@ def tiny(**loop: Any) -> SftConfig:
     """A short run."""
     pace = {"steps": 6, "batch": 2, "accumulate": 2, "rate": 0.01, "warmup": 0, "dev_every": 2}
     return SftConfig.model_validate({"lora": {"rank": 4, "dropout": 0.2}, "loop": {**pace, **loop}})
+
+
+def sft(*arguments: Any, code: int = 0) -> Any:
+    """Run the command in this process."""
+    done = CliRunner().invoke(app, ["train", "sft", *map(str, arguments)])
+    assert done.exit_code == code, f"exit {done.exit_code}\n{done.stdout}\n{done.stderr}\n{done.exception!r}"
+    return done

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 import signal
@@ -10,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import huggingface_hub
 import pandas as pd
 import pytest
 import torch
@@ -19,46 +17,33 @@ from annotate_parts import facedata, make_requests
 from conftest import ROOT
 from recipe_parts import one_thread
 from safetensors.torch import load_file
-from sft_parts import ANSWERED, TASK, asked, base, even, model, reads_videos, tiny
+from sft_parts import ANSWERED, TASK, asked, base, even, faces, model, reads_videos, sft, tiny
 from test_annotate_transformers import ask
 from torch.nn import functional
 from transformers import AutoProcessor
-from typer.testing import CliRunner
 
 from facedata.annotate.jobs import Jobs
 from facedata.annotate.providers import local
 from facedata.annotate.providers.base import Sampling
 from facedata.annotate.providers.transformers import Transformers
 from facedata.annotate.tasks import load_task
-from facedata.cli.main import app
 from facedata.datasets.dataset import Dataset
-from facedata.datasets.errors import DatasetError, FacedataError, SourceError, TargetError, UsageError
+from facedata.datasets.errors import DatasetError, FacedataError, UsageError
 from facedata.datasets.instructions import read_records
 from facedata.recipes.checkpoint import read_card
 from facedata.recipes.logs import Logs
 from facedata.recipes.sft.answers import choose_answers
 from facedata.recipes.sft.base import find_base, load_base
-from facedata.recipes.sft.config import AnswersConfig, LoraConfig
+from facedata.recipes.sft.config import AnswersConfig
 from facedata.recipes.sft.run import train_sft
 from facedata.recipes.sft.trainer import Trainer
 
-__all__ = ["base", "model", "one_thread", "reads_videos"]
+__all__ = ["base", "faces", "model", "one_thread", "reads_videos"]
 
 LEARNS = {
     "lora": {"rank": 8, "alpha": 16, "dropout": 0.0},
     "loop": {"steps": 200, "batch": 8, "accumulate": 1, "rate": 0.008, "warmup": 5, "dev_every": 50},
 }
-
-
-def sft(*arguments, code=0):
-    done = CliRunner().invoke(app, ["train", "sft", *map(str, arguments)])
-    assert done.exit_code == code, f"exit {done.exit_code}\n{done.stdout}\n{done.stderr}\n{done.exception!r}"
-    return done
-
-
-@pytest.fixture(scope="module")
-def faces(tmp_path_factory) -> Path:
-    return asked(tmp_path_factory.mktemp("faces"))
 
 
 @pytest.fixture(scope="module")
@@ -373,107 +358,3 @@ def test_nobody_is_told_of_a_run(faces, base, tmp_path, monkeypatch):
     monkeypatch.setattr("trl.trainer.base_trainer.send_telemetry", told)
     monkeypatch.delenv("CI", raising=False)
     train_sft(faces, tmp_path / "adapter", str(base), tiny(steps=1, precision="bf16", recompute=True))
-
-
-# --- what is refused ---
-
-
-def test_another_run_does_not_go_on(faces, base, whole, tmp_path):
-    shutil.copytree(whole, tmp_path / "adapter")
-    shutil.copytree(base, tmp_path / "base")
-    (tmp_path / "base/config.json").write_text((base / "config.json").read_text() + "\n")
-    for path, config, said in (
-        (base, tiny(seed=1), r"another loop\.seed \(0, not 1\)"),
-        (base, tiny().model_copy(update={"lora": LoraConfig(rank=2)}), r"another lora\.rank"),
-        (tmp_path / "base", tiny(), "another base"),
-    ):
-        with pytest.raises(TargetError, match=said):
-            train_sft(faces, tmp_path / "adapter", str(path), config, resume=True)
-    with pytest.raises(TargetError, match="is not empty; choose another -o, --resume or --overwrite"):
-        train_sft(faces, tmp_path / "adapter", str(base), tiny())
-
-
-def test_bases_that_cannot_be_taught(faces, base, taught, tmp_path):
-    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
-
-    for name in ("pickled", "mute", "torn"):
-        shutil.copytree(base, tmp_path / name)
-    (tmp_path / "pickled/model.safetensors").rename(tmp_path / "pickled/pytorch_model.bin")
-    (tmp_path / "mute/chat_template.jinja").unlink()
-    (tmp_path / "torn/model.safetensors").write_bytes(b"torn")
-    words = LlamaConfig(hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2)
-    LlamaForCausalLM(words).save_pretrained(tmp_path / "words")
-    AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path / "words")
-    for path, said in (
-        (tmp_path / "pickled", "has no safetensors, and loading a pickle could run code"),
-        (tmp_path / "mute", "mute has no chat template"),
-        (tmp_path / "torn", "torn cannot be loaded as a vision-language model"),
-        (tmp_path / "words", "words cannot be loaded as a vision-language model"),
-        (taught[0], "is an adapter already; give its base"),
-        (tmp_path, r"it has no config\.json"),
-        (tmp_path / "nothing", "nothing is no folder; give the folder of a model, or a name on the hub"),
-    ):
-        with pytest.raises(UsageError, match=said):
-            train_sft(faces, tmp_path / "adapter", str(path), tiny())
-    wrong = tiny().model_copy(update={"lora": LoraConfig(layers=("nowhere",))})
-    with pytest.raises(UsageError, match=r"lora\.layers: .* cannot be had of tiny-llava"):
-        train_sft(faces, tmp_path / "adapter", str(base), wrong)
-    assert not (tmp_path / "adapter").exists()
-
-
-def test_a_hub_that_cannot_be_reached(faces, tmp_path, monkeypatch):
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(UsageError, match="nobody/no-model is no folder and could not be had from the hub"):
-        train_sft(faces, tmp_path / "adapter", "nobody/no-model", tiny())
-
-
-@pytest.mark.parametrize(
-    ("config", "said"),
-    [
-        ({"status": ("review",)}, r"no record of asked has the status review; there are 6 accept"),
-        ({"task": ("other",)}, r"rows\.task: no records of 'other' in asked; its tasks are tell"),
-        ({"hold_out": ("moon",)}, r"rows\.hold_out: no domain 'moon' in asked"),
-    ],
-)
-def test_records_that_are_not_there(tmp_path, config, said):
-    with pytest.raises(UsageError, match=said):
-        choose_answers(Dataset.open(asked(tmp_path, 3, 1)), AnswersConfig(**config), 0)
-
-
-def test_a_dataset_without_instructions(tmp_path, base):
-    asked(tmp_path, 2, 1)
-    done = sft(tmp_path / "source/dataset", "--model", base, "-o", tmp_path / "adapter", code=2)
-    assert "dataset has no instructions; write some with facedata annotate" in done.stderr
-
-
-def test_a_person_on_both_sides_is_refused(tmp_path):
-    root = asked(tmp_path, 3, 1, {"split": "val", "subject": "p0"})
-    with pytest.raises(
-        SourceError, match="are of one person; split otherwise: facedata split asked --by subject"
-    ):
-        choose_answers(Dataset.open(root), AnswersConfig(), 0)
-
-
-def test_a_picture_that_is_missing_is_named_before_anything_is_made(tmp_path, base):
-    root = asked(tmp_path, 3, 1)
-    gone = next(iter(sorted((root / "images").rglob("*.png"))))
-    gone.unlink()
-    with pytest.raises(SourceError, match=f"the picture images/.*{gone.name} of the record .* is missing"):
-        train_sft(root, tmp_path / "adapter", str(base), tiny())
-    assert not (tmp_path / "adapter").exists()
-
-
-def test_a_picture_that_cannot_be_read_is_named(tmp_path, base):
-    root = asked(tmp_path, 3, 1)
-    for path in (root / "images").rglob("*.png"):
-        path.write_bytes(b"no picture")
-    with pytest.raises(SourceError, match=r"images/.*\.png.* run facedata validate"):
-        train_sft(root, tmp_path / "adapter", str(base), tiny())
-
-
-def test_libraries_that_are_not_installed_are_named(faces, base, tmp_path, monkeypatch):
-    found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "trl" else found(name))
-    done = sft(faces, "--model", base, "-o", tmp_path / "adapter", code=2)
-    assert "train sft needs trl: pip install 'facedata[sft]'" in done.stderr

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
+from facedata.annotate.providers.local import ADAPTER_WEIGHTS
 from facedata.datasets.errors import DatasetError
 from facedata.recipes.faults import diverged
 from facedata.recipes.logs import Logs
@@ -162,10 +164,13 @@ def newest_state(target: Path) -> Path | None:
 
 
 def read_state(path: Path) -> TrainerState:
-    """Return what transformers keeps of a run; raise DatasetError where it cannot be read."""
+    """Return what transformers keeps of a run; raise DatasetError where a state cannot be read."""
     try:
+        for name in (ADAPTER_WEIGHTS, _MOMENTS):
+            with safe_open(path / name, "pt"):
+                pass
         found: TrainerState = TrainerState.load_from_json(str(path / "trainer_state.json"))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, SafetensorError) as error:
         raise DatasetError(
             f"{path} cannot be read ({error}); remove it to go on from the state before"
         ) from None
