@@ -18,7 +18,7 @@ from facedata.datasets.versions.protocol import Protocol
 from facedata.datasets.versions.split import assign
 from facedata.recipes.config import RowsConfig
 
-__all__ = ["Chosen", "Row", "choose_rows", "refuse_unbalanced"]
+__all__ = ["Chosen", "Row", "choose_rows", "part_masks", "refuse_unbalanced"]
 
 _COLUMNS = (
     "sample_id",
@@ -80,17 +80,9 @@ def choose_rows(
     Raises SourceError where a label is missing or a class is absent, UsageError where a domain is unknown.
     """
     name = dataset.root.resolve().name
-    domains = {row["domain"] for row in dataset.rows(("domain",))}
-    _refuse_unknown(config.hold_out, domains, name)
-    train, dev = _masks(dataset, protocol)
-    held = np.array([row["domain"] in config.hold_out for row in dataset.rows(("domain",))], bool)
-    train, dev = train & ~held, dev & ~held
-    of = f"split val of {name}" if protocol is None else f"split val of {protocol.name} in {name}"
-    if not dev.any() and train.any():
-        share = protocol.hold_out.share if protocol and protocol.hold_out else config.dev_share
-        dev = _held_out(dataset, train, share, protocol, seed)
-        train = train & ~dev
-        of = f"{100 * share:g} % of the people that {name} trains on, kept out of training"
+    train, dev, of = part_masks(
+        dataset, protocol, hold_out=config.hold_out, dev_share=config.dev_share, seed=seed
+    )
     found: dict[str, list[Row]] = {"train": [], "development": []}
     for row, learned, watched in zip(dataset.rows(_COLUMNS), train, dev, strict=True):
         if learned or watched:
@@ -98,6 +90,35 @@ def choose_rows(
     for part, rows in found.items():
         _refuse_one_class(part, rows, name)
     return Chosen(tuple(found["train"]), tuple(found["development"]), of)
+
+
+def part_masks(
+    dataset: Dataset,
+    protocol: Protocol | None,
+    *,
+    hold_out: Sequence[str],
+    dev_share: float,
+    seed: int,
+    usable: NDArray[np.bool_] | None = None,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], str]:
+    """Return which rows are learned from, which are for development, and in words where the latter come from.
+
+    `usable` says which rows say anything that could be learned: no others are in either.
+    """
+    name = dataset.root.resolve().name
+    domains = [row["domain"] for row in dataset.rows(("domain",))]
+    _refuse_unknown(hold_out, set(domains), name)
+    train, dev = _masks(dataset, protocol)
+    left = np.array([domain not in hold_out for domain in domains], bool)
+    left = left if usable is None else left & usable
+    train, dev = train & left, dev & left
+    of = f"split val of {name}" if protocol is None else f"split val of {protocol.name} in {name}"
+    if not dev.any() and train.any():
+        share = protocol.hold_out.share if protocol and protocol.hold_out else dev_share
+        dev = _held_out(dataset, train, share, protocol, seed)
+        train = train & ~dev
+        of = f"{100 * share:g} % of the people that {name} trains on, kept out of training"
+    return train, dev, of
 
 
 def refuse_unbalanced(rows: Sequence[Row], name: str, why: str) -> None:

@@ -1,0 +1,117 @@
+"""Where on a face each action unit shows, from its landmarks.
+
+Places are told in the face's own frame: from the middle between the eyes or of the mouth, along the line
+between the eyes and down the face, in eye distances. So five landmarks do as well as 68, and a turned head
+turns its places along.
+
+The aim is that of AU-TTT (arXiv 2503.23450): look for a unit where its muscles move the skin. The places here
+are our own reading of FACS, and there is no attention that learns them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facedata.augment.landmarks import known_face
+
+__all__ = ["PLACES", "moved_places", "places_of", "region_weights"]
+
+PLACES: Final[dict[int, tuple[str, float, float]]] = {
+    1: ("eyes", 0.20, -0.35),
+    2: ("eyes", 0.65, -0.38),
+    4: ("eyes", 0.18, -0.25),
+    5: ("eyes", 0.50, -0.08),
+    6: ("eyes", 0.60, 0.35),
+    7: ("eyes", 0.50, 0.08),
+    9: ("eyes", 0.15, 0.35),
+    10: ("mouth", 0.25, -0.25),
+    11: ("mouth", 0.40, -0.30),
+    12: ("mouth", 0.42, -0.05),
+    13: ("mouth", 0.42, -0.10),
+    14: ("mouth", 0.50, 0.00),
+    15: ("mouth", 0.42, 0.08),
+    16: ("mouth", 0.00, 0.20),
+    17: ("mouth", 0.00, 0.45),
+    18: ("mouth", 0.00, 0.00),
+    20: ("mouth", 0.45, 0.02),
+    22: ("mouth", 0.00, 0.00),
+    23: ("mouth", 0.00, 0.00),
+    24: ("mouth", 0.00, 0.00),
+    25: ("mouth", 0.00, 0.05),
+    26: ("mouth", 0.00, 0.30),
+    27: ("mouth", 0.00, 0.30),
+    28: ("mouth", 0.00, 0.00),
+    38: ("eyes", 0.18, 0.65),
+    39: ("eyes", 0.18, 0.65),
+    43: ("eyes", 0.50, 0.00),
+    45: ("eyes", 0.50, 0.00),
+    46: ("eyes", 0.50, 0.00),
+}
+"""By unit: from where, how far to either side, and how far down, in eye distances. Others have no place."""
+
+
+def places_of(
+    landmarks: Sequence[tuple[float, float]] | None, width: int, height: int, units: Sequence[int]
+) -> NDArray[np.float32]:
+    """Return the places of units on the squared picture, float32 u x 2 x 3: x, y and eye distance.
+
+    `landmarks` are 5 or 68 (x, y) px of a picture of `width` x `height`, whose middle square is the picture
+    that the network sees: x and y are in [-1, 1] from its left to its right and from its top to its bottom,
+    and so is the eye distance. The second axis holds both sides of the face. All are NaN where there are no
+    such landmarks, or the unit has no place.
+    """
+    found = np.full((len(units), 2, 3), np.nan, np.float32)
+    half = min(width, height) / 2
+    points = [((x - width / 2) / half, (y - height / 2) / half) for x, y in landmarks or ()]
+    face = known_face(points, None, 2, 2)
+    if face is None:
+        return found
+    one, two = (np.array(eye) for eye in face.eyes)
+    origins = {"eyes": (one + two) / 2, "mouth": np.array(face.mouth)}
+    across = two - one
+    down = np.array([-across[1], across[0]])
+    if down @ (origins["mouth"] - origins["eyes"]) < 0:  # whichever eye comes first, the mouth is below
+        down = -down
+    for number, unit in enumerate(units):
+        if unit in PLACES:
+            origin, aside, below = PLACES[unit]
+            for side, sign in enumerate((-1, 1)):
+                found[number, side, :2] = origins[origin] + sign * aside * across + below * down
+    found[:, :, 2] = np.where(np.isnan(found[:, :, 0]), np.nan, np.hypot(*across))
+    return found
+
+
+def moved_places(places: Tensor, maps: Tensor) -> Tensor:
+    """Return places (n, u, 2, 3) where pictures show them that were looked up through `maps` (n, 2, 3).
+
+    A map leads from a place of the new picture to one of the old, so it is undone.
+    """
+    turn, shift = maps[:, None, None, :, :2], maps[:, None, None, :, 2]
+    back = torch.linalg.inv(turn)
+    moved = (back @ (places[..., :2] - shift)[..., None])[..., 0]
+    scale = torch.linalg.det(turn).abs().rsqrt()
+    return torch.cat([moved, (places[..., 2] * scale)[..., None]], -1)
+
+
+def region_weights(places: Tensor, height: int, width: int, spread: float) -> Tensor:
+    """Return how much each cell of a grid counts for each unit, (n, u, height, width), adding up to 1.
+
+    A Gaussian round each of the two places, `spread` eye distances wide and no narrower than half a cell;
+    the same everywhere where places are NaN.
+    """
+    rows, columns = (
+        (torch.arange(count, device=places.device, dtype=places.dtype) + 0.5) * 2 / count - 1
+        for count in (height, width)
+    )
+    known = ~places.isnan().any(-1)
+    x, y, distance = torch.where(known[..., None], places, 0).unbind(-1)
+    wide = (spread * distance).clamp(min=1 / min(height, width))[..., None, None]
+    off = (rows[:, None] - y[..., None, None]) ** 2 + (columns - x[..., None, None]) ** 2
+    near = -off / (2 * wide**2) * known[..., None, None]
+    return near.flatten(-2).softmax(-1).mean(-2).unflatten(-1, (height, width))
