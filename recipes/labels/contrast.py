@@ -1,7 +1,7 @@
 """Losses of labels beyond those of `facedata.recipes.losses`: pure functions, each with its closed form.
 
-Shapes: n samples, d features, u units. A batch with nothing to compare, or nothing that was coded, gives a zero
-that gradients pass through.
+Shapes: n samples, d features, u units. A batch with nothing to compare, or nothing coded, gives a zero that
+gradients pass through.
 
 The two contrasts have the aims of CLP (Li and Shan, arXiv 2403.03400), which learns without labels: frames of
 a clip that are told apart by a margin, and people whose units are alike brought together. There the latter is

@@ -1,8 +1,8 @@
 """What the network reads as one: a still, or some frames of a clip, in an exact ratio.
 
-A batch holds `clips.each_batch` clips and, for the rest, stills: their ratio is exact, in every batch (the idea
-of UniLearn, arXiv 2409.06154, and of S2D, doi 10.1109/TAFFC.2024.3453443: learn
-from pictures and videos together; their networks and pre-training are not here).
+A batch holds `clips.each_batch` clips and, for the rest, stills: their ratio is exact, in every batch. That
+pictures and videos are learned from together is the idea of UniLearn (arXiv 2409.06154) and of S2D (doi
+10.1109/TAFFC.2024.3453443); their networks and their pre-training are not here.
 """
 
 from __future__ import annotations
