@@ -184,16 +184,23 @@ def drawn_look(told: LookConfig, draw: torch.Generator, size: int) -> Look:
     return Look(maps, gains, told.noise * unit[:, 8], int(torch.randint(2**62, (), generator=draw)))
 
 
-def moved(pictures: Tensor, maps: Tensor) -> Tensor:
-    """Return pictures (n, c, h, w) looked up through (n, 2, 3) maps of places in [-1, 1]; edges go on."""
-    grid = functional.affine_grid(maps, list(pictures.shape), align_corners=False)
+def moved(pictures: Tensor, maps: Tensor, side: int | None = None) -> Tensor:
+    """Return pictures (n, c, h, w) looked up through (n, 2, 3) maps of places in [-1, 1]; edges go on.
+
+    They are as large as before, or `side` x `side`.
+    """
+    shape = pictures.shape if side is None else (*pictures.shape[:2], side, side)
+    grid = functional.affine_grid(maps, list(shape), align_corners=False)
     return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
 
-def varied(pictures: Tensor, look: Look) -> Tensor:
-    """Return pictures (n, 3, h, w) in [0, 1] from another place, in another light, with a camera's noise."""
+def varied(pictures: Tensor, look: Look, side: int | None = None) -> Tensor:
+    """Return pictures (n, 3, h, w) in [0, 1] from another place, in another light, with a camera's noise.
+
+    They are as large as before, or `side` x `side`.
+    """
     # light is multiplied as light; a square stands for the curve of the codes
-    lit = moved(pictures, look.maps).square() * look.gains[:, :, None, None]
+    lit = moved(pictures, look.maps, side).square() * look.gains[:, :, None, None]
     draw = torch.Generator(pictures.device).manual_seed(look.seed)
     noise = torch.randn(lit.shape, generator=draw, device=lit.device) * look.noise[:, None, None, None]
     return (lit.clamp(0, 1).sqrt() + noise).clamp(0, 1)

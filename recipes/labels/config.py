@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from facedata.recipes.config import LookConfig, LoopConfig, Part
 from facedata.recipes.models.build import NetworkConfig
 
-__all__ = ["ClipConfig", "HeadConfig", "LabelLossConfig", "LabelRowsConfig", "LabelsConfig"]
+__all__ = ["ClipConfig", "FaceConfig", "HeadConfig", "LabelLossConfig", "LabelRowsConfig", "LabelsConfig"]
 
 
 class LabelRowsConfig(Part):
@@ -31,10 +31,24 @@ class LabelRowsConfig(Part):
     )
 
 
+class FaceConfig(Part):
+    """How faces are cut from pictures before the network sees them."""
+
+    align: bool = Field(
+        default=True, description="eyes level, eyes and mouth at the same place, by landmarks or else the box"
+    )
+    side: int = Field(default=192, ge=32, le=2048, description="side of the pictures that they are cut from")
+    reach: float = Field(
+        default=1.3, gt=0.5, description="from the middle to the rim, as a share of the eyes' distance"
+    )
+
+
 class HeadConfig(Part):
     """How answers are read from what the backbone sees."""
 
-    regions: bool = Field(default=True, description="see each unit where landmarks say that it shows")
+    regions: bool = Field(
+        default=True, description="look also where landmarks say that the units show, each by itself"
+    )
     spread: float = Field(default=0.35, gt=0, description="how far around that place, in eye distances")
 
 
@@ -70,6 +84,7 @@ class LabelsConfig(Part):
     """A recipe that learns labels of faces."""
 
     network: NetworkConfig = NetworkConfig()
+    faces: FaceConfig = FaceConfig()
     head: HeadConfig = HeadConfig()
     rows: LabelRowsConfig = LabelRowsConfig()
     augment: LookConfig = LookConfig()

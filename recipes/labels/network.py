@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facedata.recipes.labels.config import LabelsConfig
-from facedata.recipes.labels.regions import region_weights
+from facedata.recipes.labels.regions import REGIONS, region_weights
 from facedata.recipes.models.build import build_network
 
-__all__ = ["LabelNetwork", "Said", "pooled"]
+__all__ = ["LabelNetwork", "Said", "pooled", "regions_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +33,24 @@ class Said:
     pictures: Tensor
 
 
-class LabelNetwork(nn.Module):
-    """A backbone with a head for each kind of label; `classes` and `units` count what is told apart.
+def regions_of(units: Sequence[int], config: LabelsConfig) -> tuple[int, ...]:
+    """Return the units whose places a network looks at: those that it tells, or else those of a face."""
+    return tuple(units) or REGIONS if config.head.regions else ()
 
-    A unit's logit is read from the whole face and, with `head.regions`, from where it shows.
+
+class LabelNetwork(nn.Module):
+    """A backbone with a head for each kind of label: `classes` counts expressions, `units` names units.
+
+    All is read from the whole face. With `head.regions` a unit is read from where it shows too, and an
+    expression from all these places.
     """
 
     def __init__(
-        self, config: LabelsConfig, classes: int, units: int, architecture: dict[str, Any] | None = None
+        self,
+        config: LabelsConfig,
+        classes: int,
+        units: Sequence[int],
+        architecture: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.backbone = build_network(config.network, architecture)
@@ -47,36 +58,39 @@ class LabelNetwork(nn.Module):
         del self.backbone.head, self.backbone.mask  # they tell attacks from live faces
         self.spread, losses = config.head.spread, config.losses
         self.expressions = _head(wide, classes)
-        self.units = _head(wide, units)
-        self.levels = _head(wide, units if losses.intensity else 0)
+        self.units = _head(wide, len(units))
+        self.levels = _head(wide, len(units) if losses.intensity else 0)
         self.affect = _head(wide, 2 if losses.affect else 0)
-        self.regions = bool(units) and config.head.regions
-        if self.regions:
-            self.local = nn.Sequential(nn.LayerNorm(grid), nn.Linear(grid, wide), nn.GELU())
-            self.each = nn.Parameter(torch.randn(units, wide) / wide**0.5)
-            self.graded = nn.Parameter(torch.randn(units if losses.intensity else 0, wide) / wide**0.5)
+        regions = len(regions_of(units, config))
+        self.local = nn.Sequential(nn.LayerNorm(grid), nn.Linear(grid, wide), nn.GELU()) if regions else None
+        self.shown = _each(bool(units) * regions, 1, wide)
+        self.graded = _each(bool(losses.intensity) * regions, 1, wide)
+        self.named = _each(bool(classes) * regions, classes, wide)
         self.attention = nn.Linear(wide, 1) if config.clips.pool == "attention" else None
 
     def forward(self, pictures: Tensor, item: Tensor, count: int, places: Tensor) -> Said:
         """Return the answers on `count` items: p pictures (p, 3, h, w) in [0, 1], and whose each is, (p,).
 
-        `places` (p, u, 2, 3) are as `places_of` gives them.
+        `places` (p, r, 2, 3) of the units in `regions_of` are as `places_of` gives them.
         """
         normed = (pictures - self.backbone.mean) / self.backbone.deviation
         trunk, grid = self.backbone.look(normed)
         each = self.backbone.neck(trunk)
         weight = None if self.attention is None else self.attention(each)[:, 0]
         face = pooled(each, item, count, weight)
-        units, levels = self.units(face), self.levels(face)
-        if self.regions:
+        named, units, levels = self.expressions(face), self.units(face), self.levels(face)
+        if self.local is not None:
             seen = region_weights(places, grid.shape[2], grid.shape[3], self.spread).to(grid.dtype)
-            local = self.local(torch.einsum("pchw,puhw->puc", grid, seen))
+            local = self.local(torch.einsum("pchw,prhw->prc", grid, seen))
             local = pooled(local, item, count, weight)
-            units = units + (local * self.each).sum(-1)
-            if len(self.graded):
-                levels = levels + (local * self.graded).sum(-1)
+            if self.shown is not None:
+                units = units + torch.einsum("nrd,rkd->nr", local, self.shown)
+            if self.graded is not None:
+                levels = levels + torch.einsum("nrd,rkd->nr", local, self.graded)
+            if self.named is not None:
+                named = named + torch.einsum("nrd,rkd->nk", local, self.named)
         answers = (
-            self.expressions(face),
+            named,
             units,
             5 * torch.sigmoid(levels),
             torch.tanh(self.affect(face)),
@@ -88,6 +102,14 @@ class LabelNetwork(nn.Module):
 class _Nothing(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         return features[:, :0]
+
+
+def _each(regions: int, answers: int, wide: int) -> nn.Parameter | None:
+    """Return weights (regions, answers, wide) that begin as a linear layer's of all of them would."""
+    if not regions:
+        return None
+    read = wide * (regions if answers > 1 else 1)  # numbers that each answer is the sum of
+    return nn.Parameter(torch.randn(regions, answers, wide) / read**0.5)
 
 
 def _head(wide: int, count: int) -> nn.Module:

@@ -14,6 +14,7 @@ import torch
 from facedata.datasets.ahead import ahead
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import UsageError
+from facedata.recipes.batches import on_device
 from facedata.recipes.checkpoint import DEV_SCORES, ROWS, card_of, load_weights, prepare, publish, read_card
 from facedata.recipes.config import LoopConfig
 from facedata.recipes.labels.batches import LabelBatch, LabelBatches, Reader, Told
@@ -21,7 +22,7 @@ from facedata.recipes.labels.config import LabelsConfig
 from facedata.recipes.labels.decisions import answers_of, summary_of, thresholds_of
 from facedata.recipes.labels.items import windows
 from facedata.recipes.labels.module import LabelModule, rare_weights, supervised
-from facedata.recipes.labels.network import LabelNetwork, Said
+from facedata.recipes.labels.network import LabelNetwork, Said, regions_of
 from facedata.recipes.labels.rows import COLUMNS, Face, Faces, LabelledParts, choose_faces, face_of
 from facedata.recipes.loop import train
 from facedata.recipes.metrics.predictions import Predictions
@@ -63,9 +64,10 @@ class LabelRecipe:
 
     def __init__(self, dataset: Dataset, parts: LabelledParts, config: LabelsConfig) -> None:
         self._config, self._parts = config, parts
-        self._batches = LabelBatches(dataset, parts.train, parts.units, config)
+        regions, loop = regions_of(parts.units, config), config.loop
+        self._batches = LabelBatches(dataset, parts.train, regions, config)
         self.watched = Watched(
-            dataset, parts.dev.faces, parts.units, config, batch=config.loop.batch, memory=config.loop.memory
+            dataset, parts.dev.faces, regions, config, batch=loop.batch, memory=loop.memory
         )
         self._told = Told.of(parts.dev.labels)
 
@@ -77,7 +79,7 @@ class LabelRecipe:
     def module(self) -> LabelModule:
         """Return a fresh network with its losses."""
         parts, losses = self._parts, self._config.losses
-        network = LabelNetwork(self._config, len(parts.classes), len(parts.units))
+        network = LabelNetwork(self._config, len(parts.classes), parts.units)
         return LabelModule(network, losses, rare_weights(parts.train.labels, losses.rare))
 
     def batch(self, number: int) -> LabelBatch:
@@ -107,15 +109,15 @@ class Watched:
         self,
         dataset: Dataset,
         faces: Sequence[Face],
-        units: Sequence[int],
+        regions: Sequence[int],
         config: LabelsConfig,
         *,
         batch: int,
         memory: int,
     ) -> None:
-        self._reader = Reader(dataset, faces, units, config.network.side, memory)
+        self._reader = Reader(dataset, faces, config, regions, memory)
         self._items = windows(faces, config)
-        self._batch, self._workers = batch, config.loop.workers
+        self._batch, self._workers, self._side = batch, config.loop.workers, config.network.side
 
     def said(self, network: LabelNetwork, device: torch.device) -> Said:
         """Return the answers for all faces, on the CPU."""
@@ -128,8 +130,9 @@ class Watched:
         ]
         with torch.no_grad():
             for made, group in zip(ahead(self._reader.read, groups, self._workers), groups, strict=True):
-                pictures, item, _, places = (one.to(device) for one in made)
-                found = network(pictures, item, len(group), places)
+                read = on_device(made, device)
+                pictures, places = read.cut(self._side)
+                found = network(pictures, read.item, len(group), places)
                 yield Said(*(getattr(found, name).cpu() for name in Said.__slots__))
 
 
@@ -208,12 +211,12 @@ def score_labels(
     read_card(model, card["recipe"] if card["recipe"] in RECIPES else RECIPES[0])
     config = LabelsConfig.model_validate(card["config"])
     classes, units = card["classes"], card["units"]
-    network = LabelNetwork(config, len(classes), len(units), card["architecture"])
+    network = LabelNetwork(config, len(classes), units, card["architecture"])
     load_weights(model, network, card)
     chosen = set(ids)
-    faces = [face_of(row, marks=bool(units)) for row in dataset.rows(COLUMNS) if row["sample_id"] in chosen]
+    faces = [face_of(row) for row in dataset.rows(COLUMNS) if row["sample_id"] in chosen]
     place = device or this_process().device
-    watched = Watched(dataset, faces, units, config, batch=batch, memory=0)
+    watched = Watched(dataset, faces, regions_of(units, config), config, batch=batch, memory=0)
     table = answers_of(watched.said(network.to(place).eval(), place), classes, units)
     table.insert(0, "sample_id", [face.sample_id for face in faces])
     return Predictions(table, model.name)

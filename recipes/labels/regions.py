@@ -11,6 +11,7 @@ are our own reading of FACS, and there is no attention that learns them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -18,9 +19,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facedata.augment.landmarks import Face as Known
 from facedata.augment.landmarks import known_face
 
-__all__ = ["PLACES", "moved_places", "places_of", "region_weights"]
+__all__ = ["PLACES", "REGIONS", "Marks", "chained", "cut_of", "moved_places", "places_of", "region_weights"]
 
 PLACES: Final[dict[int, tuple[str, float, float]]] = {
     1: ("eyes", 0.20, -0.35),
@@ -56,20 +58,69 @@ PLACES: Final[dict[int, tuple[str, float, float]]] = {
 """By unit: from where, how far to either side, and how far down, in eye distances. Others have no place."""
 
 
-def places_of(
-    landmarks: Sequence[tuple[float, float]] | None, width: int, height: int, units: Sequence[int]
-) -> NDArray[np.float32]:
+REGIONS: Final = (1, 2, 4, 5, 6, 9, 10, 12, 17, 25)
+"""Units whose places together cover what moves in a face: an expression is looked for there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What is known of where a face is, in px of a picture of `width` x `height`.
+
+    `landmarks` are (x, y), 5 or 68 of them, `box` is (x, y, width, height).
+    """
+
+    landmarks: tuple[tuple[float, float], ...] | None
+    box: tuple[float, ...] | None
+    width: int
+    height: int
+
+    def face(self, *, boxed: bool) -> Known | None:
+        """Return the face on the middle square, from -1 to 1 both ways; `boxed` takes the box if need be."""
+        half = min(self.width, self.height) / 2
+        left, top = self.width / 2, self.height / 2
+        points = [((x - left) / half, (y - top) / half) for x, y in self.landmarks or ()]
+        box = None
+        if boxed and self.box is not None:
+            x, y, wide, tall = self.box
+            box = ((x - left) / half, (y - top) / half, wide / half, tall / half)
+        return known_face(points, box, 2, 2)
+
+
+def cut_of(marks: Marks, reach: float) -> NDArray[np.float32]:
+    """Return the map, float32 2 x 3, that cuts a face out of the squared picture: see `batches.moved`.
+
+    The line between the eyes becomes level and the middle of eyes and mouth the centre, `reach` times the
+    eyes' distance from the rim, or times the way down to the mouth where that is longer, as on a face that is
+    turned aside. Where nothing says where the face is, the map leaves the picture as it is.
+    """
+    face = marks.face(boxed=True)
+    if face is None:
+        return np.eye(2, 3, dtype=np.float32)
+    one, two, mouth = (np.array(point) for point in (*face.eyes, face.mouth))
+    between, across = (one + two) / 2, two - one
+    if across[0] < 0:
+        across = -across
+    across = across / max(np.hypot(*across), 1e-9)
+    down = np.array([-across[1], across[0]])
+    size = reach * max(np.hypot(*(two - one)), abs((mouth - between) @ down))
+    return np.stack([size * across, size * down, (between + mouth) / 2], 1).astype(np.float32)
+
+
+def chained(first: Tensor, then: Tensor) -> Tensor:
+    """Return the maps (n, 2, 3) that look up through `then` what `first` made of a picture."""
+    turn, shift = first[:, :, :2] @ then[:, :, :2], first[:, :, :2] @ then[:, :, 2:]
+    return torch.cat([turn, shift + first[:, :, 2:]], 2)
+
+
+def places_of(marks: Marks, units: Sequence[int]) -> NDArray[np.float32]:
     """Return the places of units on the squared picture, float32 u x 2 x 3: x, y and eye distance.
 
-    `landmarks` are 5 or 68 (x, y) px of a picture of `width` x `height`, whose middle square is the picture
-    that the network sees: x and y are in [-1, 1] from its left to its right and from its top to its bottom,
-    and so is the eye distance. The second axis holds both sides of the face. All are NaN where there are no
-    such landmarks, or the unit has no place.
+    x and y go from -1 to 1, from left to right and from top to bottom, and so does the eye distance. The
+    second axis holds both sides of the face. All are NaN where there are no landmarks, or the unit has no
+    place.
     """
     found = np.full((len(units), 2, 3), np.nan, np.float32)
-    half = min(width, height) / 2
-    points = [((x - width / 2) / half, (y - height / 2) / half) for x, y in landmarks or ()]
-    face = known_face(points, None, 2, 2)
+    face = marks.face(boxed=False)
     if face is None:
         return found
     one, two = (np.array(eye) for eye in face.eyes)

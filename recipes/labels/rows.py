@@ -13,13 +13,14 @@ from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import SourceError, UsageError
 from facedata.datasets.sample import json_object
 from facedata.recipes.labels.config import LabelRowsConfig, LabelsConfig
+from facedata.recipes.labels.regions import Marks
 from facedata.recipes.labels.truth import OTHER, Coding, Labels, coding_of, labels_of
 from facedata.recipes.rows import part_masks
 
 __all__ = ["COLUMNS", "Face", "Faces", "LabelledParts", "choose_faces", "face_of"]
 
 COLUMNS = (
-    *("sample_id", "image", "label", "attack", "domain", "subject", "width", "height", "landmarks"),
+    *("sample_id", "image", "label", "attack", "domain", "subject", "width", "height", "box", "landmarks"),
     *("expression", "au", "au_domain", "valence", "arousal", "attributes", "operator", "variant", "source"),
 )
 
@@ -29,7 +30,7 @@ class Face:
     """What a recipe of labels needs of a row beside its labels.
 
     `person` and `clip` are keys, None where nobody is named and where the picture is no frame; `frame` is its
-    number in the clip. `landmarks` are px of the stored picture of `width` x `height`.
+    number in the clip.
     """
 
     sample_id: str
@@ -38,9 +39,7 @@ class Face:
     person: str | None
     clip: str | None
     frame: int
-    width: int
-    height: int
-    landmarks: tuple[tuple[float, float], ...] | None
+    marks: Marks
 
 
 @dataclass(frozen=True)
@@ -102,13 +101,13 @@ def choose_faces(dataset: Dataset, config: LabelsConfig) -> LabelledParts:
     faces: dict[str, list[Face]] = {"train": [], "development": []}
     for row, learned, watched in zip(dataset.rows(COLUMNS), train, dev, strict=True):
         if learned or watched:
-            faces["train" if learned else "development"].append(face_of(row, marks=bool(units)))
+            faces["train" if learned else "development"].append(face_of(row))
     parts = [Faces(tuple(faces[part]), labels_of(told[part], classes, units)) for part in told]
     return LabelledParts(parts[0], parts[1], of, classes, units, left_out)
 
 
-def face_of(row: dict[str, Any], *, marks: bool) -> Face:
-    """Return the face of a row of COLUMNS; landmarks, most of its memory, where `marks` asks for them."""
+def face_of(row: dict[str, Any]) -> Face:
+    """Return the face of a row of COLUMNS."""
     source = row["source"] or {}
     origin = source.get("dataset") or ""
     found = json_object(row["attributes"]) or {}
@@ -120,13 +119,18 @@ def face_of(row: dict[str, Any], *, marks: bool) -> Face:
         clip = "\0".join(map(str, (origin, source.get("file"), source.get("sha256"))))
     if clip is not None:  # what is made of a clip is another one, and so is each variant
         clip = "\0".join(map(str, (clip, row["label"], row["attack"], row["operator"], row["variant"])))
-    landmarks = row["landmarks"] if marks else None
+    box, landmarks = row["box"], row["landmarks"]
     return Face(
-        **{name: row[name] for name in ("sample_id", "image", "domain", "width", "height")},
+        **{name: row[name] for name in ("sample_id", "image", "domain")},
         person=None if row["subject"] is None else f"{origin}\0{row['subject']}",
         clip=clip,
         frame=frame or 0,
-        landmarks=None if landmarks is None else tuple((x, y) for x, y in landmarks),
+        marks=Marks(
+            None if landmarks is None else tuple((x, y) for x, y in landmarks),
+            None if box is None else tuple(box),
+            row["width"],
+            row["height"],
+        ),
     )
 
 
