@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.datasets.errors import SourceError, UsageError
-from facedata.recipes.checkpoint import read_card
-from facedata.recipes.labels.recipe import score_labels
+from facedata.recipes.labels.recipe import read_label_card, score_labels
 from facedata.recipes.metrics.labels import label_sections
 from facedata.recipes.metrics.parts import tested_rows
 from facedata.recipes.metrics.run import Evaluating, Evaluation
@@ -37,13 +36,13 @@ def evaluate_labels(path: Path, model: Path, how: Evaluating, *, batch: int = 64
             f"{model} tells labels, and keeps a threshold for each unit: leave out --protocol, --threshold, "
             "--dev and --dev-scores (cut folds with facedata split --protocol)"
         )
-    card = read_card(model)
+    card, config = read_label_card(model)
     truth, own = read_truth(path)
     if own is not None or truth.dataset is None:
         raise UsageError(f"{path} is a table, which holds no pictures; --model needs a dataset")
     tested, of = tested_rows(truth, how.split)
     attacks = tested & (truth.table["label"] == "spoof").to_numpy()
-    if not card["config"]["rows"]["spoofs"]:
+    if not config.rows.spoofs:
         tested = tested & ~attacks
     dev, learned = kept_rows(model)
     people = refuse_learned(truth, tested, of, learned, dev, model)
@@ -62,10 +61,10 @@ def evaluate_labels(path: Path, model: Path, how: Evaluating, *, batch: int = 64
     )
     if not sections:
         raise SourceError(
-            f"{of}: none has a label that {model} tells ({', '.join(scores.columns)}); test it on others"
+            f"{of}: none has a label that {model.name} tells ({', '.join(scores.columns)}); test it on others"
         )
     notes = [*_thresholds(card), *_unknown(truth, tested, card)]
-    if attacks.any() and not card["config"]["rows"]["spoofs"]:
+    if attacks.any() and not config.rows.spoofs:
         notes.append(f"{int(attacks.sum())} attacks are left out: the model has learned from none")
     if people:
         notes.append(f"{people} people or files are tested that the model was trained on")

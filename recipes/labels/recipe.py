@@ -10,12 +10,22 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 import torch
+from pydantic import ValidationError
 
 from facedata.datasets.ahead import ahead
 from facedata.datasets.dataset import Dataset
-from facedata.datasets.errors import UsageError
+from facedata.datasets.errors import DatasetError, UsageError
 from facedata.recipes.batches import on_device
-from facedata.recipes.checkpoint import DEV_SCORES, ROWS, card_of, load_weights, prepare, publish, read_card
+from facedata.recipes.checkpoint import (
+    CARD_NAME,
+    DEV_SCORES,
+    ROWS,
+    card_of,
+    load_weights,
+    prepare,
+    publish,
+    read_card,
+)
 from facedata.recipes.config import LoopConfig
 from facedata.recipes.labels.batches import LabelBatch, LabelBatches, Reader, Told
 from facedata.recipes.labels.config import LabelsConfig
@@ -30,7 +40,16 @@ from facedata.recipes.metrics.thresholds import Threshold
 from facedata.recipes.metrics.truth import read_truth
 from facedata.recipes.processes import this_process
 
-__all__ = ["DEFAULT_CONFIGS", "RECIPES", "LabelRecipe", "TrainedLabels", "score_labels", "train_labels"]
+__all__ = [
+    "DEFAULT_CONFIGS",
+    "RECIPES",
+    "LabelRecipe",
+    "TrainedLabels",
+    "read_label_card",
+    "score_labels",
+    "summary_json",
+    "train_labels",
+]
 
 Kind = Literal["fer", "au"]
 RECIPES: tuple[Kind, ...] = ("fer", "au")
@@ -207,9 +226,7 @@ def score_labels(
     A model that learned from clips reads a frame with the frames round it, as far as `ids` names them.
     Raises DatasetError where `model` is no finished model of `train fer` or `train au`.
     """
-    card = read_card(model)
-    read_card(model, card["recipe"] if card["recipe"] in RECIPES else RECIPES[0])
-    config = LabelsConfig.model_validate(card["config"])
+    card, config = read_label_card(model)
     classes, units = card["classes"], card["units"]
     network = LabelNetwork(config, len(classes), units, card["architecture"])
     load_weights(model, network, card)
@@ -220,6 +237,21 @@ def score_labels(
     table = answers_of(watched.said(network.to(place).eval(), place), classes, units)
     table.insert(0, "sample_id", [face.sample_id for face in faces])
     return Predictions(table, model.name)
+
+
+def read_label_card(model: Path) -> tuple[dict[str, Any], LabelsConfig]:
+    """Return the card of a finished model of labels, and its configuration; DatasetError where it is none."""
+    card = read_card(model)
+    if card["recipe"] not in RECIPES:
+        read_card(model, RECIPES[0])  # which says of which recipe it is
+    try:
+        if lacking := [name for name in ("classes", "units", "thresholds") if name not in card]:
+            raise DatasetError(f"{model / CARD_NAME} says nothing of {lacking[0]}; restore it")
+        return card, LabelsConfig.model_validate(card["config"])
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise DatasetError(f"{model / CARD_NAME}: config.{place}: {first['msg']}; restore it") from None
 
 
 def _refuse_other_kind(kind: Kind, config: LabelsConfig) -> None:
