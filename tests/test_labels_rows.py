@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -9,15 +10,22 @@ import numpy as np
 import pytest
 import torch
 from label_parts import SHOWN, dataset, face_row, people, split_of, tiny
+from planted_trees import plant
+from reader_trees import video
 from recipe_parts import one_thread
+from test_readers_expression import DISFA, FERPLUS
 
 from facedata.datasets.dataset import Dataset
+from facedata.datasets.engine import Options
 from facedata.datasets.errors import FacedataError, SourceError
+from facedata.datasets.ingest import ingest_reader
+from facedata.datasets.inputs import Reading
 from facedata.recipes.labels.batches import LabelBatches
+from facedata.recipes.labels.items import clips_of
 from facedata.recipes.labels.module import LabelModule, rare_weights
 from facedata.recipes.labels.network import LabelNetwork
 from facedata.recipes.labels.recipe import train_labels
-from facedata.recipes.labels.rows import COLUMNS, choose_faces, face_of
+from facedata.recipes.labels.rows import COLUMNS, Face, choose_faces, face_of
 from facedata.recipes.labels.truth import Coding, coding_of, labels_of
 
 __all__ = ["one_thread"]  # a fixture that pytest finds by its name
@@ -311,3 +319,34 @@ def test_a_batch_is_a_function_of_its_number_and_shows_a_clip_in_one_light(tmp_p
         look = batch.look.maps[batch.item == clip]
         assert torch.equal(look, look[:1].expand(3, -1, -1))
     assert not np.array_equal(batch.look.maps[0], batch.look.maps[1])
+
+
+def ingested(root: Path, name: str, tree: dict, **choices: str) -> list[Face]:
+    """The faces of a dataset's tree, read by its reader."""
+    plant(root / "tree", tree)
+    if name == "disfa" and "images" not in choices:
+        video(root / "tree" / "Videos_LeftCamera" / "LeftVideoSN001_comp.avi")
+    ingest_reader(name, root / "tree", root / "set", Reading(), Options(), choices=choices)
+    return [face_of(row) for row in Dataset.open(root / "set").rows(COLUMNS)]
+
+
+def test_clips_are_found_in_what_the_readers_say(tmp_path):
+    film = {place: told for place, told in DISFA.items() if "images" not in place}
+    for folder, tree, choices in (("video", film, {}), ("frames", DISFA, {"images": "images"})):
+        faces = ingested(tmp_path / folder, "disfa", tree, **choices)
+        (clip,) = clips_of(faces)
+        first, second = (faces[one].frame for one in clip)
+        assert second == first + 1
+    # one file holds all of FER2013's pictures, which have nothing to do with each other
+    pictures = ingested(tmp_path / "fer", "ferplus", FERPLUS)
+    assert len(pictures) == 3
+    assert clips_of(pictures) == []
+
+
+def test_votes_are_found_in_what_the_readers_say(tmp_path):
+    ingested(tmp_path, "ferplus", FERPLUS)
+    rows = {row["split"]: row for row in Dataset.open(tmp_path / "set").rows((*COLUMNS, "split"))}
+    votes = json.loads(rows["train"]["attributes"])["votes"]
+    assert coding_of(rows["train"], votes, ()).votes == {"neutral": 4, "sadness": 1, "anger": 3, "disgust": 2}
+    nobody = json.loads(rows["test"]["attributes"])["votes"]  # unknown 1, no face 9
+    assert coding_of(rows["test"], nobody, ()).votes == {}

@@ -97,17 +97,37 @@ def test_the_folder_says_what_the_model_is_and_no_test_row_was_looked_at(made, l
     assert (at["origin"], at["rule"]) == ("source-dev", "highest F1")
 
 
-def test_a_run_goes_on_to_the_numbers_that_it_would_have_come_to(made, tmp_path):
-    """Clips and contrasts included: nothing that a step draws depends on how often the run was stopped."""
-    more = {"losses": {"expression": 1.0, "people": 0.1}}
-    train_labels("fer", made, tmp_path / "one", tiny(**more, loop={"steps": 4, "save_every": 2}))
-    config = tiny(**more, loop={"steps": 2, "save_every": 2, "schedule": "constant"})
-    one = tiny(**more, loop={"steps": 4, "save_every": 2, "schedule": "constant"})
-    train_labels("fer", made, tmp_path / "whole", one)
-    train_labels("fer", made, tmp_path / "halves", config)
-    train_labels("fer", made, tmp_path / "halves", one, resume=True)
+def test_a_run_goes_on_to_the_numbers_that_it_would_have_come_to(tmp_path):
+    """With everything switched on: nothing that a step draws depends on how often the run was stopped."""
+    losses = {"expression": 1.0, "affect": 1.0, "people": 0.1, "neighbours": 0.1}
+    clips = {"each_batch": 2, "frames": 3, "pool": "attention"}
+
+    def steps(count: int) -> LabelsConfig:
+        loop = {"steps": count, "save_every": 2, "schedule": "constant"}
+        return tiny(losses=losses, clips=clips, loop=loop)
+
+    filmed = dataset(
+        tmp_path / "filmed",
+        [
+            {**row, "sequence": f"s{row['person']}", "frame": row["number"], "valence": 0.1 * row["number"]}
+            for row in people()
+        ],
+    )
+    train_labels("fer", filmed, tmp_path / "whole", steps(4))
+    train_labels("fer", filmed, tmp_path / "halves", steps(2))
+    train_labels("fer", filmed, tmp_path / "halves", steps(4), resume=True)
     whole, halves = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "halves"))
     assert all(torch.equal(whole[name], halves[name]) for name in whole)
+    log = (tmp_path / "whole" / "log.csv").read_text().splitlines()[0]
+    assert set(log.split(",")) == {"step", "loss", *losses}
+    # what such a model says of a frame depends on the frames round it
+    found = evaluate_model(filmed, tmp_path / "whole", ONCE).evaluation.to_json()
+    assert found["affect"]["valence"]["samples"] == 12
+    frames = ids(filmed, split="test")
+    alone = score_labels(tmp_path / "whole", Dataset.open(filmed), ids=frames[:1]).table
+    among = score_labels(tmp_path / "whole", Dataset.open(filmed), ids=frames).table
+    before = among.set_index("sample_id").loc[frames[0], "valence"]
+    assert alone["valence"][0] != pytest.approx(before, abs=1e-6)
 
 
 def test_a_row_that_was_learned_from_or_watched_is_not_tested(made, learned):

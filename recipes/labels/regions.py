@@ -165,4 +165,5 @@ def region_weights(places: Tensor, height: int, width: int, spread: float) -> Te
     wide = (spread * distance).clamp(min=1 / min(height, width))[..., None, None]
     off = (rows[:, None] - y[..., None, None]) ** 2 + (columns - x[..., None, None]) ** 2
     near = -off / (2 * wide**2) * known[..., None, None]
-    return near.flatten(-2).softmax(-1).mean(-2).unflatten(-1, (height, width))
+    even: Tensor = near.flatten(-2).softmax(-1).mean(-2)
+    return even.reshape(*even.shape[:2], height, width)

@@ -132,7 +132,7 @@ def labels_of(codings: Sequence[Coding], classes: Sequence[str], units: Sequence
     rated = np.isfinite(affect)
     total = shares.sum(1, keepdims=True)
     return Labels(
-        shares / np.where(total > 0, total, 1),
+        shares / np.where(total > 0, total, np.float32(1)),
         present,
         coded,
         level,
