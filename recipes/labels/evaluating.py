@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from facedata.datasets.errors import SourceError, UsageError
 from facedata.recipes.labels.recipe import read_label_card, score_labels
+from facedata.recipes.metrics.evaluation import FEW
 from facedata.recipes.metrics.labels import label_sections
 from facedata.recipes.metrics.parts import tested_rows
 from facedata.recipes.metrics.run import Evaluating, Evaluation
@@ -66,6 +67,8 @@ def evaluate_labels(path: Path, model: Path, how: Evaluating, *, batch: int = 64
     notes = [*_thresholds(card), *_unknown(truth, tested, card)]
     if attacks.any() and not config.rows.spoofs:
         notes.append(f"{int(attacks.sum())} attacks are left out: the model has learned from none")
+    if (subjects := rows["cluster"].nunique()) < FEW:
+        notes.append(f"only {subjects} subjects: intervals from so few are too narrow")
     if people:
         notes.append(f"{people} people or files are tested that the model was trained on")
     title = f"{model.name} on {truth.name}"
