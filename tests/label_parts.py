@@ -82,7 +82,7 @@ def people(count: int = 12, **more: Any) -> list[dict[str, Any]]:
 
 TINY: dict[str, Any] = {
     "network": {"name": "small", "side": SIDE, "width": 4},
-    "faces": {"side": SIDE, "reach": 1.4},
+    "faces": {"reach": 1.3},
     "augment": {"shift": 0.02, "scale": 0.05, "light": 0.2, "tint": 0.05, "noise": 0.01},
     "loop": {"steps": 60, "batch": 8, "rate": 0.01, "warmup": 2, "dev_every": 20, "workers": 2, "memory": 8},
 }

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from recipe_parts import one_thread
 
 from facedata.datasets.errors import SourceError
+from facedata.datasets.pictures import square_window
 from facedata.recipes.batches import moved
 from facedata.recipes.labels.contrast import (
     cross_identity_contrast,
@@ -133,7 +134,7 @@ def test_a_clip_of_one_picture_again_and_again_is_read_as_that_picture(pool):
     torch.manual_seed(0)
     config = tiny(losses={"units": 1.0, "expression": 1.0}, clips={"pool": pool})
     network = LabelNetwork(config, 3, (4, 12)).eval()
-    picture, places = torch.rand(1, 3, 32, 32), torch.from_numpy(places_of(face(), (4, 12)))[None]
+    picture, places = torch.rand(1, 3, 32, 32), torch.from_numpy(places_of(face(), ALL, (4, 12)))[None]
     with torch.no_grad():
         still = network(picture, torch.tensor([0]), 1, places)
         both = network(torch.cat([picture] * 4), torch.tensor([0, 1, 1, 1]), 2, torch.cat([places] * 4))
@@ -145,6 +146,9 @@ def test_a_clip_of_one_picture_again_and_again_is_read_as_that_picture(pool):
 
 # ---- places
 
+ALL = (0, 0, 32)
+"""The window that is all of a picture of 32 px."""
+
 
 def face(**more) -> Marks:
     return Marks(**{"landmarks": tuple(MARKS), "box": None, "width": 32, "height": 32, **more})
@@ -152,7 +156,7 @@ def face(**more) -> Marks:
 
 def test_places_lie_where_the_units_show():
     """Eyes at (10, 12) and (22, 12) of 32 px, the middle of the mouth at (16, 23): 0.75 apart, of 2."""
-    found = places_of(face(), (12, 17, 4, 99))
+    found = places_of(face(), ALL, (12, 17, 4, 99))
     distance = 12 / 16
     assert found[:3, :, 2] == close(np.full((3, 2), distance))
     x = 0.42 * distance
@@ -167,25 +171,27 @@ def test_all_schemes_of_landmarks_agree_and_a_turned_head_turns_its_places():
     many = np.zeros((68, 2))
     many[36:42], many[42:48], many[48:68], many[16] = MARKS[0], MARKS[1], (16, 23), (32, 0)
     units = tuple(PLACES)
-    flat = places_of(face(), units)
-    assert places_of(face(landmarks=tuple(map(tuple, many))), units) == close(flat)
+    flat = places_of(face(), ALL, units)
+    assert places_of(face(landmarks=tuple(map(tuple, many))), ALL, units) == close(flat)
     turned = tuple((32 - y, x) for x, y in MARKS)  # by a right angle, clockwise
-    found = places_of(face(landmarks=turned), units)
+    found = places_of(face(landmarks=turned), ALL, units)
     assert found[..., 0] == close(-flat[..., 1], abs=1e-6)
     assert found[..., 1] == close(flat[..., 0], abs=1e-6)
     swapped = (MARKS[1], MARKS[0], MARKS[2], MARKS[4], MARKS[3])  # the other eye first
-    assert places_of(face(landmarks=swapped), units)[:, ::-1] == close(flat)
+    assert places_of(face(landmarks=swapped), ALL, units) == close(flat)
 
 
 @pytest.mark.parametrize("landmarks", [None, (), tuple(MARKS[:3]), tuple([(NAN, 1.0)] * 5)])
 def test_without_landmarks_that_are_known_no_place_is_made_up(landmarks):
-    assert np.isnan(places_of(face(landmarks=landmarks), (4, 12))).all()
+    assert np.isnan(places_of(face(landmarks=landmarks), ALL, (4, 12))).all()
 
 
 def test_places_on_a_wide_picture_are_those_of_its_middle_square():
     wide = tuple((x + 20, y) for x, y in MARKS)
-    found = places_of(face(landmarks=wide, width=72), (4, 12))
-    assert found == close(places_of(face(), (4, 12)))
+    marks = face(landmarks=wide, width=72)
+    assert marks.window(None) == (20, 0, 32)
+    found = places_of(marks, marks.window(None), (4, 12))
+    assert found == close(places_of(face(), ALL, (4, 12)))
 
 
 def test_weights_of_a_region_are_highest_there_and_even_where_nothing_is_known():
@@ -205,32 +211,55 @@ def test_weights_of_a_region_are_highest_there_and_even_where_nothing_is_known()
 
 
 def test_a_face_is_cut_out_level_with_eyes_and_mouth_in_place():
-    turned = tuple((32 - y, x) for x, y in MARKS)
-    maps = torch.from_numpy(np.stack([cut_of(face(landmarks=one), 1.25) for one in (tuple(MARKS), turned)]))
-    places = torch.from_numpy(
-        np.stack([places_of(face(landmarks=one), (43, 24)) for one in (tuple(MARKS), turned)])
-    )
-    seen = moved_places(places, maps)
+    """Eyes 12 px apart and the mouth 11 px below, of 32 px: half a side of the cut is 1.25 x 12 = 15 px."""
+    upright = face()
+    turned = face(landmarks=tuple((32 - y, x) for x, y in MARKS))  # by a right angle
+    swapped = face(landmarks=(MARKS[1], MARKS[0], MARKS[2], MARKS[4], MARKS[3]))
+    seen = []
+    for marks in (upright, turned, swapped):
+        window = marks.window(1.25)
+        assert window[2] == 45  # half as large again
+        places = torch.from_numpy(places_of(marks, window, (43, 24)))[None]
+        seen.append(moved_places(places, torch.from_numpy(cut_of(marks, window, 1.25))[None])[0])
     torch.testing.assert_close(seen[0], seen[1], atol=1e-5, rtol=1e-5)
-    # eyes 12 px apart, the mouth 11 px below: the half side is 1.25 x 12 = 15 px, the middle at y 17.5
-    assert seen[0, 0, :, 0].tolist() == close([-6 / 15, 6 / 15], abs=1e-5)
-    assert seen[0, 0, :, 1].tolist() == close([-5.5 / 15] * 2, abs=1e-5)
-    assert seen[0, 1, 0, :2].tolist() == close([0, 5.5 / 15], abs=1e-5)
-    assert seen[0, 0, 0, 2].item() == close(12 / 15)
-    # and so do the pixels: a white mouth comes to lie there
-    picture = torch.zeros(1, 1, 32, 32)
-    picture[0, 0, 21:25, 14:18] = 1
-    cut = moved(picture, maps[:1], 30)[0, 0]
-    rows, columns = torch.where(cut > 0.5)
-    assert float(rows.float().mean()) + 0.5 == close(15 * (1 + 5.5 / 15), abs=0.5)
+    torch.testing.assert_close(seen[0], seen[2], atol=1e-5, rtol=1e-5)
+    assert seen[0][0, :, 0].tolist() == close([-6 / 15, 6 / 15], abs=1e-5)
+    assert seen[0][0, :, 1].tolist() == close([-5.5 / 15] * 2, abs=1e-5)
+    assert seen[0][1, 0, :2].tolist() == close([0, 5.5 / 15], abs=1e-5)
+    assert seen[0][0, 0, 2].item() == close(12 / 15)
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (100, 40), (-6, -3)])
+def test_the_pixels_of_a_face_are_cut_out_wherever_it_is_on_the_picture(corner):
+    """A white mouth, and all else black: half outside of the picture too."""
+    marks = face(landmarks=tuple((x + corner[0], y + corner[1]) for x, y in MARKS), width=160, height=90)
+    pixels = np.zeros((90, 160, 3), np.uint8)
+    pixels[max(0, 21 + corner[1]) : 25 + corner[1], max(0, 14 + corner[0]) : 18 + corner[0]] = 255
+    window = marks.window(1.25)
+    square = square_window(pixels, *window, 45)
+    maps = torch.from_numpy(cut_of(marks, window, 1.25))[None]
+    cut = moved(torch.from_numpy(square[None, :, :, 0]).float()[None], maps, 30)[0, 0]
+    rows, columns = torch.where(cut > 127)
+    assert float(rows.float().mean()) + 0.5 == close(15 + 5.5, abs=0.5)
     assert float(columns.float().mean()) + 0.5 == close(15, abs=0.5)
 
 
 def test_a_face_that_only_a_box_tells_is_cut_out_and_one_that_nothing_tells_is_left():
-    found = cut_of(face(landmarks=None, box=(8.0, 8.0, 16.0, 16.0)), 1.3)
-    assert found[0, 2] == close(0)
-    assert 0.3 < found[0, 0] < 0.7
-    assert cut_of(face(landmarks=None), 1.3).tolist() == [[1, 0, 0], [0, 1, 0]]
+    boxed = face(landmarks=None, box=(8.0, 8.0, 16.0, 16.0))
+    left, top, side = boxed.window(1.3)
+    assert 8 < left + side / 2 < 24
+    assert 8 < top + side / 2 < 24
+    assert cut_of(boxed, boxed.window(1.3), 1.3)[0, 0] == close(
+        2 / 3, abs=0.05
+    )  # the window's room of a half
+    for marks in (
+        face(landmarks=None),
+        face(landmarks=None, box=(NAN, 0.0, 4.0, 4.0)),
+        face(landmarks=None, box=(200.0, 200.0, 16.0, 16.0)),
+        face(landmarks=tuple((40 * x, 40 * y) for x, y in MARKS)),
+    ):
+        assert marks.window(1.3) == (0, 0, 32)
+        assert cut_of(marks, marks.window(1.3), 1.3).tolist() == [[1, 0, 0], [0, 1, 0]]
 
 
 def test_two_maps_in_turn_are_one():

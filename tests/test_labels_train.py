@@ -131,6 +131,14 @@ def test_a_run_goes_on_to_the_numbers_that_it_would_have_come_to(tmp_path):
     assert alone["valence"][0] != pytest.approx(before, abs=1e-6)
 
 
+def test_half_precision_trains_to_answers_that_are_numbers(made, tmp_path):
+    config = tiny(losses=BOTH, clips={"pool": "attention"}, loop={"steps": 2, "precision": "bf16"})
+    assert all(0 <= one <= 1 for one in train_labels("au", made, tmp_path / "m", config).dev.values())
+    table = score_labels(tmp_path / "m", Dataset.open(made)).table
+    assert len(table) == len(Dataset.open(made))
+    assert np.isfinite(table.drop(columns=["sample_id", "expression"]).to_numpy()).all()
+
+
 def test_a_row_that_was_learned_from_or_watched_is_not_tested(made, learned):
     for split in ("train", "val"):
         with pytest.raises(SourceError, match=r"24 of 24 train rows|12 of 12 val rows"):
@@ -230,9 +238,7 @@ def test_a_loss_that_is_no_number_names_the_samples_of_faces(made, tmp_path, mon
 
 def test_the_commands_train_go_on_and_say_what_they_did(made, tmp_path):
     config = tmp_path / "c.yaml"
-    config.write_text(
-        "network: {side: 32, width: 4}\nfaces: {side: 32}\nlosses: {units: 1}\nloop: {batch: 8, memory: 8}\n"
-    )
+    config.write_text("network: {side: 32, width: 4}\nlosses: {units: 1}\nloop: {batch: 8, memory: 8}\n")
     told = invoke("train", "au", made, "-o", tmp_path / "m", "--config", config, "--steps", 2)
     assert "trained 2 steps on 24 rows" in told
     assert re.search(

@@ -87,22 +87,24 @@ class Reader:
         regions: Sequence[int],
         memory: int,
     ) -> None:
-        told = config.faces
-        side = told.side if told.align else config.network.side
-        self._shelf = Shelf(dataset, [face.image for face in faces], side, memory)
-        self._faces, self._told, self._regions = faces, told, regions
+        self._reach = config.faces.reach if config.faces.align else None
+        self._marks, self._regions = [face.marks for face in faces], regions
+        self._windows = [one.window(self._reach) for one in self._marks]
+        # a window holds more than is cut out of it: kept as large as that, it would be cut out blurred
+        side = config.network.side if self._reach is None else config.network.side * 3 // 2
+        self._shelf = Shelf(dataset, [face.image for face in faces], side, memory, self._windows)
 
     def read(self, items: Sequence[Sequence[int]]) -> Read:
         """Return the pictures of items."""
         numbers = [number for item in items for number in item]
-        marks = [self._faces[number].marks for number in numbers]
-        whole = np.eye(2, 3, dtype=np.float32)
-        cuts = [cut_of(one, self._told.reach) if self._told.align else whole for one in marks]
+        found = [(self._marks[number], self._windows[number]) for number in numbers]
+        reach, whole = self._reach, np.eye(2, 3, dtype=np.float32)
+        cuts = [whole if reach is None else cut_of(*one, reach) for one in found]
         return Read(
             as_tensor(self._shelf.get(numbers)),
             torch.tensor([one for one, item in enumerate(items) for _ in item]),
             torch.tensor([time for item in items for time in range(len(item))]),
-            torch.from_numpy(np.stack([places_of(one, self._regions) for one in marks])),
+            torch.from_numpy(np.stack([places_of(*one, self._regions) for one in found])),
             torch.from_numpy(np.stack(cuts)),
         )
 

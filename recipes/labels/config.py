@@ -37,9 +37,8 @@ class FaceConfig(Part):
     align: bool = Field(
         default=True, description="eyes level, eyes and mouth at the same place, by landmarks or else the box"
     )
-    side: int = Field(default=192, ge=32, le=2048, description="side of the pictures that they are cut from")
     reach: float = Field(
-        default=1.3, gt=0.5, description="from the middle to the rim, as a share of the eyes' distance"
+        default=1.2, gt=0.5, description="from the middle to the rim, as a share of the eyes' distance"
     )
 
 

@@ -27,7 +27,7 @@ from facedata.recipes.checkpoint import (
     read_card,
 )
 from facedata.recipes.config import LoopConfig
-from facedata.recipes.labels.batches import LabelBatch, LabelBatches, Reader, Told
+from facedata.recipes.labels.batches import LabelBatch, LabelBatches, Read, Reader, Told
 from facedata.recipes.labels.config import LabelsConfig
 from facedata.recipes.labels.decisions import answers_of, summary_of, thresholds_of
 from facedata.recipes.labels.items import windows
@@ -144,15 +144,16 @@ class Watched:
         return Said(*(torch.cat([getattr(one, name) for one in parts]) for name in Said.__slots__))
 
     def _said(self, network: LabelNetwork, device: torch.device) -> Iterator[Said]:
-        groups = [
-            self._items[start : start + self._batch] for start in range(0, len(self._items), self._batch)
-        ]
+        starts = range(0, len(self._items), self._batch)
         with torch.no_grad():
-            for made, group in zip(ahead(self._reader.read, groups, self._workers), groups, strict=True):
-                read = on_device(made, device)
-                pictures, places = read.cut(self._side)
-                found = network(pictures, read.item, len(group), places)
+            for read in ahead(self._at, starts, self._workers):
+                there = on_device(read, device)
+                pictures, places = there.cut(self._side)
+                found = network(pictures, there.item, int(there.item[-1]) + 1, places)
                 yield Said(*(getattr(found, name).cpu() for name in Said.__slots__))
+
+    def _at(self, start: int) -> Read:
+        return self._reader.read(self._items[start : start + self._batch])
 
 
 def train_labels(
@@ -219,9 +220,14 @@ def train_labels(
 
 
 def score_labels(
-    model: Path, dataset: Dataset, *, ids: Sequence[str], batch: int = 64, device: torch.device | None = None
+    model: Path,
+    dataset: Dataset,
+    *,
+    ids: Sequence[str] | None = None,
+    batch: int = 64,
+    device: torch.device | None = None,
 ) -> Predictions:
-    """Return what the model at `model` says of the rows `ids` of a dataset: expressions, units, ...
+    """Return what the model at `model` says of the rows `ids` of a dataset, or of all.
 
     A model that learned from clips reads a frame with the frames round it, as far as `ids` names them.
     Raises DatasetError where `model` is no finished model of `train fer` or `train au`.
@@ -230,8 +236,8 @@ def score_labels(
     classes, units = card["classes"], card["units"]
     network = LabelNetwork(config, len(classes), units, card["architecture"])
     load_weights(model, network, card)
-    chosen = set(ids)
-    faces = [face_of(row) for row in dataset.rows(COLUMNS) if row["sample_id"] in chosen]
+    chosen = None if ids is None else set(ids)
+    faces = [face_of(row) for row in dataset.rows(COLUMNS) if chosen is None or row["sample_id"] in chosen]
     place = device or this_process().device
     watched = Watched(dataset, faces, regions_of(units, config), config, batch=batch, memory=0)
     table = answers_of(watched.said(network.to(place).eval(), place), classes, units)

@@ -22,7 +22,17 @@ from torch import Tensor
 from facedata.augment.landmarks import Face as Known
 from facedata.augment.landmarks import known_face
 
-__all__ = ["PLACES", "REGIONS", "Marks", "chained", "cut_of", "moved_places", "places_of", "region_weights"]
+__all__ = [
+    "PLACES",
+    "REGIONS",
+    "Marks",
+    "Window",
+    "chained",
+    "cut_of",
+    "moved_places",
+    "places_of",
+    "region_weights",
+]
 
 PLACES: Final[dict[int, tuple[str, float, float]]] = {
     1: ("eyes", 0.20, -0.35),
@@ -58,8 +68,15 @@ PLACES: Final[dict[int, tuple[str, float, float]]] = {
 """By unit: from where, how far to either side, and how far down, in eye distances. Others have no place."""
 
 
+_ROOM: Final = 1.5
+"""A square turned by any angle fits into one 1.42 times as large."""
+
 REGIONS: Final = (1, 2, 4, 5, 6, 9, 10, 12, 17, 25)
 """Units whose places together cover what moves in a face: an expression is looked for there."""
+
+
+Window = tuple[int, int, int]
+"""A square of a picture: its left and top, which may lie outside, and its side, px."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,36 +91,86 @@ class Marks:
     width: int
     height: int
 
-    def face(self, *, boxed: bool) -> Known | None:
-        """Return the face on the middle square, from -1 to 1 both ways; `boxed` takes the box if need be."""
-        half = min(self.width, self.height) / 2
-        left, top = self.width / 2, self.height / 2
-        points = [((x - left) / half, (y - top) / half) for x, y in self.landmarks or ()]
-        box = None
-        if boxed and self.box is not None:
-            x, y, wide, tall = self.box
-            box = ((x - left) / half, (y - top) / half, wide / half, tall / half)
-        return known_face(points, box, 2, 2)
+    def frame(self, *, boxed: bool) -> _Frame | None:
+        """Return the face's own axes, px; `boxed` goes by the box where landmarks say nothing.
+
+        None where neither does, or what they say cannot be: a face beyond the picture, or larger than it.
+        """
+        face = known_face(self.landmarks, self.box if boxed else None, self.width, self.height)
+        if face is None:
+            return None
+        frame = _Frame.of(face)
+        x, y = frame.middle
+        there = 0 <= x <= self.width and 0 <= y <= self.height
+        return frame if there and 1 <= frame.size <= max(self.width, self.height) else None
+
+    def window(self, reach: float | None) -> Window:
+        """Return the square round what `cut_of` cuts out, with room to move and turn it.
+
+        It is the middle square of the picture where `reach` is None, or nothing says where the face is.
+        """
+        frame = None if reach is None else self.frame(boxed=True)
+        if frame is None or reach is None:
+            least = min(self.width, self.height)
+            return (self.width - least) // 2, (self.height - least) // 2, least
+        half = _ROOM * reach * frame.size
+        x, y = frame.middle
+        return round(x - half), round(y - half), round(2 * half)
 
 
-def cut_of(marks: Marks, reach: float) -> NDArray[np.float32]:
-    """Return the map, float32 2 x 3, that cuts a face out of the squared picture: see `batches.moved`.
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A face's own axes: `across` from one eye to the other, `down` as far down; (x, y) each."""
 
-    The line between the eyes becomes level and the middle of eyes and mouth the centre, `reach` times the
-    eyes' distance from the rim, or times the way down to the mouth where that is longer, as on a face that is
-    turned aside. Where nothing says where the face is, the map leaves the picture as it is.
+    eyes: NDArray[np.float64]
+    mouth: NDArray[np.float64]
+    across: NDArray[np.float64]
+    down: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, face: Known) -> _Frame:
+        one, two, mouth = (np.array(point) for point in (*face.eyes, face.mouth))
+        eyes, across = (one + two) / 2, two - one
+        down = np.array([-across[1], across[0]])
+        if down @ (mouth - eyes) < 0:  # whichever eye comes first, the mouth is below
+            across, down = -across, -down
+        return cls(eyes, mouth, across, down)
+
+    def seen_in(self, window: Window) -> _Frame:
+        """Return the axes where a window goes from -1 to 1, both ways."""
+        corner, half = np.array(window[:2]), window[2] / 2
+        eyes, mouth = ((point - corner) / half - 1 for point in (self.eyes, self.mouth))
+        return _Frame(eyes, mouth, self.across / half, self.down / half)
+
+    @property
+    def distance(self) -> float:
+        """Between the eyes."""
+        return float(np.hypot(*self.across))
+
+    @property
+    def size(self) -> float:
+        """Between the eyes, or down to the mouth where that is longer: on a face that is turned aside."""
+        return max(self.distance, float((self.mouth - self.eyes) @ self.down) / self.distance)
+
+    @property
+    def middle(self) -> NDArray[np.float64]:
+        """Of eyes and mouth."""
+        return (self.eyes + self.mouth) / 2
+
+
+def cut_of(marks: Marks, window: Window, reach: float) -> NDArray[np.float32]:
+    """Return the map, float32 2 x 3, that cuts a face out of its window: see `batches.moved`.
+
+    The line between the eyes becomes level, the mouth below it, and the middle of both the centre; the rim is
+    `reach` times as far from there as the eyes from each other, or from the mouth where that is farther.
+    Where nothing says where the face is, the map leaves the window as it is.
     """
-    face = marks.face(boxed=True)
-    if face is None:
+    known = marks.frame(boxed=True)
+    if known is None:
         return np.eye(2, 3, dtype=np.float32)
-    one, two, mouth = (np.array(point) for point in (*face.eyes, face.mouth))
-    between, across = (one + two) / 2, two - one
-    if across[0] < 0:
-        across = -across
-    across = across / max(np.hypot(*across), 1e-9)
-    down = np.array([-across[1], across[0]])
-    size = reach * max(np.hypot(*(two - one)), abs((mouth - between) @ down))
-    return np.stack([size * across, size * down, (between + mouth) / 2], 1).astype(np.float32)
+    frame = known.seen_in(window)
+    axes = [axis * (reach * frame.size / frame.distance) for axis in (frame.across, frame.down)]
+    return np.stack([*axes, frame.middle], 1).astype(np.float32)
 
 
 def chained(first: Tensor, then: Tensor) -> Tensor:
@@ -112,29 +179,25 @@ def chained(first: Tensor, then: Tensor) -> Tensor:
     return torch.cat([turn, shift + first[:, :, 2:]], 2)
 
 
-def places_of(marks: Marks, units: Sequence[int]) -> NDArray[np.float32]:
-    """Return the places of units on the squared picture, float32 u x 2 x 3: x, y and eye distance.
+def places_of(marks: Marks, window: Window, units: Sequence[int]) -> NDArray[np.float32]:
+    """Return the places of units in a window, float32 u x 2 x 3: x, y and eye distance.
 
     x and y go from -1 to 1, from left to right and from top to bottom, and so does the eye distance. The
     second axis holds both sides of the face. All are NaN where there are no landmarks, or the unit has no
     place.
     """
     found = np.full((len(units), 2, 3), np.nan, np.float32)
-    face = marks.face(boxed=False)
-    if face is None:
+    known = marks.frame(boxed=False)
+    if known is None:
         return found
-    one, two = (np.array(eye) for eye in face.eyes)
-    origins = {"eyes": (one + two) / 2, "mouth": np.array(face.mouth)}
-    across = two - one
-    down = np.array([-across[1], across[0]])
-    if down @ (origins["mouth"] - origins["eyes"]) < 0:  # whichever eye comes first, the mouth is below
-        down = -down
+    frame = known.seen_in(window)
+    origins = {"eyes": frame.eyes, "mouth": frame.mouth}
     for number, unit in enumerate(units):
         if unit in PLACES:
             origin, aside, below = PLACES[unit]
             for side, sign in enumerate((-1, 1)):
-                found[number, side, :2] = origins[origin] + sign * aside * across + below * down
-    found[:, :, 2] = np.where(np.isnan(found[:, :, 0]), np.nan, np.hypot(*across))
+                found[number, side, :2] = origins[origin] + sign * aside * frame.across + below * frame.down
+                found[number, side, 2] = frame.distance
     return found
 
 
