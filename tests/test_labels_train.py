@@ -104,7 +104,7 @@ def test_a_run_goes_on_to_the_numbers_that_it_would_have_come_to(tmp_path):
     clips = {"each_batch": 2, "frames": 3, "pool": "attention"}
 
     def steps(count: int) -> LabelsConfig:
-        loop = {"steps": count, "save_every": 2, "schedule": "constant"}
+        loop = {"steps": count, "save_every": 2, "dev_every": 2, "schedule": "constant"}
         return tiny(losses=losses, clips=clips, loop=loop)
 
     filmed = dataset(
