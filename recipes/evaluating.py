@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facedata.datasets.errors import UsageError
 from facedata.datasets.versions.protocol import Protocol
-from facedata.recipes.checkpoint import CARD_NAME, read_card
+from facedata.recipes.checkpoint import CARD_NAME, read_card, read_kept
 from facedata.recipes.fas import RECIPE, score
 from facedata.recipes.labels.evaluating import evaluate_labels
 from facedata.recipes.labels.recipe import RECIPES as LABEL_RECIPES
@@ -21,7 +21,7 @@ from facedata.recipes.metrics.presentations import Presentations
 from facedata.recipes.metrics.run import Evaluating, Evaluation
 from facedata.recipes.metrics.thresholds import parse_rule
 from facedata.recipes.metrics.truth import Truth, read_truth
-from facedata.recipes.tested import ModelEvaluation, kept_rows, refuse_learned
+from facedata.recipes.tested import ModelEvaluation, refuse_learned
 
 __all__ = ["ModelEvaluation", "evaluate_model"]
 
@@ -89,7 +89,7 @@ def _one(
     truth: Truth, model: Path, tested: NDArray[np.bool_], of: str, how: Evaluating, batch: int
 ) -> tuple[Predictions, Evaluated]:
     card = read_card(model, RECIPE)
-    dev, learned = kept_rows(model)
+    dev, learned = read_kept(model)
     people = refuse_learned(truth, tested, of, learned, dev, model)
     if truth.dataset is None:
         raise UsageError(f"{truth.name} holds no pictures")

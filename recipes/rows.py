@@ -18,7 +18,7 @@ from facedata.datasets.versions.protocol import Protocol
 from facedata.datasets.versions.split import assign
 from facedata.recipes.config import RowsConfig
 
-__all__ = ["Chosen", "Row", "choose_rows", "part_masks", "refuse_unbalanced"]
+__all__ = ["Chosen", "Row", "choose_parts", "choose_rows", "refuse_unbalanced"]
 
 _COLUMNS = (
     "sample_id",
@@ -80,9 +80,7 @@ def choose_rows(
     Raises SourceError where a label is missing or a class is absent, UsageError where a domain is unknown.
     """
     name = dataset.root.resolve().name
-    train, dev, of = part_masks(
-        dataset, protocol, hold_out=config.hold_out, dev_share=config.dev_share, seed=seed
-    )
+    train, dev, of = choose_parts(dataset, config.hold_out, config.dev_share, protocol, seed)
     found: dict[str, list[Row]] = {"train": [], "development": []}
     for row, learned, watched in zip(dataset.rows(_COLUMNS), train, dev, strict=True):
         if learned or watched:
@@ -92,26 +90,28 @@ def choose_rows(
     return Chosen(tuple(found["train"]), tuple(found["development"]), of)
 
 
-def part_masks(
+def choose_parts(
     dataset: Dataset,
-    protocol: Protocol | None,
-    *,
     hold_out: Sequence[str],
     dev_share: float,
+    protocol: Protocol | None,
     seed: int,
     usable: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], str]:
-    """Return which rows are learned from, which are for development, and in words where the latter come from.
+    """Return which rows are learned from, which are watched, and in words where the latter come from.
 
-    `usable` says which rows say anything that could be learned: no others are in either.
+    `usable` says which rows hold anything to learn, all where it is None: no other is in either.
+
+    Raises UsageError where a domain of `hold_out` is unknown, or no row is to be learned from.
     """
     name = dataset.root.resolve().name
-    domains = [row["domain"] for row in dataset.rows(("domain",))]
-    _refuse_unknown(hold_out, set(domains), name)
+    domains = {row["domain"] for row in dataset.rows(("domain",))}
+    _refuse_unknown(hold_out, domains, name)
     train, dev = _masks(dataset, protocol)
-    left = np.array([domain not in hold_out for domain in domains], bool)
-    left = left if usable is None else left & usable
-    train, dev = train & left, dev & left
+    held = np.array([row["domain"] in hold_out for row in dataset.rows(("domain",))], bool)
+    if usable is not None:
+        held |= ~usable
+    train, dev = train & ~held, dev & ~held
     of = f"split val of {name}" if protocol is None else f"split val of {protocol.name} in {name}"
     if not dev.any() and train.any():
         share = protocol.hold_out.share if protocol and protocol.hold_out else dev_share

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from facedata.datasets.errors import DatasetError, SourceError
-from facedata.recipes.checkpoint import DEV_SCORES, ROWS
+from facedata.datasets.errors import SourceError
 from facedata.recipes.metrics.predictions import Predictions
 from facedata.recipes.metrics.run import Evaluation
 from facedata.recipes.metrics.truth import Truth
 
-__all__ = ["ModelEvaluation", "kept_rows", "refuse_learned"]
+__all__ = ["ModelEvaluation", "refuse_learned"]
 
 
 @dataclass(frozen=True)
@@ -25,16 +23,6 @@ class ModelEvaluation:
 
     evaluation: Evaluation
     scores: Predictions
-
-
-def kept_rows(model: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return a model's development rows and the rows that it learned from; see checkpoint.py."""
-    try:
-        return pd.read_parquet(model / DEV_SCORES), pd.read_parquet(model / ROWS)
-    except (OSError, pa.ArrowException) as error:
-        raise DatasetError(
-            f"{model}: {DEV_SCORES} or {ROWS} cannot be read ({error}); restore them, or train again"
-        ) from None
 
 
 def refuse_learned(

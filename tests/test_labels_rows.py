@@ -144,6 +144,13 @@ def test_a_label_that_is_none_is_named_with_its_sample_and_the_mend(row, votes, 
     assert "facedata edit" in str(told.value)
 
 
+def test_a_label_that_is_none_matters_only_where_the_row_is_learned_from(tmp_path):
+    bad = face_row(3, 9, "hapiness", split="test")
+    assert len(chosen(tmp_path / "test", [*people(), bad], losses=FER).train.faces) == 24
+    with pytest.raises(SourceError, match="has the expression 'hapiness'"):
+        chosen(tmp_path / "train", [*people(), {**bad, "split": "train"}], losses=FER)
+
+
 def test_a_null_level_is_present_and_zero_is_absent():
     row = row_of(au=[{"au": 4, "intensity": None}, {"au": 12, "intensity": 0.0}], au_domain=[1, 4, 12])
     assert coding_of(row, None, ()).units == {1: 0.0, 4: None, 12: 0.0}

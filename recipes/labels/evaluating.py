@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.datasets.errors import SourceError, UsageError
+from facedata.recipes.checkpoint import read_kept
 from facedata.recipes.labels.recipe import read_label_card, score_labels
 from facedata.recipes.metrics.evaluation import FEW
 from facedata.recipes.metrics.labels import label_sections
@@ -18,7 +19,7 @@ from facedata.recipes.metrics.parts import tested_rows
 from facedata.recipes.metrics.run import Evaluating, Evaluation
 from facedata.recipes.metrics.thresholds import DEV_EER
 from facedata.recipes.metrics.truth import Truth, read_truth
-from facedata.recipes.tested import ModelEvaluation, kept_rows, refuse_learned
+from facedata.recipes.tested import ModelEvaluation, refuse_learned
 
 __all__ = ["evaluate_labels"]
 
@@ -45,7 +46,7 @@ def evaluate_labels(path: Path, model: Path, how: Evaluating, *, batch: int = 64
     attacks = tested & (truth.table["label"] == "spoof").to_numpy()
     if not config.rows.spoofs:
         tested = tested & ~attacks
-    dev, learned = kept_rows(model)
+    dev, learned = read_kept(model)
     people = refuse_learned(truth, tested, of, learned, dev, model)
     rows = truth.table[tested]
     if rows.empty:

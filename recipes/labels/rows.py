@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from facedata.datasets.sample import json_object
 from facedata.recipes.labels.config import LabelRowsConfig, LabelsConfig
 from facedata.recipes.labels.regions import Marks
 from facedata.recipes.labels.truth import OTHER, Coding, Labels, coding_of, labels_of
-from facedata.recipes.rows import part_masks
+from facedata.recipes.rows import choose_parts
 
 __all__ = ["COLUMNS", "Face", "Faces", "LabelledParts", "choose_faces", "face_of"]
 
@@ -75,26 +76,18 @@ def choose_faces(dataset: Dataset, config: LabelsConfig) -> LabelledParts:
     none, UsageError where a domain, a class or a unit that was asked for is not there.
     """
     name = dataset.root.resolve().name
-    codings: list[Coding | None] = []
+    codings: list[Coding | SourceError | None] = []
     for row in dataset.rows((*_CODED, "sample_id", "label", "attributes")):
         kept = config.rows.spoofs or row["label"] != "spoof"
         codings.append(_coding(row, config) if kept else None)
-    usable = np.array([one is not None and _says(one, config) for one in codings], bool)
-    train, dev, of = part_masks(
-        dataset,
-        None,
-        hold_out=config.rows.hold_out,
-        dev_share=config.rows.dev_share,
-        seed=config.loop.seed,
-        usable=usable,
-    )
+    usable = np.array([_says(one, config) for one in codings], bool)
+    rows, seed = config.rows, config.loop.seed
+    train, dev, of = choose_parts(dataset, rows.hold_out, rows.dev_share, None, seed, usable)
+    told: dict[str, list[Coding]] = {}
     for part, mask in (("train", train), ("development", dev)):
         if not mask.any():
             raise SourceError(f"{name}: no rows for {part} {_lacking(part, config)}")
-    told = {
-        part: [one for one, kept in zip(codings, mask, strict=True) if kept and one is not None]
-        for part, mask in (("train", train), ("development", dev))
-    }
+        told[part] = list(_sound(itertools.compress(codings, mask)))
     _refuse_ungraded(told["train"], config, name)
     classes = _classes(told, config, name)
     units, left_out = _units(told["train"], config, name)
@@ -137,17 +130,31 @@ def face_of(row: dict[str, Any]) -> Face:
 _CODED = ("expression", "au", "au_domain", "valence", "arousal")
 
 
-def _coding(row: dict[str, Any], config: LabelsConfig) -> Coding:
+def _coding(row: dict[str, Any], config: LabelsConfig) -> Coding | SourceError:
+    """Return what a row says, or what is wrong with it: that matters only where the row is learned from."""
     votes = (json_object(row["attributes"]) or {}).get("votes") if config.losses.soft else None
-    return coding_of(row, votes if isinstance(votes, dict) else None, config.rows.classes)
+    try:
+        return coding_of(row, votes if isinstance(votes, dict) else None, config.rows.classes)
+    except SourceError as error:
+        return error
+
+
+def _sound(codings: Iterable[Coding | SourceError | None]) -> Iterator[Coding]:
+    for one in codings:
+        if isinstance(one, SourceError):
+            raise one
+        if one is not None:
+            yield one
 
 
 def _learned(votes: Coding, config: LabelRowsConfig) -> set[str]:
     return set(votes.votes) & set(config.classes) if config.classes else set(votes.votes) - {OTHER}
 
 
-def _says(one: Coding, config: LabelsConfig) -> bool:
-    """Whether anything is known of a face that is learned."""
+def _says(one: Coding | SourceError | None, config: LabelsConfig) -> bool:
+    """Whether anything is known of a face that is learned, or something of it is wrong."""
+    if not isinstance(one, Coding):
+        return one is not None
     losses, wanted = config.losses, set(config.rows.units)
     return bool(
         (losses.expression and _learned(one, config.rows))

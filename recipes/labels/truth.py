@@ -130,9 +130,10 @@ def labels_of(codings: Sequence[Coding], classes: Sequence[str], units: Sequence
                 level[number, place] = value or 0.0
     affect = np.array([(one.valence, one.arousal) for one in codings], np.float32).reshape(count, 2)
     rated = np.isfinite(affect)
-    total: NDArray[np.float32] = shares.sum(1, keepdims=True)
+    total = shares.sum(1, keepdims=True)
+    shares /= np.where(total > 0, total, 1)
     return Labels(
-        shares / np.where(total > 0, total, np.float32(1)),
+        shares,
         present,
         coded,
         level,
