@@ -144,6 +144,27 @@ def test_a_clip_of_one_picture_again_and_again_is_read_as_that_picture(pool):
         )
 
 
+@pytest.mark.parametrize("name", ["small", "central", "vit"])
+def test_every_network_reads_labels_and_every_weight_learns(name):
+    torch.manual_seed(0)
+    losses = {"units": 1.0, "expression": 1.0, "intensity": 1.0, "affect": 1.0}
+    config = tiny(network={"name": name, "width": 8}, losses=losses, clips={"pool": "attention"})
+    network = LabelNetwork(config, 3, (4, 12))
+    places = torch.from_numpy(np.stack([places_of(face(), ALL, (4, 12))] * 3))
+    said = network(torch.rand(3, 3, 32, 32), torch.tensor([0, 0, 1]), 2, places)
+    assert [tuple(getattr(said, one).shape) for one in ("expressions", "units", "levels", "affect")] == [
+        (2, 3),
+        (2, 2),
+        (2, 2),
+        (2, 2),
+    ]
+    levels = said.levels.detach()
+    assert 0 <= float(levels.min()) <= float(levels.max()) <= 5
+    sum((getattr(said, one) ** 2).sum() for one in ("expressions", "units", "levels", "affect")).backward()
+    # processes that train together wait for every gradient
+    assert [one for one, weight in network.named_parameters() if weight.grad is None] == []
+
+
 # ---- places
 
 ALL = (0, 0, 32)
