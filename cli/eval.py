@@ -34,7 +34,7 @@ def evaluate(
     model: Annotated[
         Path | None,
         typer.Option(
-            help="A folder that facedata train fas wrote, in place of --scores: it scores what is tested."
+            help="A folder that facedata train wrote, in place of --scores: it scores what is tested."
         ),
     ] = None,
     output: Annotated[

@@ -1,22 +1,26 @@
-"""facedata train fas, and where facedata train sft hangs."""
+"""facedata train fas, and what it shares with the other recipes."""
 
 from __future__ import annotations
 
 import importlib.util
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from facedata.cli import options as o
-from facedata.cli import show
+from facedata.cli import show, train_labels
 from facedata.cli.train_sft import sft
 
 if TYPE_CHECKING:
     from facedata.recipes.fas import TrainedFas
+    from facedata.recipes.fas_config import FasConfig
+    from facedata.recipes.labels.config import LabelsConfig
 
-__all__ = ["app", "need_packages"]
+C = TypeVar("C", "FasConfig", "LabelsConfig")
+
+__all__ = ["app", "need_packages", "told"]
 
 app = typer.Typer(add_completion=False, help="Train a model on a dataset.", no_args_is_help=True)
 app.command("sft")(sft)
@@ -64,13 +68,7 @@ def fas(
     from facedata.recipes.fas_config import FasConfig
     from facedata.recipes.metrics.parts import protocols
 
-    chosen = load_config(FasConfig, config, DEFAULT_CONFIG)
-    told: dict[str, Any] = {"steps": steps, "seed": seed}
-    loop = chosen.loop.model_copy(update={name: value for name, value in told.items() if value is not None})
-    chosen = chosen.model_copy(update={"loop": loop})
-    if hold_out is not None:
-        domains = tuple(name.strip() for name in hold_out.split(",") if name.strip())
-        chosen = chosen.model_copy(update={"rows": chosen.rows.model_copy(update={"hold_out": domains})})
+    chosen = told(load_config(FasConfig, config, DEFAULT_CONFIG), hold_out, steps, seed)
     found = []
     for fold in protocols(protocol) if protocol is not None else [None]:
         target = output if fold is None or fold.name == protocol else output / fold.name
@@ -96,6 +94,20 @@ def fas(
             f"threshold {one['threshold']['value']:.6g}, chosen on {one['threshold']['chosen_on']}\n"
             f"model    {one['model']}"
         )
+
+
+app.command("fer")(train_labels.fer)
+app.command("au")(train_labels.au)
+
+
+def told(config: C, hold_out: str | None, steps: int | None, seed: int | None) -> C:
+    """Return a recipe's configuration with what the command line says in its place."""
+    length = {name: value for name, value in {"steps": steps, "seed": seed}.items() if value is not None}
+    parts: dict[str, Any] = {"loop": config.loop.model_copy(update=length)}
+    if hold_out is not None:
+        domains = tuple(name.strip() for name in hold_out.split(",") if name.strip())
+        parts["rows"] = config.rows.model_copy(update={"hold_out": domains})
+    return config.model_copy(update=parts)
 
 
 def need_packages(verb: str) -> None:

@@ -236,7 +236,20 @@ def middle_square(
     """
     height, width = pixels.shape[:2]
     least = min(height, width)
-    top, left = (height - least) // 2, (width - least) // 2
-    square = pixels[top : top + least, left : left + least]
-    how = cv2.INTER_AREA if least > side else enlarge
-    return np.ascontiguousarray(cv2.resize(square, (side, side), interpolation=how), np.uint8)
+    return square_window(pixels, (width - least) // 2, (height - least) // 2, least, side, enlarge=enlarge)
+
+
+def square_window(
+    pixels: NDArray[np.uint8], left: int, top: int, size: int, side: int, *, enlarge: int = cv2.INTER_CUBIC
+) -> NDArray[np.uint8]:
+    """Return a square of `size` px of a picture, uint8 height x width (x 3), at `side` px.
+
+    Where it reaches beyond the picture, the picture's edges go on. Resized as `middle_square` is.
+    """
+    height, width = pixels.shape[:2]
+    inside = pixels[max(0, top) : max(0, top + size), max(0, left) : max(0, left + size)]
+    beyond = (max(0, -top), max(0, top + size - height), max(0, -left), max(0, left + size - width))
+    if any(beyond):
+        inside = np.asarray(cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REPLICATE), np.uint8)
+    how = cv2.INTER_AREA if size > side else enlarge
+    return np.ascontiguousarray(cv2.resize(inside, (side, side), interpolation=how), np.uint8)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.words import Words, generator_of
+from facedata.recipes.config import LookConfig
 from facedata.recipes.fas_config import FasConfig
 from facedata.recipes.order import Order
 from facedata.recipes.pictures import Shelf
@@ -21,7 +22,9 @@ from facedata.recipes.rows import Row
 if TYPE_CHECKING:
     from facedata.augment.adapters.torch import BatchedPolicy
 
-__all__ = ["Batches", "FasBatch", "Look", "as_tensor", "moved", "varied"]
+__all__ = ["Batches", "FasBatch", "Look", "as_tensor", "drawn_look", "moved", "on_device", "varied"]
+
+B = TypeVar("B")
 
 MADE = "made"
 """The kind of attacks that a policy makes of a kind that no row has."""
@@ -109,7 +112,10 @@ class Batches:
             masks,
             known,
             tuple(row.sample_id for row in rows),
-            tuple(self._look(number, view, len(rows)) for view in range(self.views)),
+            tuple(
+                drawn_look(self.config.augment, generator_of(self.seed, "look", number, view), len(rows))
+                for view in range(self.views)
+            ),
         )
         return batch if self.policy is None else self._drawn(batch, rows, chosen, number)
 
@@ -123,18 +129,6 @@ class Batches:
             views = [varied(pictures, look) for look in batch.looks]
             masks = moved(batch.masks, batch.looks[0].maps)
         return replace(batch, pictures=views[0], views=views[1] if len(views) > 1 else None, masks=masks)
-
-    def _look(self, number: int, view: int, size: int) -> Look:
-        draw, told = generator_of(self.seed, "look", number, view), self.config.augment
-        unit = torch.rand((size, 9), generator=draw)
-        signed = unit * 2 - 1
-        scale = 1 + told.scale * signed[:, 1]
-        maps = torch.zeros(size, 2, 3)
-        maps[:, 0, 0] = torch.where(unit[:, 0] < told.flip, -scale, scale)
-        maps[:, 1, 1] = scale
-        maps[:, :, 2] = 2 * told.shift * signed[:, 2:4]  # the map's unit is half a side
-        gains = 2 ** (told.light * signed[:, 4:5]) * (1 + told.tint * signed[:, 5:8])
-        return Look(maps, gains, told.noise * unit[:, 8], int(torch.randint(2**62, (), generator=draw)))
 
     def _masks(self, chosen: Sequence[int], rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
         """Return masks and whose are known: a live face's is empty."""
@@ -177,34 +171,54 @@ def as_tensor(pictures: Any) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))).float() / 255
 
 
-def moved(pictures: Tensor, maps: Tensor) -> Tensor:
-    """Return pictures (n, c, h, w) looked up through (n, 2, 3) maps of places in [-1, 1]; edges go on."""
-    grid = functional.affine_grid(maps, list(pictures.shape), align_corners=False)
+def drawn_look(told: LookConfig, draw: torch.Generator, size: int) -> Look:
+    """Return how `size` pictures are varied, drawn from `draw`."""
+    unit = torch.rand((size, 9), generator=draw)
+    signed = unit * 2 - 1
+    scale = 1 + told.scale * signed[:, 1]
+    maps = torch.zeros(size, 2, 3)
+    maps[:, 0, 0] = torch.where(unit[:, 0] < told.flip, -scale, scale)
+    maps[:, 1, 1] = scale
+    maps[:, :, 2] = 2 * told.shift * signed[:, 2:4]  # the map's unit is half a side
+    gains = 2 ** (told.light * signed[:, 4:5]) * (1 + told.tint * signed[:, 5:8])
+    return Look(maps, gains, told.noise * unit[:, 8], int(torch.randint(2**62, (), generator=draw)))
+
+
+def moved(pictures: Tensor, maps: Tensor, side: int | None = None) -> Tensor:
+    """Return pictures (n, c, h, w) looked up through (n, 2, 3) maps of places in [-1, 1]; edges go on.
+
+    They are as large as before, or `side` x `side`.
+    """
+    shape = pictures.shape if side is None else (*pictures.shape[:2], side, side)
+    grid = functional.affine_grid(maps, list(shape), align_corners=False)
     return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
 
-def varied(pictures: Tensor, look: Look) -> Tensor:
-    """Return pictures (n, 3, h, w) in [0, 1] from another place, in another light, with a camera's noise."""
+def varied(pictures: Tensor, look: Look, side: int | None = None) -> Tensor:
+    """Return pictures (n, 3, h, w) in [0, 1] from another place, in another light, with a camera's noise.
+
+    They are as large as before, or `side` x `side`.
+    """
     # light is multiplied as light; a square stands for the curve of the codes
-    lit = moved(pictures, look.maps).square() * look.gains[:, :, None, None]
+    lit = moved(pictures, look.maps, side).square() * look.gains[:, :, None, None]
     draw = torch.Generator(pictures.device).manual_seed(look.seed)
     noise = torch.randn(lit.shape, generator=draw, device=lit.device) * look.noise[:, None, None, None]
     return (lit.clamp(0, 1).sqrt() + noise).clamp(0, 1)
 
 
-def on_device(batch: FasBatch, device: torch.device) -> FasBatch:
-    """Return the batch with every tensor on a device."""
+def on_device(batch: B, device: torch.device) -> B:
+    """Return a batch, a dataclass, with every tensor in it on a device."""
 
     def to(value: Any) -> Any:
         if isinstance(value, Tensor):
             return value.to(device, non_blocking=True)
         if isinstance(value, dict):
             return {name: to(one) for name, one in value.items()}
-        if isinstance(value, (FasBatch, Look)):
+        if is_dataclass(value) and not isinstance(value, type):
             return replace(value, **{one.name: to(getattr(value, one.name)) for one in fields(value)})
         return type(value)(map(to, value)) if isinstance(value, (list, tuple)) else value
 
-    moved_there: FasBatch = to(batch)
+    moved_there: B = to(batch)
     return moved_there
 
 

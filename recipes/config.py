@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from facedata.datasets.errors import UsageError
 from facedata.datasets.keyed import read_yaml
 
-__all__ = ["LoopConfig", "Pace", "Part", "RowsConfig", "load_config"]
+__all__ = ["LookConfig", "LoopConfig", "Pace", "Part", "RowsConfig", "load_config"]
 
 C = TypeVar("C", bound="Part")
 
@@ -47,6 +47,19 @@ class LoopConfig(Pace):
     save_every: int = Field(default=100, ge=1, description="steps between states to go on from")
     workers: int = Field(default=2, ge=1, description="threads that read and decode, of each process")
     memory: int = Field(default=1024, ge=0, description="MiB that hold decoded pictures, of each process")
+
+
+class LookConfig(Part):
+    """How pictures are varied as they are learned from."""
+
+    flip: float = Field(default=0.5, ge=0, le=1, description="share that is mirrored")
+    shift: float = Field(
+        default=0.08, ge=0, le=0.5, description="most a picture moves, as a share of its side"
+    )
+    scale: float = Field(default=0.15, ge=0, lt=1, description="most it grows or shrinks")
+    light: float = Field(default=1.0, ge=0, description="most that it is lit more or less, stops")
+    tint: float = Field(default=0.2, ge=0, lt=1, description="most that a colour's gain changes")
+    noise: float = Field(default=0.03, ge=0, description="most noise, as a deviation of codes in [0, 1]")
 
 
 class RowsConfig(Part):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from facedata.datasets.errors import DatasetError, SourceError, UsageError
+from facedata.datasets.errors import UsageError
 from facedata.datasets.versions.protocol import Protocol
-from facedata.recipes.checkpoint import DEV_SCORES, ROWS, read_card
+from facedata.recipes.checkpoint import CARD_NAME, read_card, read_kept
 from facedata.recipes.fas import RECIPE, score
+from facedata.recipes.labels.evaluating import evaluate_labels
+from facedata.recipes.labels.recipe import RECIPES as LABEL_RECIPES
 from facedata.recipes.metrics.evaluation import Evaluated, evaluate_parts
 from facedata.recipes.metrics.parts import Part, protocols, scored_part, tested_rows
 from facedata.recipes.metrics.predictions import Predictions
@@ -21,16 +21,9 @@ from facedata.recipes.metrics.presentations import Presentations
 from facedata.recipes.metrics.run import Evaluating, Evaluation
 from facedata.recipes.metrics.thresholds import parse_rule
 from facedata.recipes.metrics.truth import Truth, read_truth
+from facedata.recipes.tested import ModelEvaluation, refuse_learned
 
 __all__ = ["ModelEvaluation", "evaluate_model"]
-
-
-@dataclass(frozen=True)
-class ModelEvaluation:
-    """What was found, and the scores that it was found on."""
-
-    evaluation: Evaluation
-    scores: Predictions
 
 
 def evaluate_model(
@@ -39,11 +32,14 @@ def evaluate_model(
     """Evaluate the model in the folder `model`, or a fold's in each folder of it, on the dataset at `path`.
 
     Tested are the rows of `how.split`, or with `how.protocol` those that each fold tests. The threshold is
-    chosen, as `how.threshold` says, on the development rows that the model keeps the scores of.
+    chosen, as `how.threshold` says, on the development rows that the model keeps the scores of. A model of
+    `train fer` or `train au` is evaluated as `evaluate_labels` says.
 
     Raises SourceError where a tested row was learned from, or watched, DatasetError where there is no model.
     """
     how = how or Evaluating()
+    if (model / CARD_NAME).is_file() and read_card(model)["recipe"] in LABEL_RECIPES:
+        return evaluate_labels(path, model, how, batch=batch)
     if how.dev is not None or how.dev_scores is not None:
         raise UsageError("--model keeps the scores of its development rows; leave out --dev and --dev-scores")
     truth, own = read_truth(path)
@@ -93,8 +89,8 @@ def _one(
     truth: Truth, model: Path, tested: NDArray[np.bool_], of: str, how: Evaluating, batch: int
 ) -> tuple[Predictions, Evaluated]:
     card = read_card(model, RECIPE)
-    dev, learned = _kept(model)
-    people = _refuse_learned(truth, tested, of, learned, dev, model)
+    dev, learned = read_kept(model)
+    people = refuse_learned(truth, tested, of, learned, dev, model)
     if truth.dataset is None:
         raise UsageError(f"{truth.name} holds no pictures")
     scores = score(model, truth.dataset, ids=truth.table.index[tested].tolist(), batch=batch)
@@ -103,26 +99,3 @@ def _one(
     watched = Part(Presentations(dev), f"{threshold}, kept with {model.name}", {})
     notes = (f"{people} people or files are tested that the model was trained on",) if people else ()
     return scores, evaluate_parts(test, watched, parse_rule(how.threshold), how.draws).noted(*notes)
-
-
-def _kept(model: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    try:
-        return pd.read_parquet(model / DEV_SCORES), pd.read_parquet(model / ROWS)
-    except (OSError, pa.ArrowException) as error:
-        raise DatasetError(
-            f"{model}: {DEV_SCORES} or {ROWS} cannot be read ({error}); restore them, or train again"
-        ) from None
-
-
-def _refuse_learned(
-    truth: Truth, tested: NDArray[np.bool_], of: str, learned: pd.DataFrame, dev: pd.DataFrame, model: Path
-) -> int:
-    """Raise SourceError where a tested row was learned from or watched; return how many people were."""
-    rows = truth.table[tested]
-    known = rows.index[rows.index.isin(learned.index) | rows.index.isin(dev.index)]
-    if len(known):
-        raise SourceError(
-            f"{len(known)} of {len(rows)} {of} are rows that {model} was trained on, or watched by (first "
-            f"{known[0]}); test it on others: --split, a protocol, or another dataset"
-        )
-    return len(set(rows["cluster"]) & set(learned["cluster"]))

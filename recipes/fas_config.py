@@ -6,23 +6,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from facedata.recipes.config import LoopConfig, Part, RowsConfig
+from facedata.recipes.config import LookConfig, LoopConfig, Part, RowsConfig
 from facedata.recipes.models.build import NetworkConfig
 
 __all__ = ["AugmentConfig", "FasConfig", "LossConfig"]
 
 
-class AugmentConfig(Part):
-    """How pictures are varied as they are learned from."""
+class AugmentConfig(LookConfig):
+    """How pictures are varied, and by which policy."""
 
-    flip: float = Field(default=0.5, ge=0, le=1, description="share that is mirrored")
-    shift: float = Field(
-        default=0.08, ge=0, le=0.5, description="most a picture moves, as a share of its side"
-    )
-    scale: float = Field(default=0.15, ge=0, lt=1, description="most it grows or shrinks")
-    light: float = Field(default=1.0, ge=0, description="most that it is lit more or less, stops")
-    tint: float = Field(default=0.2, ge=0, lt=1, description="most that a colour's gain changes")
-    noise: float = Field(default=0.03, ge=0, description="most noise, as a deviation of codes in [0, 1]")
     policy: str | None = Field(
         default=None, description="a policy of facedata augment, by name or file, as batched torch operators"
     )

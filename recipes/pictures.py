@@ -14,16 +14,27 @@ from numpy.typing import NDArray
 
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import SourceError
-from facedata.datasets.pictures import middle_square, read_picture
+from facedata.datasets.pictures import middle_square, read_picture, square_window
 
 __all__ = ["Shelf"]
 
 
 class Shelf:
-    """Pictures of a dataset by number: the first that fit into `memory` MiB are kept once decoded."""
+    """Pictures of a dataset by number: the first that fit into `memory` MiB are kept once decoded.
 
-    def __init__(self, dataset: Dataset, references: Sequence[str], side: int, memory: int) -> None:
+    Of each the middle square is seen, or its own of `windows`: left, top and side, px.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        references: Sequence[str],
+        side: int,
+        memory: int,
+        windows: Sequence[tuple[int, int, int]] | None = None,
+    ) -> None:
         self._dataset, self._references, self._side = dataset, references, side
+        self._windows = windows
         room = (memory << 20) // (side * side * 3)
         self._kept = np.zeros((min(room, len(references)), side, side, 3), np.uint8)
         self._there = np.zeros(len(self._kept), bool)
@@ -36,15 +47,18 @@ class Shelf:
         if number < len(self._kept) and self._there[number]:
             kept: NDArray[np.uint8] = self._kept[number]
             return kept
-        made = self._decode(self._references[number])
+        made = self._decode(number)
         if number < len(self._kept):
             self._kept[number] = made
             self._there[number] = True  # last: another thread may look at any time
         return made
 
-    def _decode(self, reference: str) -> NDArray[np.uint8]:
+    def _decode(self, number: int) -> NDArray[np.uint8]:
+        reference = self._references[number]
         try:
             picture = read_picture(self._dataset.read(reference), reference)
         except SourceError as error:
             raise SourceError(f"{error}; run facedata validate {self._dataset.root}") from None
-        return middle_square(picture.pixels, self._side, enlarge=cv2.INTER_LINEAR)
+        if self._windows is None:
+            return middle_square(picture.pixels, self._side, enlarge=cv2.INTER_LINEAR)
+        return square_window(picture.pixels, *self._windows[number], self._side, enlarge=cv2.INTER_LINEAR)

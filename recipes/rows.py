@@ -91,9 +91,16 @@ def choose_rows(
 
 
 def choose_parts(
-    dataset: Dataset, hold_out: Sequence[str], dev_share: float, protocol: Protocol | None, seed: int
+    dataset: Dataset,
+    hold_out: Sequence[str],
+    dev_share: float,
+    protocol: Protocol | None,
+    seed: int,
+    usable: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], str]:
     """Return which rows are learned from, which are watched, and in words where the latter come from.
+
+    `usable` says which rows hold anything to learn, all where it is None: no other is in either.
 
     Raises UsageError where a domain of `hold_out` is unknown, or no row is to be learned from.
     """
@@ -102,6 +109,8 @@ def choose_parts(
     _refuse_unknown(hold_out, domains, name)
     train, dev = _masks(dataset, protocol)
     held = np.array([row["domain"] in hold_out for row in dataset.rows(("domain",))], bool)
+    if usable is not None:
+        held |= ~usable
     train, dev = train & ~held, dev & ~held
     of = f"split val of {name}" if protocol is None else f"split val of {protocol.name} in {name}"
     if not dev.any() and train.any():

@@ -15,6 +15,8 @@ from version_trees import listed, make
 from facedata.annotate.score.bootstrap import Draws
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import SourceError, UsageError
+from facedata.recipes.metrics.labels import label_sections
+from facedata.recipes.metrics.predictions import read_predictions
 from facedata.recipes.metrics.run import Evaluating, evaluate
 
 ONCE = Evaluating(draws=Draws(20))
@@ -83,6 +85,57 @@ def test_labels_are_those_of_scikit_learn(made, said):
     )
     assert heart["bias"]["value"] == pytest.approx(-1 / 3)
     assert "hter" not in found
+
+
+def test_a_unit_shows_from_its_own_threshold_on(made, said):
+    dataset, given = Dataset.open(made), read_predictions(said)
+    clusters = {one.sample_id: one.sample_id for one in dataset}
+    found = label_sections(dataset, given, clusters, Draws(0), of="all", thresholds={12: 0.4})
+    (units,) = [section for section in found if section.title == "action units"]
+    rows = {row.name: row.measures for row in units.rows}
+    assert (rows["AU12"]["threshold"].value, rows["AU4"]["threshold"].value) == (0.4, 0.5)
+    f1 = metrics.f1_score([1, 1, 0, 0, 0], [1, 1, 1, 0, 0])  # 0.4 shows now
+    assert rows["AU12"]["f1"].value == pytest.approx(f1)
+
+
+def test_a_unit_of_intensity_zero_is_absent(tmp_path):
+    """A level of 0 among those that are listed says the same as a unit that is coded and not listed."""
+    folder = tmp_path / "p"
+    folder.mkdir()
+    lines = []
+    for number, au in enumerate(({"12": 0}, {}, {"12": None}, {"12": 1})):
+        (folder / f"{number}.jpg").write_bytes(jpeg(number))
+        lines.append(json.dumps({"path": f"{number}.jpg", "subject": "s", "au": au, "au_domain": [12]}))
+    (folder / "list.jsonl").write_text("\n".join(lines))
+    made = make(folder / "list.jsonl", tmp_path / "ds", variants=0)
+    path = write(tmp_path / "s.csv", [(one.sample_id, 1.0) for one in Dataset.open(made)], "sample_id,au12")
+    found = evaluate(made, path, ONCE).to_json()["action_units"]["AU12"]
+    assert (found["coded"], found["present"], found["precision"]["value"]) == (4, 2, 0.5)
+
+
+def test_valence_and_arousal_are_compared_by_their_concordance(tmp_path):
+    true, said = [-0.5, 0.1, 0.4, 0.9], [-0.4, 0.0, 0.7, 0.7]
+    folder = tmp_path / "p"
+    folder.mkdir()
+    lines = []
+    for number, value in enumerate([*true, None]):
+        (folder / f"{number}.jpg").write_bytes(jpeg(number))
+        row = {"path": f"{number}.jpg", "subject": f"s{number}", "valence": value}
+        lines.append(json.dumps({name: one for name, one in row.items() if one is not None}))
+    (folder / "list.jsonl").write_text("\n".join(lines))
+    made = make(folder / "list.jsonl", tmp_path / "ds", variants=0)
+    of = {int(Path(one.source.file).stem): one.sample_id for one in Dataset.open(made)}
+    rows = [(of[number], value) for number, value in enumerate([*said, -1])]
+    path = write(tmp_path / "said.csv", rows, "sample_id,valence")
+    found = evaluate(made, path, ONCE).to_json()["affect"]["valence"]
+    x, y = np.array(true), np.array(said)
+    # Lin 1989: twice the covariance over the variances and the squared difference of the means
+    ccc = 2 * np.mean((x - x.mean()) * (y - y.mean())) / (x.var() + y.var() + (x.mean() - y.mean()) ** 2)
+    assert (found["samples"], found["ccc"]["value"]) == (4, pytest.approx(ccc))
+    assert found["rmse"]["value"] == pytest.approx(np.sqrt(np.mean((x - y) ** 2)))
+    path.write_text(path.read_text().replace("-0.4", "-1.4"))
+    with pytest.raises(SourceError, match=r"valence of .* is '-1.4', which is not from -1 to 1"):
+        evaluate(made, path, ONCE)
 
 
 def test_a_grade_that_nobody_gave_is_none(made, said, tmp_path):

@@ -18,7 +18,7 @@ from facedata.recipes.metrics import curve
 from facedata.recipes.metrics.curve import Group, cuts
 from facedata.recipes.metrics.presentations import Presentations
 from facedata.recipes.metrics.rates import _rates, rates_of
-from facedata.recipes.metrics.thresholds import choose, parse_rule
+from facedata.recipes.metrics.thresholds import ThresholdRule, choose, parse_rule
 
 NONE = Draws(count=0)
 
@@ -184,6 +184,19 @@ def test_cuts_part_neighbouring_scores_however_near_or_large(scores):
 def test_thresholds_by_hand(rule, expected):
     live, _, species = BY_HAND.groups()
     assert choose(live, species.values(), parse_rule(rule), "rows").value == expected
+
+
+@given(scored())
+def test_the_threshold_of_highest_f1_is_beaten_by_none(some):
+    live, _, species = some.groups()
+    found = choose(live, species.values(), ThresholdRule("source-dev", "f1"), "").value
+    scores = np.concatenate([live.scores, *(group.scores for group in species.values())])
+    true = np.arange(len(scores)) < len(live.scores)
+
+    def f1(at):
+        return metrics.f1_score(true, scores >= at, zero_division=0)
+
+    assert f1(found) == pytest.approx(max(f1(at) for at in scores))
 
 
 @given(scored())

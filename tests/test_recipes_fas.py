@@ -276,7 +276,7 @@ def broken(model: Path, fault: str) -> None:
     if fault == "pickle":
         (model / "model.bin").write_bytes(b"")
     elif fault == "recipe":
-        (model / "training.json").write_text(json.dumps({**card, "recipe": "fer"}))
+        (model / "training.json").write_text(json.dumps({**card, "recipe": "another"}))
     elif fault == "weights":
         data = (model / "model.safetensors").read_bytes()
         (model / "model.safetensors").write_bytes(data[:-8] + bytes(8))
@@ -290,7 +290,7 @@ def broken(model: Path, fault: str) -> None:
     ("fault", "said"),
     [
         ("pickle", "model.bin is pickled, and loading it could run code"),
-        ("recipe", "is a model of facedata train fer, not of train fas"),
+        ("recipe", "is a model of facedata train another, not of train fas"),
         ("weights", "the weights are not those that its training.json names; restore the folder"),
         ("dev", "dev.parquet or rows.parquet cannot be read"),
         ("card", r"holds no model \(training.json is missing\)"),

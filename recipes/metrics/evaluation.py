@@ -13,9 +13,9 @@ from facedata.recipes.metrics.presentations import Presentations
 from facedata.recipes.metrics.rates import FPR_LIMITS, Rates, rates_of
 from facedata.recipes.metrics.thresholds import Threshold, ThresholdRule, choose
 
-__all__ = ["Evaluated", "Level", "evaluate_parts"]
+__all__ = ["FEW", "Evaluated", "Level", "evaluate_parts"]
 
-_FEW = 20  # subjects, below which a cluster bootstrap is known to cover less than it says
+FEW = 20  # subjects, below which a cluster bootstrap is known to cover less than it says
 _NO_DEV = (
     "there is no development set to choose a threshold on: score the rows of --dev-split too, or give --dev "
     "and --dev-scores, --threshold NUMBER, or --threshold best-on-test, which flatters"
@@ -112,7 +112,7 @@ def _notes(test: Part, dev: Part | None, levels: list[Level]) -> Iterator[str]:
         yield "AUC is below 0.5: a high score must mean bona fide; negate the scores if it means attack"
     if first.subjects < 2:
         yield "one subject: there is nothing to draw intervals from"
-    elif first.subjects < _FEW:
+    elif first.subjects < FEW:
         yield f"only {first.subjects} subjects: intervals from so few are too narrow"
     for level in levels:
         if (attacks := level.rates.attacks) * min(FPR_LIMITS) < 1:

@@ -1,10 +1,10 @@
-"""Predicted expressions, action units and heart rates against the labels of a dataset.
+"""Predicted expressions, action units, valence, arousal and heart rates against the labels of a dataset.
 
 A sample counts where the dataset says what is true: an expression that is named, a unit that was coded
 (present or absent; "not coded" is neither), an intensity that was graded. Every measure is a function of sums
 by subject, so the intervals are those of the cluster bootstrap.
 
-Sources: Shrout and Fleiss 1979 (ICC(3,1)); Schuller et al. 2009 (UA and WA recall).
+Sources: Shrout and Fleiss 1979 (ICC(3,1)); Lin 1989 (CCC); Schuller et al. 2009 (UA and WA recall).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from facedata.annotate.score.scores import Row, Section
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import SourceError
 from facedata.datasets.sample import json_object
-from facedata.recipes.metrics.predictions import UNIT_COLUMN, Predictions
+from facedata.recipes.metrics.predictions import AFFECT, UNIT_COLUMN, Predictions
 from facedata.recipes.metrics.resampling import Clusters
 
 __all__ = ["SHOWS", "label_sections"]
@@ -32,7 +32,7 @@ Values = NDArray[np.float64]
 
 SHOWS = 0.5
 """The probability from which on a unit is taken to show."""
-_COLUMNS = ("sample_id", "expression", "au", "au_domain", "attributes")
+_COLUMNS = ("sample_id", "expression", "au", "au_domain", *AFFECT, "attributes")
 
 
 def label_sections(
@@ -43,11 +43,13 @@ def label_sections(
     *,
     of: str,
     leave_missing: bool = False,
+    thresholds: Mapping[int, float] | None = None,
 ) -> tuple[Section, ...]:
     """Return a table for each kind of label that is both predicted and known.
 
     `clusters` names the cluster of each sample that is tested, and `of` these samples. Raises SourceError
-    where one of them has such a label and no prediction, unless `leave_missing` leaves it out.
+    where one of them has such a label and no prediction, unless `leave_missing` leaves it out. A unit shows
+    from its own of `thresholds` on, or else from SHOWS.
     """
     said = predicted.table.set_index("sample_id")
     labelled = [
@@ -67,8 +69,9 @@ def label_sections(
     drawn = _Drawn([clusters[row["sample_id"]] for row in rows], draws)
     made = [
         _expressions(rows, said, drawn),
-        _units(rows, said, drawn),
+        _units(rows, said, drawn, thresholds or {}),
         _intensities(rows, said, drawn),
+        _affect(rows, said, drawn),
         _heart_rates(rows, said, drawn),
     ]
     return tuple(section for section in made if section is not None)
@@ -79,6 +82,8 @@ def _known(row: Mapping[str, Any], columns: Sequence[str]) -> bool:
     if "expression" in columns and row["expression"] is not None:
         return True
     if "heart_rate" in columns and np.isfinite(_heart_rate(row)):
+        return True
+    if any(name in columns and row[name] is not None for name in AFFECT):
         return True
     units = {int(match[1]) for name in columns if (match := UNIT_COLUMN.fullmatch(name))}
     return bool(units & set(row["au_domain"] or ()))
@@ -135,14 +140,17 @@ def _expressions(rows: list[dict[str, Any]], said: pd.DataFrame, drawn: _Drawn) 
     return Section("expression", about, tuple(lines))
 
 
-def _units(rows: list[dict[str, Any]], said: pd.DataFrame, drawn: _Drawn) -> Section | None:
+def _units(
+    rows: list[dict[str, Any]], said: pd.DataFrame, drawn: _Drawn, thresholds: Mapping[int, float]
+) -> Section | None:
     lines, scores, shown = [], [], []
     for unit, column in _unit_columns(said, intensity=False):
         coded = np.array([unit in (row["au_domain"] or ()) for row in rows])
-        present = np.array([unit in _levels(row) for row in rows])
+        present = np.array([_levels(row).get(unit, 0.0) != 0 for row in rows])  # None: shows, not graded
         if not coded.any():
             continue
-        answer = (said[column] >= SHOWS).to_numpy()
+        cut = thresholds.get(unit, SHOWS)
+        answer = (said[column] >= cut).to_numpy()
         cells = np.stack([~present & ~answer, ~present & answer, present & ~answer, present & answer], 1)
         confusion = drawn.sums((cells & coded[:, None]).astype(float)).reshape(-1, 2, 2)
         measures = dict(
@@ -153,16 +161,19 @@ def _units(rows: list[dict[str, Any]], said: pd.DataFrame, drawn: _Drawn) -> Sec
             )
         )
         counts = {"coded": int(coded.sum()), "present": int((coded & present).sum())}
-        lines.append(drawn.row(f"AU{unit}", counts, measures))
+        row = drawn.row(f"AU{unit}", counts, measures)
+        told = {"threshold": Estimate(cut)} if thresholds else {}
+        lines.append(Row(row.name, row.counts, {**told, **row.measures}))
         scores.append(measures["f1"])
         shown.append(counts["present"] > 0)
     if not lines:
         return None
     mean = mean_of_defined(np.stack(scores, 1)[:, shown]) if any(shown) else np.full(len(scores[0]), np.nan)
     lines.append(drawn.row("mean", {}, {"f1": mean}))
+    cut_at = "its threshold" if thresholds else f"a probability of {SHOWS:g}"
     about = (
-        f"A unit shows from a probability of {SHOWS:g} on; over the samples in which it was coded. The mean "
-        "is of units that show in at least one sample."
+        f"A unit shows from {cut_at} on; over the samples in which it was coded. The mean is of units that "
+        "show in at least one sample."
     )
     return Section("action units", about, tuple(lines))
 
@@ -194,6 +205,27 @@ def _intensities(rows: list[dict[str, Any]], said: pd.DataFrame, drawn: _Drawn) 
     )
     about = "ICC(3,1) and mean absolute error of intensities 0-5; a unit that was coded as absent has 0."
     return Section("intensity", about, tuple(lines))
+
+
+def _affect(rows: list[dict[str, Any]], said: pd.DataFrame, drawn: _Drawn) -> Section | None:
+    lines = []
+    for name in AFFECT:
+        true = np.array([np.nan if row[name] is None else row[name] for row in rows], np.float64)
+        known = np.isfinite(true)
+        if name not in said.columns or not known.any():
+            continue
+        x, y = np.where(known, true, 0.0), np.where(known, said[name].to_numpy(np.float64), 0.0)
+        cells = np.stack([known, x, y, x * x, y * y, x * y, (x - y) ** 2], 1).astype(float)
+        n, sx, sy, xx, yy, xy, squares = drawn.sums(cells).T
+        # 2 cov / (var + var + difference of the means squared), all times n squared
+        ccc = share_of(2 * (n * xy - sx * sy), n * (xx + yy) - 2 * sx * sy)
+        measures = {"ccc": ccc, "rmse": np.sqrt(share_of(squares, n))}
+        lines.append(drawn.row(name, {"samples": int(n[0])}, measures))
+    if not lines:
+        return None
+    return Section(
+        "affect", "Concordance (CCC) of values in [-1, 1], and root mean square error.", tuple(lines)
+    )
 
 
 def _heart_rates(rows: list[dict[str, Any]], said: pd.DataFrame, drawn: _Drawn) -> Section | None:

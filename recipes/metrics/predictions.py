@@ -6,6 +6,7 @@ A row names a sample (`sample_id`) and gives one or more of
     expression        the name of an expression
     au<N>             how probable it is that action unit N shows, 0 to 1
     au<N>_intensity   the unit's intensity, 0 to 5
+    valence, arousal  -1 to 1
     heart_rate        beats a minute
 
 and, where models of several folds are in one table, `fold`, the name of the protocol. `split` stands in for
@@ -32,9 +33,10 @@ from facedata.datasets.items import printable
 from facedata.datasets.record import Failure
 from facedata.datasets.tables import open_table
 
-__all__ = ["UNIT_COLUMN", "Predictions", "Scorer", "is_predicted", "read_predictions"]
+__all__ = ["AFFECT", "UNIT_COLUMN", "Predictions", "Scorer", "is_predicted", "read_predictions"]
 
 UNIT_COLUMN = re.compile(r"au(\d{1,2})(_intensity)?")
+AFFECT = ("valence", "arousal")
 _KEYS = ("sample_id", "fold", "split")
 
 
@@ -86,7 +88,7 @@ class Predictions:
 
 def is_predicted(column: str) -> bool:
     """Whether a column of this name holds predictions."""
-    return column in ("score", "expression", "heart_rate") or bool(UNIT_COLUMN.fullmatch(column))
+    return column in ("score", "expression", "heart_rate", *AFFECT) or bool(UNIT_COLUMN.fullmatch(column))
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -116,7 +118,7 @@ def _checked(rows: Sequence[tuple[str, Mapping[str, Any]]], name: str) -> Predic
     if "sample_id" not in columns or not any(map(is_predicted, columns)):
         raise SourceError(
             f"{name} has the columns {', '.join(map(printable, columns))}; it needs sample_id, and score "
-            "(or expression, au<N>, au<N>_intensity, heart_rate)"
+            "(or expression, au<N>, au<N>_intensity, valence, arousal, heart_rate)"
         )
     read = {one: _reader(one) for one in columns if one in _KEYS or is_predicted(one)}
     cells: dict[str, list[Any]] = {column: [] for column in read}
@@ -158,6 +160,8 @@ def _reader(column: str) -> Callable[[Any], Any]:
         return lambda value: _number(value, -math.inf, math.inf)
     if column == "heart_rate":
         return lambda value: _number(value, 0, 1000)
+    if column in AFFECT:
+        return lambda value: _number(value, -1, 1)
     high = 5 if column.endswith("_intensity") else 1
     return lambda value: _number(value, 0, high)
 

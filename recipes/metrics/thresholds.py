@@ -30,18 +30,20 @@ _DEV_APCER = re.compile(r"dev-apcer-(\d+(?:\.\d+)?)")
 class ThresholdRule:
     """How a threshold is found.
 
-    `eer`: where FAR and FRR are nearest. `hter`: where HTER is least. `apcer`: the lowest at which no species
-    is accepted more often than `limit`, in (0, 1). `value`: `limit` is the threshold.
+    `eer`: where FAR and FRR are nearest. `f1`: where F1 of what is accepted is highest. `hter`: where HTER is
+    least. `apcer`: the lowest at which no species is accepted more often than `limit`, in (0, 1). `value`:
+    `limit` is the threshold.
     """
 
     origin: Origin
-    kind: Literal["eer", "hter", "apcer", "value"]
+    kind: Literal["eer", "f1", "hter", "apcer", "value"]
     limit: float = 0.0
 
     def told(self) -> str:
         """Return the rule in words."""
         return {
             "eer": "FAR nearest to FRR",
+            "f1": "highest F1",
             "hter": "least HTER",
             "apcer": f"least BPCER with no species' APCER above {100 * self.limit:g} %",
             "value": "a number",
@@ -112,7 +114,9 @@ def choose(live: Group, species: Iterable[Group], rule: ThresholdRule, of: str) 
     sizes = np.array([len(group.scores) for group in attacks])
     far = 1 - rejected.sum(0) / sizes.sum()
     apart, both = np.abs(frr - far), frr + far
-    cost = {"eer": (apart, both), "hter": (both, apart)}.get(rule.kind)
+    true, false = (1 - frr) * len(live.scores), far * sizes.sum()
+    off = 1 - 2 * true / (true + len(live.scores) + false)  # 1 - F1
+    cost = {"eer": (apart, both), "f1": (off, apart), "hter": (both, apart)}.get(rule.kind)
     if cost is None:
         apcer = (1 - rejected / sizes[:, None]).max(0)
         cost = (np.where(apcer > rule.limit + 1e-12, np.inf, frr), apart)
