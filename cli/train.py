@@ -91,6 +91,8 @@ def fas(
         typer.echo(
             f"trained {one['steps']} steps on {one['rows']} rows in {one['seconds']} s; best at step "
             f"{one['best_step']}: EER {100 * one['dev_eer']:.2f} % of {one['dev_rows']} development rows\n"
+            f"learned  {one['learning']:,} of {one['parameters']:,} parameters "
+            f"({100 * one['learning'] / one['parameters']:.2f} %)\n"
             f"threshold {one['threshold']['value']:.6g}, chosen on {one['threshold']['chosen_on']}\n"
             f"model    {one['model']}"
         )
@@ -110,7 +112,8 @@ def _summary(made: TrainedFas, seconds: float) -> dict[str, Any]:
         "model": str(made.root),
         "steps": made.steps,
         "best_step": made.best_step,
-        "parameters": made.parameters,
+        "parameters": made.parameters.total,
+        "learning": made.parameters.trainable,
         "rows": made.rows,
         "dev_rows": made.dev_rows,
         "dev_eer": made.eer,

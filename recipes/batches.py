@@ -59,6 +59,9 @@ class FasBatch:
     """How each view is varied."""
     stages: Any = None
     """Packed parameters of a policy, for each step of its chains."""
+    number: int = 0
+    attacked: Tensor | None = None
+    """Which samples (n,) are to be attacked before they are learned from."""
 
 
 class Batches:
@@ -110,6 +113,8 @@ class Batches:
             known,
             tuple(row.sample_id for row in rows),
             tuple(self._look(number, view, len(rows)) for view in range(self.views)),
+            number=number,
+            attacked=self._attacked(number, len(rows)),
         )
         return batch if self.policy is None else self._drawn(batch, rows, chosen, number)
 
@@ -135,6 +140,15 @@ class Batches:
         maps[:, :, 2] = 2 * told.shift * signed[:, 2:4]  # the map's unit is half a side
         gains = 2 ** (told.light * signed[:, 4:5]) * (1 + told.tint * signed[:, 5:8])
         return Look(maps, gains, told.noise * unit[:, 8], int(torch.randint(2**62, (), generator=draw)))
+
+    def _attacked(self, number: int, size: int) -> Tensor | None:
+        """Return which samples are attacked: the configured share, and always one at least."""
+        robust = self.config.robust
+        if robust.attack is None:
+            return None
+        draw = generator_of(self.seed, "attacked", number)
+        order = torch.randperm(size, generator=draw)
+        return order < max(1, round(robust.share * size))
 
     def _masks(self, chosen: Sequence[int], rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
         """Return masks and whose are known: a live face's is empty."""

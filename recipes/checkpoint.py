@@ -17,6 +17,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -37,6 +39,7 @@ __all__ = [
     "prepare",
     "publish",
     "read_card",
+    "read_kept",
 ]
 
 CARD_NAME = "training.json"
@@ -124,6 +127,16 @@ def read_card(path: Path, recipe: str | None = None) -> dict[str, Any]:
     return card
 
 
+def read_kept(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return a model's development rows with their scores, and the rows that it learned from, by id."""
+    try:
+        return pd.read_parquet(path / DEV_SCORES), pd.read_parquet(path / ROWS)
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(
+            f"{path}: {DEV_SCORES} or {ROWS} cannot be read ({error}); restore them, or train again"
+        ) from None
+
+
 def load_weights(path: Path, module: nn.Module, card: dict[str, Any]) -> None:
     """Put a folder's weights into `module`; raise DatasetError where they are not those of its card."""
     try:
@@ -159,7 +172,7 @@ def _same_run(target: Path, before: dict[str, Any], card: dict[str, Any]) -> Non
                 f"{target} was trained with another {part}.{key} ({was.get(part, {}).get(key)}, not {mine}); "
                 "give back that configuration, or choose another -o"
             )
-    for key in ("recipe", "dataset", "protocol"):
+    for key in ("recipe", "dataset", "protocol", "pretrained"):
         if before.get(key) != card.get(key):
             raise TargetError(
                 f"{target} was trained with another {key} ({before.get(key)}, not {card.get(key)}); "

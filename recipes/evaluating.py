@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from facedata.datasets.errors import DatasetError, SourceError, UsageError
+from facedata.datasets.errors import SourceError, UsageError
 from facedata.datasets.versions.protocol import Protocol
-from facedata.recipes.checkpoint import DEV_SCORES, ROWS, read_card
+from facedata.recipes.checkpoint import read_card, read_kept
 from facedata.recipes.fas import RECIPE, score
 from facedata.recipes.metrics.evaluation import Evaluated, evaluate_parts
 from facedata.recipes.metrics.parts import Part, protocols, scored_part, tested_rows
@@ -93,7 +92,7 @@ def _one(
     truth: Truth, model: Path, tested: NDArray[np.bool_], of: str, how: Evaluating, batch: int
 ) -> tuple[Predictions, Evaluated]:
     card = read_card(model, RECIPE)
-    dev, learned = _kept(model)
+    dev, learned = read_kept(model)
     people = _refuse_learned(truth, tested, of, learned, dev, model)
     if truth.dataset is None:
         raise UsageError(f"{truth.name} holds no pictures")
@@ -103,15 +102,6 @@ def _one(
     watched = Part(Presentations(dev), f"{threshold}, kept with {model.name}", {})
     notes = (f"{people} people or files are tested that the model was trained on",) if people else ()
     return scores, evaluate_parts(test, watched, parse_rule(how.threshold), how.draws).noted(*notes)
-
-
-def _kept(model: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    try:
-        return pd.read_parquet(model / DEV_SCORES), pd.read_parquet(model / ROWS)
-    except (OSError, pa.ArrowException) as error:
-        raise DatasetError(
-            f"{model}: {DEV_SCORES} or {ROWS} cannot be read ({error}); restore them, or train again"
-        ) from None
 
 
 def _refuse_learned(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from facedata.recipes.config import LoopConfig, Part, RowsConfig
 from facedata.recipes.models.build import NetworkConfig
+from facedata.recipes.robust.config import RobustConfig
 
-__all__ = ["AugmentConfig", "FasConfig", "LossConfig"]
+__all__ = ["RECIPE", "AugmentConfig", "FasConfig", "LossConfig"]
+
+RECIPE = "fas"
 
 
 class AugmentConfig(Part):
@@ -55,4 +58,22 @@ class FasConfig(Part):
     rows: RowsConfig = RowsConfig()
     augment: AugmentConfig = AugmentConfig()
     losses: LossConfig = LossConfig()
+    robust: RobustConfig = RobustConfig()
     loop: LoopConfig = LoopConfig()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        """Refuse switches that would do nothing, or nothing that makes sense."""
+        network, robust = self.network, self.robust
+        learned = robust.pretrained is not None or network.weights is not None
+        if (robust.guidance or robust.consistency) and robust.attack is None:
+            raise ValueError("robust.guidance and robust.consistency are of attacked pictures: robust.attack")
+        if robust.guidance and not learned:
+            raise ValueError(
+                "robust.guidance is by what a network knew before; give robust.pretrained, or a vit's weights"
+            )
+        if robust.lora_rank and (network.name != "vit" or not learned):
+            raise ValueError(
+                "robust.lora_rank is for a vit that has learned: network.weights, or robust.pretrained"
+            )
+        return self

@@ -26,6 +26,10 @@ class Seen:
     trunk: Tensor
     mask: Tensor
 
+    def of(self, chosen: Tensor) -> Seen:
+        """Return the answers on the pictures that (n,) bool `chosen` names."""
+        return Seen(self.score[chosen], self.features[chosen], self.trunk[chosen], self.mask[chosen])
+
 
 class Network(nn.Module, ABC):
     """A backbone with the heads that all share: `features` wide, over a grid of `grid` channels."""
