@@ -29,12 +29,16 @@ MADE = "made"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How n pictures are varied: `maps` (n, 2, 3) of places, `gains` (n, 3) of light, `noise` (n,)."""
+    """How n pictures are varied: `maps` (n, 2, 3) of places, `gains` (n, 3) of light, `noise` (n,).
+
+    `kept` (n, modalities) says what a network sees of each, the colours first; None is all.
+    """
 
     maps: Tensor
     gains: Tensor
     noise: Tensor
     seed: int
+    kept: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,20 @@ class Batches:
         maps[:, 1, 1] = scale
         maps[:, :, 2] = 2 * told.shift * signed[:, 2:4]  # the map's unit is half a side
         gains = 2 ** (told.light * signed[:, 4:5]) * (1 + told.tint * signed[:, 5:8])
-        return Look(maps, gains, told.noise * unit[:, 8], int(torch.randint(2**62, (), generator=draw)))
+        seed = int(torch.randint(2**62, (), generator=draw))
+        return Look(maps, gains, told.noise * unit[:, 8], seed, self._kept(number, view, size))
+
+    def _kept(self, number: int, view: int, size: int) -> Tensor | None:
+        """Return which modalities are there: each is absent by its own chance, but never all of them.
+
+        Where chance would take all, one at random stays.
+        """
+        if not (absent := self.config.augment.absent):
+            return None
+        draw, modalities = generator_of(self.seed, "kept", number, view), 1 + len(self.config.network.maps)
+        kept = torch.rand((size, modalities), generator=draw) >= absent
+        stays = torch.randint(modalities, (size,), generator=draw)
+        return kept | (~kept.any(1, keepdim=True) & functional.one_hot(stays, modalities).bool())
 
     def _attacked(self, number: int, size: int) -> Tensor | None:
         """Return which samples are attacked: the configured share, and always one at least."""

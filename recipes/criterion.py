@@ -123,8 +123,8 @@ class FasModule(nn.Module):
     def forward(self, batch: FasBatch) -> dict[str, Tensor]:
         """Return the weighted losses of a batch."""
         pictures = self.hardening.worse(self.network, batch) if self.hardening else batch.pictures
-        seen = self.network(pictures)
-        views = self.network(batch.views) if batch.views is not None else None
+        seen = self.network(pictures, batch.looks[0].kept)
+        views = self.network(batch.views, batch.looks[1].kept) if batch.views is not None else None
         losses: dict[str, Tensor] = self.criterion(seen, batch, views)
         if self.hardening:
             losses |= self.hardening.losses(self.network, seen, pictures, batch)

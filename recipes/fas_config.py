@@ -25,6 +25,12 @@ class AugmentConfig(Part):
     scale: float = Field(default=0.15, ge=0, lt=1, description="most it grows or shrinks")
     light: float = Field(default=1.0, ge=0, description="most that it is lit more or less, stops")
     tint: float = Field(default=0.2, ge=0, lt=1, description="most that a colour's gain changes")
+    absent: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of the pictures that a modality (the colours, each of network.maps) is kept from",
+    )
     noise: float = Field(default=0.03, ge=0, description="most noise, as a deviation of codes in [0, 1]")
     policy: str | None = Field(
         default=None, description="a policy of facedata augment, by name or file, as batched torch operators"
@@ -65,6 +71,8 @@ class FasConfig(Part):
     def _parts_fit(self) -> Self:
         """Refuse switches that would do nothing, or nothing that makes sense."""
         network, robust = self.network, self.robust
+        if self.augment.absent and not network.maps:
+            raise ValueError("augment.absent is of several modalities; name network.maps")
         learned = robust.pretrained is not None or network.weights is not None
         if (robust.guidance or robust.consistency) and robust.attack is None:
             raise ValueError("robust.guidance and robust.consistency are of attacked pictures: robust.attack")

@@ -91,7 +91,8 @@ class Hardening:
             return _LARGE * functional.binary_cross_entropy_with_logits(score, live, reduction="sum")
 
         pictures = batch.pictures.clone()
-        pictures[chosen] = attacked(_Scorer(network), pictures[chosen], loss, self._how, batch.number)
+        scorer = _Scorer(network, _kept(batch))
+        pictures[chosen] = attacked(scorer, pictures[chosen], loss, self._how, batch.number)
         return pictures
 
     def losses(self, network: Network, seen: Seen, pictures: Tensor, batch: FasBatch) -> dict[str, Tensor]:
@@ -103,7 +104,7 @@ class Hardening:
         if self._guide is not None:
             found["guidance"] = told.guidance * self._guide.distance(own, pictures[chosen])
         if told.consistency:
-            clean = network(batch.pictures[chosen])
+            clean = network(batch.pictures[chosen], _kept(batch))
             found["consistency"] = told.consistency * guidance(_classes(own.score), _classes(clean.score))
         return found
 
@@ -111,13 +112,19 @@ class Hardening:
 class _Scorer(nn.Module):
     """A network whose one answer is the score."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, kept: Tensor | None) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.kept = network, kept
 
     def forward(self, pictures: Tensor) -> Tensor:
-        score: Tensor = self.network(pictures).score
+        score: Tensor = self.network(pictures, self.kept).score
         return score
+
+
+def _kept(batch: FasBatch) -> Tensor | None:
+    """Return which modalities of the attacked samples are there."""
+    kept = batch.looks[0].kept
+    return kept if kept is None or batch.attacked is None else kept[batch.attacked]
 
 
 def _classes(score: Tensor) -> Tensor:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from facedata.recipes.config import Part
 from facedata.recipes.models.base import Network
+from facedata.recipes.models.inputs import unfit
 
 __all__ = ["NetworkConfig", "build_network"]
 
@@ -28,10 +29,18 @@ class NetworkConfig(Part):
         default=None, description="vit: a folder or a name of the hub to begin from; it stays frozen"
     )
     bottleneck: int = Field(default=8, ge=1, description="vit: channels of an adapter")
+    maps: tuple[str, ...] = Field(default=(), description="maps of the picture that are seen beside it")
     mean: tuple[float, float, float] = Field(
         default=(0.5, 0.5, 0.5), description="that pictures are normed by"
     )
     deviation: tuple[float, float, float] = (0.5, 0.5, 0.5)
+
+    @field_validator("maps")
+    @classmethod
+    def _maps_fit(cls, maps: tuple[str, ...]) -> tuple[str, ...]:
+        if reason := unfit(maps):
+            raise ValueError(reason)
+        return maps
 
 
 def build_network(config: NetworkConfig, architecture: dict[str, Any] | None = None) -> Network:
@@ -44,10 +53,13 @@ def build_network(config: NetworkConfig, architecture: dict[str, Any] | None = N
         from facedata.recipes.models.vit import Transformer, load_vit
 
         vit = load_vit(config.weights, config.size, config.side, architecture)
-        network = Transformer(vit, config.bottleneck, config.theta, frozen=config.weights is not None)
+        network = Transformer(
+            vit, config.bottleneck, config.theta, maps=config.maps, frozen=config.weights is not None
+        )
     else:
         from facedata.recipes.models.convolutional import Convolutional
 
-        network = Convolutional(config.width, config.theta if config.name == "central" else 0.0)
+        theta = config.theta if config.name == "central" else 0.0
+        network = Convolutional(config.width, theta, config.maps)
     network.norm_by(config.mean, config.deviation)
     return network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,14 +89,18 @@ class _Adapted(nn.Module):
 class Transformer(Network):
     """A ViT of `architecture`, frozen but for its adapters where its weights were trained before."""
 
-    def __init__(self, vit: ViTModel, bottleneck: int, theta: float, *, frozen: bool) -> None:
+    def __init__(
+        self, vit: ViTModel, bottleneck: int, theta: float, *, maps: Sequence[str] = (), frozen: bool
+    ) -> None:
         width = int(vit.config.hidden_size)
-        super().__init__(features=width, grid=width)
+        super().__init__(features=width, grid=width, maps=maps)
         self.vit = vit.requires_grad_(not frozen)
         home = vit if hasattr(vit, "layers") else vit.encoder
         name = "layers" if hasattr(vit, "layers") else "layer"
         adapted = [_Adapted(layer, Adapter(width, bottleneck, theta)) for layer in getattr(home, name)]
         setattr(home, name, nn.ModuleList(adapted))
+        if maps:
+            self.mix = _mixing(self.channels)
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -104,10 +109,21 @@ class Transformer(Network):
 
     def look(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Return the class token beside the mean of the others' grid, and that grid."""
+        if self.maps:
+            pictures = self.mix(pictures)
         tokens = self.vit(pictures, interpolate_pos_encoding=True).last_hidden_state
         side = round((tokens.shape[1] - 1) ** 0.5)
         grid = tokens[:, 1:].transpose(1, 2).reshape(len(tokens), -1, side, side)
         return tokens[:, 0] + grid.mean((2, 3)), grid
+
+
+def _mixing(channels: int) -> nn.Conv2d:
+    """Return what mixes channels to three: at first the colours alone, which the weights are made for."""
+    mix = nn.Conv2d(channels, 3, 1)
+    with torch.no_grad():
+        mix.weight.copy_(torch.eye(3, channels)[..., None, None])
+        mix.bias.zero_()
+    return mix
 
 
 def load_vit(weights: str | None, size: str, side: int, architecture: dict[str, Any] | None) -> ViTModel:
