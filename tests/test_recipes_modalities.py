@@ -180,8 +180,11 @@ def test_modalities_are_absent_only_where_there_are_several():
         tiny(augment={"absent": 0.5})
 
 
-def test_a_run_with_maps_goes_on_to_the_same_numbers(faces, tmp_path):
-    config = tiny(network={"maps": ("lbp", "srm")}, augment={"absent": 0.4}, robust={"attack": "fgsm"})
+@pytest.mark.parametrize("network", [{}, {"name": "vit", "token_masking": 0.4}], ids=["small", "vit"])
+def test_a_run_with_maps_and_masks_goes_on_to_the_same_numbers(faces, tmp_path, network):
+    config = tiny(
+        network={**network, "maps": ("lbp", "srm")}, augment={"absent": 0.4}, robust={"attack": "fgsm"}
+    )
 
     def stop(step: int, _total: int, _losses) -> None:
         if step == 6:

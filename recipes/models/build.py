@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from facedata.recipes.config import Part
 from facedata.recipes.models.base import Network
@@ -29,6 +29,15 @@ class NetworkConfig(Part):
         default=None, description="vit: a folder or a name of the hub to begin from; it stays frozen"
     )
     bottleneck: int = Field(default=8, ge=1, description="vit: channels of an adapter")
+    token_masking: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="vit: chance that a token that is little like a prompt is masked; 0 for no prompt",
+    )
+    token_kept: float = Field(
+        default=0.1, gt=0, le=1, description="vit: share of the tokens, the likest, that never is"
+    )
     maps: tuple[str, ...] = Field(default=(), description="maps of the picture that are seen beside it")
     mean: tuple[float, float, float] = Field(
         default=(0.5, 0.5, 0.5), description="that pictures are normed by"
@@ -42,6 +51,12 @@ class NetworkConfig(Part):
             raise ValueError(reason)
         return maps
 
+    @model_validator(mode="after")
+    def _tokens_fit(self) -> Self:
+        if self.token_masking and self.name != "vit":
+            raise ValueError(f"token_masking is for a vit; {self.name} has no tokens")
+        return self
+
 
 def build_network(config: NetworkConfig, architecture: dict[str, Any] | None = None) -> Network:
     """Return a network, drawn from torch's generator.
@@ -54,7 +69,12 @@ def build_network(config: NetworkConfig, architecture: dict[str, Any] | None = N
 
         vit = load_vit(config.weights, config.size, config.side, architecture)
         network = Transformer(
-            vit, config.bottleneck, config.theta, maps=config.maps, frozen=config.weights is not None
+            vit,
+            config.bottleneck,
+            config.theta,
+            frozen=config.weights is not None,
+            maps=config.maps,
+            masking=(config.token_kept, config.token_masking) if config.token_masking else None,
         )
     else:
         from facedata.recipes.models.convolutional import Convolutional

@@ -14,6 +14,7 @@ from transformers import ViTConfig, ViTModel
 from facedata.datasets.errors import UsageError
 from facedata.recipes.models.base import Network
 from facedata.recipes.models.convolutional import CentralDifference
+from facedata.recipes.models.prompt import PromptReader
 
 __all__ = ["SIZES", "Adapter", "Transformer"]
 
@@ -87,10 +88,21 @@ class _Adapted(nn.Module):
 
 
 class Transformer(Network):
-    """A ViT of `architecture`, frozen but for its adapters where its weights were trained before."""
+    """A ViT of `architecture`, frozen but for its adapters where its weights were trained before.
+
+    With `maps` a 1 x 1 convolution mixes all channels to the three that the ViT takes. With `masking`, shares
+    as PromptReader has them, that reads the patches' tokens, in place of the class token and their mean.
+    """
 
     def __init__(
-        self, vit: ViTModel, bottleneck: int, theta: float, *, maps: Sequence[str] = (), frozen: bool
+        self,
+        vit: ViTModel,
+        bottleneck: int,
+        theta: float,
+        *,
+        frozen: bool,
+        maps: Sequence[str] = (),
+        masking: tuple[float, float] | None = None,
     ) -> None:
         width = int(vit.config.hidden_size)
         super().__init__(features=width, grid=width, maps=maps)
@@ -101,6 +113,7 @@ class Transformer(Network):
         setattr(home, name, nn.ModuleList(adapted))
         if maps:
             self.mix = _mixing(self.channels)
+        self.reader = PromptReader(width, *masking) if masking else None
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -108,12 +121,14 @@ class Transformer(Network):
         return {name: getattr(self.vit.config, name) for name in _SHAPE}
 
     def look(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the class token beside the mean of the others' grid, and that grid."""
+        """Return the class token beside the mean of the grid of the others, or what is read of it, and it."""
         if self.maps:
             pictures = self.mix(pictures)
         tokens = self.vit(pictures, interpolate_pos_encoding=True).last_hidden_state
         side = round((tokens.shape[1] - 1) ** 0.5)
         grid = tokens[:, 1:].transpose(1, 2).reshape(len(tokens), -1, side, side)
+        if self.reader is not None:  # without the class token: it has seen what is masked
+            return self.reader(tokens[:, 1:]), grid
         return tokens[:, 0] + grid.mean((2, 3)), grid
 
 
