@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -135,9 +135,8 @@ class Transformer(Network):
 def _mixing(channels: int) -> nn.Conv2d:
     """Return what mixes channels to three: at first the colours alone, which the weights are made for."""
     mix = nn.Conv2d(channels, 3, 1)
-    with torch.no_grad():
-        mix.weight.copy_(torch.eye(3, channels)[..., None, None])
-        mix.bias.zero_()
+    nn.init.dirac_(mix.weight)
+    nn.init.zeros_(cast(Tensor, mix.bias))
     return mix
 
 
