@@ -66,10 +66,10 @@ def pretrained_of(config: FasConfig) -> Pretrained | None:
             f"robust.pretrained: {root} has branches of its own (robust.lora_rank); give the model that it "
             "began with"
         )
-    mine, other = config.network.model_dump(), before.network.model_dump()
-    for key in mine.keys() - {"weights"}:  # the folder has the weights themselves
-        if mine[key] != other[key]:
+    other = before.network.model_dump()
+    for key, mine in config.network.model_dump().items():
+        if key != "weights" and mine != other[key]:  # the folder has the weights themselves
             raise UsageError(
-                f"robust.pretrained: {root} has network.{key} {other[key]}, not {mine[key]}; configure it so"
+                f"robust.pretrained: {root} has network.{key} {other[key]}, not {mine}; configure it so"
             )
     return Pretrained(root, card)
