@@ -1,29 +1,24 @@
-"""facedata train fas, and what it shares with the other recipes."""
+"""facedata train: a verb a recipe; this one is fas."""
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from facedata.cli import options as o
 from facedata.cli import show, train_labels
+from facedata.cli import training as t
 from facedata.cli.train_sft import sft
 
 if TYPE_CHECKING:
     from facedata.recipes.fas import TrainedFas
-    from facedata.recipes.fas_config import FasConfig
-    from facedata.recipes.labels.config import LabelsConfig
 
-C = TypeVar("C", "FasConfig", "LabelsConfig")
-
-__all__ = ["app", "need_packages", "told"]
+__all__ = ["app"]
 
 app = typer.Typer(add_completion=False, help="Train a model on a dataset.", no_args_is_help=True)
-app.command("sft")(sft)
 
 
 @app.callback()
@@ -37,10 +32,7 @@ def fas(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The folder of the model, or of the folds'.")
     ],
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", help="A YAML file; without it, a small network for two cores."),
-    ] = None,
+    config: t.Config = None,
     protocol: Annotated[
         str | None,
         typer.Option(
@@ -48,27 +40,21 @@ def fas(
             "ocim trains a model for each of its folds."
         ),
     ] = None,
-    hold_out: Annotated[
-        str | None, typer.Option(metavar="DOMAIN,...", help="Domains that are not learned from.")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="In place of the configuration's.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="In place of the configuration's.")] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the newest state, to the same numbers.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the model that the output holds.")
-    ] = False,
+    hold_out: t.HoldOut = None,
+    steps: t.Steps = None,
+    seed: t.Seed = None,
+    resume: t.Resume = False,
+    overwrite: t.Overwrite = False,
     json_wanted: o.Json = False,
 ) -> None:
     """Train a detector of presentation attacks. Its threshold is chosen on development rows, and kept."""
-    need_packages("train")
+    t.need_packages("train")
     from facedata.recipes.config import load_config
     from facedata.recipes.fas import DEFAULT_CONFIG, train_fas
     from facedata.recipes.fas_config import FasConfig
     from facedata.recipes.metrics.parts import protocols
 
-    chosen = told(load_config(FasConfig, config, DEFAULT_CONFIG), hold_out, steps, seed)
+    chosen = t.told(load_config(FasConfig, config, DEFAULT_CONFIG), hold_out, steps, seed)
     found = []
     for fold in protocols(protocol) if protocol is not None else [None]:
         target = output if fold is None or fold.name == protocol else output / fold.name
@@ -91,6 +77,8 @@ def fas(
         typer.echo(
             f"trained {one['steps']} steps on {one['rows']} rows in {one['seconds']} s; best at step "
             f"{one['best_step']}: EER {100 * one['dev_eer']:.2f} % of {one['dev_rows']} development rows\n"
+            f"learned  {one['learning']:,} of {one['parameters']:,} parameters "
+            f"({100 * one['learning'] / one['parameters']:.2f} %)\n"
             f"threshold {one['threshold']['value']:.6g}, chosen on {one['threshold']['chosen_on']}\n"
             f"model    {one['model']}"
         )
@@ -98,25 +86,7 @@ def fas(
 
 app.command("fer")(train_labels.fer)
 app.command("au")(train_labels.au)
-
-
-def told(config: C, hold_out: str | None, steps: int | None, seed: int | None) -> C:
-    """Return a recipe's configuration with what the command line says in its place."""
-    length = {name: value for name, value in {"steps": steps, "seed": seed}.items() if value is not None}
-    parts: dict[str, Any] = {"loop": config.loop.model_copy(update=length)}
-    if hold_out is not None:
-        domains = tuple(name.strip() for name in hold_out.split(",") if name.strip())
-        parts["rows"] = config.rows.model_copy(update={"hold_out": domains})
-    return config.model_copy(update=parts)
-
-
-def need_packages(verb: str) -> None:
-    """Raise UsageError naming the libraries of training that are not installed."""
-    from facedata.datasets.errors import UsageError
-
-    names = ("torch", "accelerate", "safetensors")
-    if missing := [name for name in names if importlib.util.find_spec(name) is None]:
-        raise UsageError(f"{verb} needs {', '.join(missing)}: pip install 'facedata[recipes]'")
+app.command("sft")(sft)
 
 
 def _summary(made: TrainedFas, seconds: float) -> dict[str, Any]:
@@ -124,7 +94,8 @@ def _summary(made: TrainedFas, seconds: float) -> dict[str, Any]:
         "model": str(made.root),
         "steps": made.steps,
         "best_step": made.best_step,
-        "parameters": made.parameters,
+        "parameters": made.parameters.total,
+        "learning": made.parameters.trainable,
         "rows": made.rows,
         "dev_rows": made.dev_rows,
         "dev_eer": made.eer,

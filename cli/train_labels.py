@@ -10,6 +10,7 @@ import typer
 
 from facedata.cli import options as o
 from facedata.cli import show
+from facedata.cli import training as t
 
 if TYPE_CHECKING:
     from facedata.recipes.labels.recipe import Kind, TrainedLabels
@@ -18,27 +19,17 @@ __all__ = ["au", "fer"]
 
 _Dataset = Annotated[Path, typer.Argument(help="A dataset of faces with labels.")]
 _Output = Annotated[Path, typer.Option("--output", "-o", help="The folder of the model.")]
-_Config = Annotated[
-    Path | None, typer.Option("--config", help="A YAML file; without it, a small network for two cores.")
-]
-_HoldOut = Annotated[
-    str | None, typer.Option(metavar="DOMAIN,...", help="Domains that are not learned from.")
-]
-_Steps = Annotated[int | None, typer.Option(min=1, help="In place of the configuration's.")]
-_Seed = Annotated[int | None, typer.Option(min=0, help="In place of the configuration's.")]
-_Resume = Annotated[bool, typer.Option("--resume", help="Go on from the newest state, to the same numbers.")]
-_Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the model that the output holds.")]
 
 
 def fer(
     dataset: _Dataset,
     output: _Output,
-    config: _Config = None,
-    hold_out: _HoldOut = None,
-    steps: _Steps = None,
-    seed: _Seed = None,
-    resume: _Resume = False,
-    overwrite: _Overwrite = False,
+    config: t.Config = None,
+    hold_out: t.HoldOut = None,
+    steps: t.Steps = None,
+    seed: t.Seed = None,
+    resume: t.Resume = False,
+    overwrite: t.Overwrite = False,
     json_wanted: o.Json = False,
 ) -> None:
     """Train a network that names expressions; people's votes are learned as shares."""
@@ -48,12 +39,12 @@ def fer(
 def au(
     dataset: _Dataset,
     output: _Output,
-    config: _Config = None,
-    hold_out: _HoldOut = None,
-    steps: _Steps = None,
-    seed: _Seed = None,
-    resume: _Resume = False,
-    overwrite: _Overwrite = False,
+    config: t.Config = None,
+    hold_out: t.HoldOut = None,
+    steps: t.Steps = None,
+    seed: t.Seed = None,
+    resume: t.Resume = False,
+    overwrite: t.Overwrite = False,
     json_wanted: o.Json = False,
 ) -> None:
     """Train a network that codes action units. Each has a threshold, chosen on development rows and kept."""
@@ -72,14 +63,12 @@ def _train(
     overwrite: bool,
     json_wanted: bool,
 ) -> None:
-    from facedata.cli.train import need_packages, told
-
-    need_packages("train")
+    t.need_packages("train")
     from facedata.recipes.config import load_config
     from facedata.recipes.labels.config import LabelsConfig
     from facedata.recipes.labels.recipe import DEFAULT_CONFIGS, summary_json, train_labels
 
-    chosen = told(load_config(LabelsConfig, config, DEFAULT_CONFIGS[kind]), hold_out, steps, seed)
+    chosen = t.told(load_config(LabelsConfig, config, DEFAULT_CONFIGS[kind]), hold_out, steps, seed)
     started = time.monotonic()
     with show.progress("train") as bar:
         made = train_labels(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ import typer
 
 from facedata.cli import options as o
 from facedata.cli import show
+from facedata.cli import training as t
 
 
 def sft(
@@ -20,22 +20,16 @@ def sft(
         typer.Option(help="The base: a folder of a vision-language model, or its name on the hub."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the adapter.")],
-    config: Annotated[Path | None, typer.Option("--config", help="A YAML file.")] = None,
-    hold_out: Annotated[
-        str | None, typer.Option(metavar="DOMAIN,...", help="Domains that are not learned from.")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="In place of the configuration's.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="In place of the configuration's.")] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the newest state, to the same numbers.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the adapter that the output holds.")
-    ] = False,
+    config: t.Config = None,
+    hold_out: t.HoldOut = None,
+    steps: t.Steps = None,
+    seed: t.Seed = None,
+    resume: t.Resume = False,
+    overwrite: t.Overwrite = False,
     json_wanted: o.Json = False,
 ) -> None:
     """Teach a vision-language model the accepted answers of an instruction set, by an adapter (LoRA)."""
-    _need_packages()
+    t.need_packages("train sft", "sft", ("transformers", "peft", "trl"))
     import transformers
 
     from facedata.recipes.config import load_config
@@ -44,14 +38,7 @@ def sft(
 
     quiet: Any = transformers.logging.set_verbosity_error
     quiet()  # of states' times and the like, which nobody can act on
-    chosen = load_config(SftConfig, config, DEFAULT_CONFIG)
-    told: dict[str, Any] = {"steps": steps, "seed": seed}
-    loop = chosen.loop.model_copy(update={name: value for name, value in told.items() if value is not None})
-    rows = chosen.rows
-    if hold_out is not None:
-        domains = tuple(name.strip() for name in hold_out.split(",") if name.strip())
-        rows = rows.model_copy(update={"hold_out": domains})
-    chosen = chosen.model_copy(update={"loop": loop, "rows": rows})
+    chosen = t.told(load_config(SftConfig, config, DEFAULT_CONFIG), hold_out, steps, seed)
     started = time.monotonic()
     with show.progress("train") as bar:
         made = train_sft(
@@ -76,12 +63,3 @@ def sft(
         f"learned  {made.learned} of {made.parameters} parameters ({share:.2g} %)\n"
         f"adapter  {made.root}"
     )
-
-
-def _need_packages() -> None:
-    """Raise UsageError naming the libraries that are not installed."""
-    from facedata.datasets.errors import UsageError
-
-    names = ("torch", "accelerate", "safetensors", "transformers", "peft", "trl")
-    if missing := [name for name in names if importlib.util.find_spec(name) is None]:
-        raise UsageError(f"train sft needs {', '.join(missing)}: pip install 'facedata[sft]'")

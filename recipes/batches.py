@@ -32,12 +32,16 @@ MADE = "made"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How n pictures are varied: `maps` (n, 2, 3) of places, `gains` (n, 3) of light, `noise` (n,)."""
+    """How n pictures are varied: `maps` (n, 2, 3) of places, `gains` (n, 3) of light, `noise` (n,).
+
+    `kept` (n, modalities) says what a network sees of each, the colours first; None is all.
+    """
 
     maps: Tensor
     gains: Tensor
     noise: Tensor
     seed: int
+    kept: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,9 @@ class FasBatch:
     """How each view is varied."""
     stages: Any = None
     """Packed parameters of a policy, for each step of its chains."""
+    number: int = 0
+    attacked: Tensor | None = None
+    """Which samples (n,) are to be attacked before they are learned from."""
 
 
 class Batches:
@@ -112,10 +119,9 @@ class Batches:
             masks,
             known,
             tuple(row.sample_id for row in rows),
-            tuple(
-                drawn_look(self.config.augment, generator_of(self.seed, "look", number, view), len(rows))
-                for view in range(self.views)
-            ),
+            tuple(self._look(number, view, len(rows)) for view in range(self.views)),
+            number=number,
+            attacked=self._attacked(number, len(rows)),
         )
         return batch if self.policy is None else self._drawn(batch, rows, chosen, number)
 
@@ -129,6 +135,31 @@ class Batches:
             views = [varied(pictures, look) for look in batch.looks]
             masks = moved(batch.masks, batch.looks[0].maps)
         return replace(batch, pictures=views[0], views=views[1] if len(views) > 1 else None, masks=masks)
+
+    def _look(self, number: int, view: int, size: int) -> Look:
+        look = drawn_look(self.config.augment, generator_of(self.seed, "look", number, view), size)
+        return replace(look, kept=self._kept(number, view, size))
+
+    def _kept(self, number: int, view: int, size: int) -> Tensor | None:
+        """Return which modalities are there: each is absent by its own chance, but never all of them.
+
+        Where chance would take all, one at random stays.
+        """
+        if not (absent := self.config.augment.absent):
+            return None
+        draw, modalities = generator_of(self.seed, "kept", number, view), 1 + len(self.config.network.maps)
+        kept = torch.rand((size, modalities), generator=draw) >= absent
+        stays = torch.randint(modalities, (size,), generator=draw)
+        return kept | (~kept.any(1, keepdim=True) & functional.one_hot(stays, modalities).bool())
+
+    def _attacked(self, number: int, size: int) -> Tensor | None:
+        """Return which samples are attacked: the configured share, and always one at least."""
+        robust = self.config.robust
+        if robust.attack is None:
+            return None
+        draw = generator_of(self.seed, "attacked", number)
+        order = torch.randperm(size, generator=draw)
+        return order < max(1, round(robust.share * size))
 
     def _masks(self, chosen: Sequence[int], rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
         """Return masks and whose are known: a live face's is empty."""

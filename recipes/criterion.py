@@ -11,6 +11,7 @@ from torch.nn import functional
 from facedata.recipes import losses as terms
 from facedata.recipes.batches import FasBatch
 from facedata.recipes.fas_config import LossConfig
+from facedata.recipes.hardening import Hardening
 from facedata.recipes.models.base import Network, Seen
 
 __all__ = ["Criterion", "FasModule"]
@@ -113,15 +114,18 @@ class Criterion(nn.Module):
 class FasModule(nn.Module):
     """A network with its losses: `module(batch)` returns them, `module.network(pictures)` the answers."""
 
-    def __init__(self, network: Network, criterion: Criterion) -> None:
+    def __init__(self, network: Network, criterion: Criterion, hardening: Hardening | None = None) -> None:
         super().__init__()
-        self.network, self.criterion = network, criterion
+        self.network, self.criterion, self.hardening = network, criterion, hardening
         if not criterion.config.mask:
             network.mask.requires_grad_(False)  # processes that train together wait for every gradient
 
     def forward(self, batch: FasBatch) -> dict[str, Tensor]:
         """Return the weighted losses of a batch."""
-        seen = self.network(batch.pictures)
-        views = self.network(batch.views) if batch.views is not None else None
+        pictures = self.hardening.worse(self.network, batch) if self.hardening else batch.pictures
+        seen = self.network(pictures, batch.looks[0].kept)
+        views = self.network(batch.views, batch.looks[1].kept) if batch.views is not None else None
         losses: dict[str, Tensor] = self.criterion(seen, batch, views)
+        if self.hardening:
+            losses |= self.hardening.losses(self.network, seen, pictures, batch)
         return losses

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -20,7 +21,8 @@ from facedata.recipes.batches import Batches, FasBatch, as_tensor
 from facedata.recipes.checkpoint import DEV_SCORES, ROWS, card_of, load_weights, prepare, publish, read_card
 from facedata.recipes.config import LoopConfig
 from facedata.recipes.criterion import Criterion, FasModule
-from facedata.recipes.fas_config import FasConfig
+from facedata.recipes.fas_config import RECIPE, FasConfig
+from facedata.recipes.hardening import Hardening, begun, made_network
 from facedata.recipes.loop import train
 from facedata.recipes.metrics import curve
 from facedata.recipes.metrics.predictions import Predictions
@@ -28,14 +30,14 @@ from facedata.recipes.metrics.presentations import Presentations
 from facedata.recipes.metrics.thresholds import DEV_EER, Threshold, choose, parse_rule
 from facedata.recipes.metrics.truth import read_truth
 from facedata.recipes.models.base import Network
-from facedata.recipes.models.build import build_network
 from facedata.recipes.pictures import Shelf
+from facedata.recipes.pretrained import Pretrained, pretrained_of
 from facedata.recipes.processes import this_process
+from facedata.recipes.robust import Share
 from facedata.recipes.rows import Chosen, choose_rows, refuse_unbalanced
 
 __all__ = ["DEFAULT_CONFIG", "RECIPE", "FasRecipe", "TrainedFas", "score", "train_fas"]
 
-RECIPE = "fas"
 DEFAULT_CONFIG = Path(__file__).with_name("fas.yaml")
 """A small network for two cores."""
 
@@ -47,7 +49,7 @@ class TrainedFas:
     root: Path
     steps: int
     best_step: int
-    parameters: int
+    parameters: Share
     rows: int
     dev_rows: int
     threshold: Threshold
@@ -57,8 +59,10 @@ class TrainedFas:
 class FasRecipe:
     """What the loop trains: see `facedata.recipes.loop`."""
 
-    def __init__(self, dataset: Dataset, rows: Chosen, config: FasConfig) -> None:
-        self._config, self._rows = config, rows
+    def __init__(
+        self, dataset: Dataset, rows: Chosen, config: FasConfig, pretrained: Pretrained | None = None
+    ) -> None:
+        self._config, self._rows, self._pretrained = config, rows, pretrained
         self._batches = Batches(dataset, rows.train, config)
         loop = config.loop
         self.watched = Watched(
@@ -77,9 +81,11 @@ class FasRecipe:
 
     def module(self) -> FasModule:
         """Return a fresh network with its losses."""
-        network, made = build_network(self._config.network), self._batches
+        network, guide = begun(self._config, self._pretrained)
+        made = self._batches
         sizes = (len(made.domains), len(made.kinds), len(made.people))
-        return FasModule(network, Criterion(self._config.losses, network.features, *sizes))
+        hardening = Hardening(self._config, guide) if self._config.robust.attack else None
+        return FasModule(network, Criterion(self._config.losses, network.features, *sizes), hardening)
 
     def batch(self, number: int) -> FasBatch:
         """Return batch `number`, on the CPU."""
@@ -150,16 +156,19 @@ def train_fas(
     fold = protocol.model_dump(mode="json", exclude_none=True) if protocol else None
     told = config.model_dump(mode="json")
     card = card_of(RECIPE, dataset, told, protocol=fold, rows=len(rows.train), dev_rows=len(rows.dev))
+    if pretrained := pretrained_of(config):
+        pretrained.refuse_learned([row.sample_id for row in rows.dev])
+        card["pretrained"] = {key: pretrained.card[key] for key in ("dataset", "weights")}
     shared = this_process()
     if shared.is_main_process:
         prepare(target, card, resume=resume, overwrite=overwrite)
     shared.wait_for_everyone()
-    recipe = FasRecipe(dataset, rows, config)
+    recipe = FasRecipe(dataset, rows, config, pretrained)
     trained = train(recipe, target, resume=resume, progress=progress)
     network = cast(Network, trained.module.get_submodule("network"))
     device = shared.device
     scores = recipe.watched.scores(network.to(device).eval(), device)
-    threshold = _threshold(scores, rows, dataset, target if shared.is_main_process else None)
+    threshold = _threshold(scores, rows, dataset, target if shared.is_main_process else None, pretrained)
     if shared.is_main_process:
         best = {"step": trained.best_step, "of": trained.steps}
         publish(
@@ -171,7 +180,7 @@ def train_fas(
         target,
         trained.steps,
         trained.best_step,
-        sum(one.numel() for one in network.parameters()),
+        Share.of(network),
         len(rows.train),
         len(rows.dev),
         threshold,
@@ -205,7 +214,7 @@ def score(
     """
     card = read_card(model, RECIPE)
     config = FasConfig.model_validate(card["config"])
-    network = build_network(config.network, card["architecture"])
+    network = made_network(config, card["architecture"])
     load_weights(model, network, card)
     chosen = None if ids is None else set(ids)
     rows = [
@@ -220,7 +229,13 @@ def score(
     return Predictions.of_scores([name for name, _ in rows], scores.tolist(), model.name)
 
 
-def _threshold(scores: NDArray[np.float64], rows: Chosen, dataset: Dataset, target: Path | None) -> Threshold:
+def _threshold(
+    scores: NDArray[np.float64],
+    rows: Chosen,
+    dataset: Dataset,
+    target: Path | None,
+    pretrained: Pretrained | None,
+) -> Threshold:
     """Choose the threshold on the development rows; keep them, and what was learned from, in `target`."""
     truth = read_truth(dataset.root)[0].table
     dev = truth.loc[[row.sample_id for row in rows.dev]].assign(score=scores)
@@ -229,6 +244,9 @@ def _threshold(scores: NDArray[np.float64], rows: Chosen, dataset: Dataset, targ
     of = f"{rows.of} ({presentations.bona_fide} bona fide, {presentations.attacks} attacks)"
     if target is not None:
         learned = truth.loc[[row.sample_id for row in rows.train], ["cluster"]].assign(part="train")
+        if pretrained:  # a test must hold none of these rows either
+            known = pretrained.known()
+            learned = pd.concat([learned, known[~known.index.isin([*learned.index, *dev.index])]])
         learned.to_parquet(target / ROWS)
         dev.to_parquet(target / DEV_SCORES)
     return choose(live, species.values(), parse_rule(DEV_EER), of)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from facedata.recipes.config import LookConfig, LoopConfig, Part, RowsConfig
 from facedata.recipes.models.build import NetworkConfig
+from facedata.recipes.robust.config import RobustConfig
 
-__all__ = ["AugmentConfig", "FasConfig", "LossConfig"]
+__all__ = ["RECIPE", "AugmentConfig", "FasConfig", "LossConfig"]
+
+RECIPE = "fas"
 
 
 class AugmentConfig(LookConfig):
-    """How pictures are varied, and by which policy."""
+    """How pictures are varied, by which policy, and what a network sees of them."""
 
+    absent: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of the pictures that a modality (the colours, each of network.maps) is kept from",
+    )
     policy: str | None = Field(
         default=None, description="a policy of facedata augment, by name or file, as batched torch operators"
     )
@@ -47,4 +56,24 @@ class FasConfig(Part):
     rows: RowsConfig = RowsConfig()
     augment: AugmentConfig = AugmentConfig()
     losses: LossConfig = LossConfig()
+    robust: RobustConfig = RobustConfig()
     loop: LoopConfig = LoopConfig()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        """Refuse switches that would do nothing, or nothing that makes sense."""
+        network, robust = self.network, self.robust
+        if self.augment.absent and not network.maps:
+            raise ValueError("augment.absent is of several modalities; name network.maps")
+        learned = robust.pretrained is not None or network.weights is not None
+        if (robust.guidance or robust.consistency) and robust.attack is None:
+            raise ValueError("robust.guidance and robust.consistency are of attacked pictures: robust.attack")
+        if robust.guidance and not learned:
+            raise ValueError(
+                "robust.guidance is by what a network knew before; give robust.pretrained, or a vit's weights"
+            )
+        if robust.lora_rank and (network.name != "vit" or not learned):
+            raise ValueError(
+                "robust.lora_rank is for a vit that has learned: network.weights, or robust.pretrained"
+            )
+        return self

@@ -12,6 +12,7 @@ from transformers import ViTConfig, ViTModel
 from facedata.datasets.errors import UsageError
 from facedata.recipes.models.build import NetworkConfig, build_network
 from facedata.recipes.models.convolutional import CentralDifference
+from facedata.recipes.models.prompt import PromptReader
 from facedata.recipes.models.vit import Adapter
 
 __all__ = ["one_thread"]  # a fixture that pytest finds by its name
@@ -134,3 +135,59 @@ def test_pictures_are_normed_as_the_configuration_says():
     other.load_state_dict(plain.state_dict())
     pictures = drawn(2, 3, 32, 32)
     torch.testing.assert_close(other(pictures * 2 - 1).score, plain(pictures).score)
+
+
+# ---- tokens and a prompt
+
+
+def test_tokens_are_read_by_the_softmax_of_their_cosines_to_the_prompt():
+    reader = PromptReader(2, kept=0.5, masked=0.5).eval()
+    with torch.no_grad():
+        reader.prompt.copy_(torch.tensor([2.0, 0.0]))  # a cosine knows no length
+    tokens = torch.tensor([[[3.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [3.0, 4.0]]])
+    weights = torch.tensor([1.0, 0.0, -1.0, 0.6]).exp()
+    wanted = (weights[:, None] * tokens[0]).sum(0) / weights.sum()
+    torch.testing.assert_close(reader(tokens)[0], wanted)
+    assert torch.equal(reader(tokens), reader(tokens))
+    reader(tokens).sum().backward()
+    assert float(reader.prompt.grad[1].abs()) > 0  # it turns; its length is nothing
+    assert float(reader.prompt.grad[0]) == pytest.approx(0, abs=1e-6)
+
+
+def test_in_training_what_has_little_to_do_with_the_prompt_is_masked_by_its_chance_and_no_other():
+    torch.manual_seed(0)
+    reader = PromptReader(8, kept=0.25, masked=0.3).train()
+    tokens = drawn(2000, 12, 8, seed=3) - 0.5
+    tokens.requires_grad_()
+    likeness = functional.cosine_similarity(tokens, reader.prompt, dim=-1).detach()
+    reader(tokens).sum().backward()
+    masked = (tokens.grad == 0).all(-1)  # of what is masked nothing is seen
+    most = likeness.argsort(1, descending=True).argsort(1) < 3
+    assert not bool(masked[most].any())
+    share = float(masked[~most].float().mean())
+    assert share == pytest.approx(0.3, abs=4 * (0.3 * 0.7 / int((~most).sum())) ** 0.5)
+    # what is read is weighed as if the masked ones were not there
+    row = next(number for number in range(2000) if 0 < int(masked[number].sum()) < 9)
+    alone = PromptReader(8, kept=1.0, masked=0.3).eval()
+    alone.load_state_dict(reader.state_dict())
+    torch.manual_seed(0)
+    drawn_again = PromptReader(8, kept=0.25, masked=0.3).train()  # the same prompt and the same draws
+    found = drawn_again(tokens)
+    torch.testing.assert_close(found[row], alone(tokens[row : row + 1, ~masked[row]])[0])
+    # one is read however small the share, and all where there is no chance
+    lonely = PromptReader(8, kept=1e-6, masked=0.999).train()
+    assert bool(torch.isfinite(lonely(tokens)).all())
+
+
+def test_a_transformer_masks_tokens_in_training_alone():
+    torch.manual_seed(0)
+    network = build_network(NetworkConfig(name="vit", side=32, token_masking=0.5, token_kept=0.25))
+    pictures = drawn(2, 3, 32, 32)
+    seen = [network(pictures).score.detach() for _ in range(2)]
+    assert not torch.equal(*seen)
+    network.eval()
+    assert torch.equal(network(pictures).score, network(pictures).score)
+    network(pictures).score.sum().backward()
+    assert float(network.reader.prompt.grad.abs().max()) > 0
+    with pytest.raises(ValueError, match="small has no tokens"):
+        NetworkConfig(token_masking=0.5)

@@ -73,8 +73,7 @@ class LabelNetwork(nn.Module):
 
         `places` (p, r, 2, 3) of the units in `regions_of` are as `places_of` gives them.
         """
-        normed = (pictures - self.backbone.mean) / self.backbone.deviation
-        trunk, grid = self.backbone.look(normed)
+        trunk, grid = self.backbone.look(self.backbone.inputs(pictures))
         each = self.backbone.neck(trunk)
         weight = None if self.attention is None else self.attention(each)[:, 0]
         face = pooled(each, item, count, weight)

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from facedata.recipes.models.inputs import channels_of, map_of
+
 __all__ = ["Network", "Seen"]
 
 
@@ -26,15 +28,24 @@ class Seen:
     trunk: Tensor
     mask: Tensor
 
+    def of(self, chosen: Tensor) -> Seen:
+        """Return the answers on the pictures that (n,) bool `chosen` names."""
+        return Seen(self.score[chosen], self.features[chosen], self.trunk[chosen], self.mask[chosen])
+
 
 class Network(nn.Module, ABC):
-    """A backbone with the heads that all share: `features` wide, over a grid of `grid` channels."""
+    """A backbone with the heads that all share: `features` wide, over a grid of `grid` channels.
+
+    It sees the colours and, beside them, `maps` of the same picture, by name; each is a modality.
+    """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, features: int, grid: int) -> None:
+    def __init__(self, features: int, grid: int, maps: Sequence[str] = ()) -> None:
         super().__init__()
+        self.maps = tuple(maps)
+        self.channels = 3 + channels_of(maps)
         self.neck = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, features), nn.GELU())
         self.head = nn.Linear(features, 1)
         self.mask = nn.Conv2d(grid, 1, 1)
@@ -53,11 +64,28 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def look(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the trunk's features (n, features) and its grid (n, grid, h, w) of normed pictures."""
+        """Return the trunk's features (n, features) and its grid (n, grid, h, w) of n x channels x h x w."""
 
-    def forward(self, pictures: Tensor) -> Seen:
-        """Return the answers on n x 3 x h x w pictures in [0, 1], in float32 whatever is in between."""
-        trunk, grid = self.look((pictures - self.mean) / self.deviation)
+    def inputs(self, pictures: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Return what is looked at, n x channels x h x w, of pictures in [0, 1]: normed, with their maps.
+
+        `kept` (n, 1 + maps) says which modalities of each are there, the colours first; None is all. One that
+        is absent is 0 everywhere, as in Yu et al. 2023, Flexible-Modal Face Anti-Spoofing (arXiv 2202.08192):
+        the mean of the colours, the middle of a map's window, and as flat as no picture is.
+        """
+        colours = (pictures - self.mean) / self.deviation
+        modalities = [colours, *(map_of(name, pictures) for name in self.maps)]
+        if kept is not None:
+            there = kept.to(pictures.dtype)[..., None, None, None].unbind(1)
+            modalities = [one * share for one, share in zip(modalities, there, strict=True)]
+        return torch.cat(modalities, 1)
+
+    def forward(self, pictures: Tensor, kept: Tensor | None = None) -> Seen:
+        """Return the answers on n x 3 x h x w pictures in [0, 1], in float32 whatever is in between.
+
+        `kept` (n, 1 + maps) is as `inputs` has it.
+        """
+        trunk, grid = self.look(self.inputs(pictures, kept))
         features = self.neck(trunk)
         score = self.head(features)[:, 0]
         answers = (score, features, trunk, self.mask(grid))

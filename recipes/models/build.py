@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from facedata.recipes.config import Part
 from facedata.recipes.models.base import Network
+from facedata.recipes.models.inputs import unfit
 
 __all__ = ["NetworkConfig", "build_network"]
 
@@ -28,10 +29,33 @@ class NetworkConfig(Part):
         default=None, description="vit: a folder or a name of the hub to begin from; it stays frozen"
     )
     bottleneck: int = Field(default=8, ge=1, description="vit: channels of an adapter")
+    token_masking: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="vit: chance that a token that is little like a prompt is masked; 0 for no prompt",
+    )
+    token_kept: float = Field(
+        default=0.1, gt=0, le=1, description="vit: share of the tokens, the likest, that never is"
+    )
+    maps: tuple[str, ...] = Field(default=(), description="maps of the picture that are seen beside it")
     mean: tuple[float, float, float] = Field(
         default=(0.5, 0.5, 0.5), description="that pictures are normed by"
     )
     deviation: tuple[float, float, float] = (0.5, 0.5, 0.5)
+
+    @field_validator("maps")
+    @classmethod
+    def _maps_fit(cls, maps: tuple[str, ...]) -> tuple[str, ...]:
+        if reason := unfit(maps):
+            raise ValueError(reason)
+        return maps
+
+    @model_validator(mode="after")
+    def _tokens_fit(self) -> Self:
+        if self.token_masking and self.name != "vit":
+            raise ValueError(f"token_masking is for a vit; {self.name} has no tokens")
+        return self
 
 
 def build_network(config: NetworkConfig, architecture: dict[str, Any] | None = None) -> Network:
@@ -44,10 +68,18 @@ def build_network(config: NetworkConfig, architecture: dict[str, Any] | None = N
         from facedata.recipes.models.vit import Transformer, load_vit
 
         vit = load_vit(config.weights, config.size, config.side, architecture)
-        network = Transformer(vit, config.bottleneck, config.theta, frozen=config.weights is not None)
+        network = Transformer(
+            vit,
+            config.bottleneck,
+            config.theta,
+            frozen=config.weights is not None,
+            maps=config.maps,
+            masking=(config.token_kept, config.token_masking) if config.token_masking else None,
+        )
     else:
         from facedata.recipes.models.convolutional import Convolutional
 
-        network = Convolutional(config.width, config.theta if config.name == "central" else 0.0)
+        theta = config.theta if config.name == "central" else 0.0
+        network = Convolutional(config.width, theta, config.maps)
     network.norm_by(config.mean, config.deviation)
     return network

@@ -6,6 +6,7 @@ the batch nor on statistics of the training domains.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -61,11 +62,11 @@ class Convolutional(Network):
     `theta` above 0 makes every convolution one of central differences.
     """
 
-    def __init__(self, width: int, theta: float) -> None:
+    def __init__(self, width: int, theta: float, maps: Sequence[str] = ()) -> None:
         widths = [width, 2 * width, 4 * width, 4 * width]
-        super().__init__(features=widths[-1], grid=widths[-1])
+        super().__init__(features=widths[-1], grid=widths[-1], maps=maps)
         self.stem = nn.Sequential(
-            _convolution(3, width, 2, theta), nn.GroupNorm(_groups(width), width), nn.ReLU()
+            _convolution(self.channels, width, 2, theta), nn.GroupNorm(_groups(width), width), nn.ReLU()
         )
         stages = [_Block(width, width, 1, theta)]
         stages += [_Block(one, other, 2, theta) for one, other in pairwise(widths)]

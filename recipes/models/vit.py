@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from transformers import ViTConfig, ViTModel
 from facedata.datasets.errors import UsageError
 from facedata.recipes.models.base import Network
 from facedata.recipes.models.convolutional import CentralDifference
+from facedata.recipes.models.prompt import PromptReader
 
 __all__ = ["SIZES", "Adapter", "Transformer"]
 
@@ -86,16 +88,32 @@ class _Adapted(nn.Module):
 
 
 class Transformer(Network):
-    """A ViT of `architecture`, frozen but for its adapters where its weights were trained before."""
+    """A ViT of `architecture`, frozen but for its adapters where its weights were trained before.
 
-    def __init__(self, vit: ViTModel, bottleneck: int, theta: float, *, frozen: bool) -> None:
+    With `maps` a 1 x 1 convolution mixes all channels to the three that the ViT takes. With `masking`, shares
+    as PromptReader has them, that reads the patches' tokens, in place of the class token and their mean.
+    """
+
+    def __init__(
+        self,
+        vit: ViTModel,
+        bottleneck: int,
+        theta: float,
+        *,
+        frozen: bool,
+        maps: Sequence[str] = (),
+        masking: tuple[float, float] | None = None,
+    ) -> None:
         width = int(vit.config.hidden_size)
-        super().__init__(features=width, grid=width)
+        super().__init__(features=width, grid=width, maps=maps)
         self.vit = vit.requires_grad_(not frozen)
         home = vit if hasattr(vit, "layers") else vit.encoder
         name = "layers" if hasattr(vit, "layers") else "layer"
         adapted = [_Adapted(layer, Adapter(width, bottleneck, theta)) for layer in getattr(home, name)]
         setattr(home, name, nn.ModuleList(adapted))
+        if maps:
+            self.mix = _mixing(self.channels)
+        self.reader = PromptReader(width, *masking) if masking else None
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -103,11 +121,23 @@ class Transformer(Network):
         return {name: getattr(self.vit.config, name) for name in _SHAPE}
 
     def look(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the class token beside the mean of the others' grid, and that grid."""
+        """Return the class token beside the mean of the grid of the others, or what is read of it, and it."""
+        if self.maps:
+            pictures = self.mix(pictures)
         tokens = self.vit(pictures, interpolate_pos_encoding=True).last_hidden_state
         side = round((tokens.shape[1] - 1) ** 0.5)
         grid = tokens[:, 1:].transpose(1, 2).reshape(len(tokens), -1, side, side)
+        if self.reader is not None:  # without the class token: it has seen what is masked
+            return self.reader(tokens[:, 1:]), grid
         return tokens[:, 0] + grid.mean((2, 3)), grid
+
+
+def _mixing(channels: int) -> nn.Conv2d:
+    """Return what mixes channels to three: at first the colours alone, which the weights are made for."""
+    mix = nn.Conv2d(channels, 3, 1)
+    nn.init.dirac_(mix.weight)
+    nn.init.zeros_(cast(Tensor, mix.bias))
+    return mix
 
 
 def load_vit(weights: str | None, size: str, side: int, architecture: dict[str, Any] | None) -> ViTModel:
