@@ -229,7 +229,8 @@ class Synthesis(OneOfABatch):
         )
         samples = [plan.sample for plan in planned]
         made = self.sampling.through(model, conditions, [noise_of(one) for one in samples])
-        looks, told = list(shelf.pictures(numbers)), [{} for _ in samples]
+        looks = list(shelf.pictures(numbers))
+        told: list[dict[str, Any]] = [{} for _ in samples]
         if self.match:
             made, told = _matched(samples, made, looks, self.match)
         if self.screen is not None:
@@ -249,7 +250,8 @@ def _matched(
 
     One that is no number any more stays so: a gate will say it.
     """
-    pictures, told = made.clone(), []
+    pictures = made.clone()
+    told: list[dict[str, Any]] = []
     for place, (sample, look) in enumerate(zip(samples, looks, strict=True)):
         if not bool(torch.isfinite(made[place]).all()):
             told.append({})
