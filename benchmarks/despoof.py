@@ -46,7 +46,7 @@ from facedata.synth.prior import cosines
 from facedata.synth.sample import Sampling
 
 SIDE = 64
-STRENGTHS = (0.05, 0.1, 0.2, 0.35, 0.5)
+STRENGTHS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75)
 MADE = {"mixed": ("mixed", 2), "partial": ("partial", 2), "captured": ("capture", 1)}
 """What is made of the pictures of people that were not trained on: a policy, and how many of each picture."""
 
