@@ -9,8 +9,10 @@ is used again, so a run that was stopped goes on; the network is trained for `--
 
 Three questions, each beside its floor:
 
-- Is the mean residual of an attack larger than that of a live face? The area under the ROC curve. The floor
-  is the mean change from a picture to its coarse copy, which needs no network.
+- Is the residual of an attack told from that of a live face? The area under the ROC curve, of its mean, of
+  its mean over that of the person's (other) live captures, and of how unusual its texture is among residuals
+  of live captures of the people who were trained on. The floors need no network: the mean change from a
+  picture to its coarse copy, and to a blurred one, and how unusual the picture's own texture is.
 - Is the residual larger inside the mask of an attack on a part of the face than outside? The ratio of the two
   means, and the area under the curve of the pixels.
 - Or is it the place? The same masks laid over live captures of the same pictures.
@@ -25,10 +27,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from facedata.annotate.score.bootstrap import Draws, Estimate
@@ -38,13 +42,18 @@ from facedata.datasets.pictures import read_picture
 from facedata.datasets.sample import Sample
 from facedata.synth.despoof import despoof, residual_map
 from facedata.synth.pictures import as_pixels, as_tensor, coarse, fitted
+from facedata.synth.prior import cosines
 from facedata.synth.sample import Sampling
 
 SIDE = 64
-STRENGTHS = (0.1, 0.2, 0.35, 0.5)
+STRENGTHS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75)
 MADE = {"mixed": ("mixed", 2), "partial": ("partial", 2), "captured": ("capture", 1)}
 """What is made of the pictures of people that were not trained on: a policy, and how many of each picture."""
 
+WAYS = ("mean residual", "over the person's", "texture of the residual")
+"""The ways to tell an attack that ask the network."""
+
+_LOWEST = 4  # band of half-octaves: pose and light are below it
 _MARKS = re.compile(r"(<!-- measured -->).*?(<!-- /measured -->)", re.DOTALL)
 _PART = (0.05, 0.95)  # shares of the picture between which a mask is of a part
 
@@ -61,6 +70,7 @@ def prepare(work: Path, steps: int) -> None:
         for name, (policy, count) in MADE.items():
             words = ["--policy", policy, "--variants", str(count), "--seed", "2", "--originals", "drop"]
             run(f"{split}-{name}", "augment", split, *words, "--truth", "masks")
+    run("usual", "filter", "live", "split == 'train' and variant == 0")
     (work / "live.yaml").write_text("task: despoof\n")
     finished = (work / "net" / "unet").is_dir()
     again = ["--resume"] if (work / "net").exists() else []
@@ -100,31 +110,34 @@ class Shown:
 
 def shown(work: Path, split: str, strength: float, steps: int) -> list[Shown]:
     """De-spoof what was made of a split's people at one strength."""
-    found = []
-    for name in MADE:
-        source = work / f"{split}-{name}"
-        target = work / "despoofed" / f"{source.name}-{strength:g}-{steps}"
-        sampling = Sampling(strength=strength, steps=steps, batch=16)
-        if not target.exists():
-            despoof(source, work / "net", target, sampling=sampling)
-        before, after = Dataset.open(source), Dataset.open(target)
-        parents = {one.sample_id: one for one in before}
-        for made in after:
-            parent = parents[made.parent_id or ""]
-            suspect = fitted(_pixels(before, parent.image), SIDE)
-            rough = as_pixels(coarse(as_tensor(suspect[None])).div(2).add(0.5))[0]
-            found.append(
-                Shown(
-                    parent.subject or "",
-                    parent.parent_id or "",
-                    parent.attack or "live",
-                    suspect,
-                    _pixels(after, made.image),
-                    _pixels(after, made.layers[0].ref)[:, :, 0].astype(np.float64),
-                    residual_map(suspect, rough).astype(np.float64),
-                    _mask(before, parent) if parent.label == "spoof" else None,
-                )
+    return [one for name in MADE for one in despoofed(work, work / f"{split}-{name}", strength, steps)]
+
+
+def despoofed(work: Path, source: Path, strength: float, steps: int) -> list[Shown]:
+    """De-spoof the faces of a dataset at one strength."""
+    found: list[Shown] = []
+    target = work / "despoofed" / f"{source.name}-{strength:g}-{steps}"
+    sampling = Sampling(strength=strength, steps=steps, batch=16)
+    if not target.exists():
+        despoof(source, work / "net", target, sampling=sampling)
+    before, after = Dataset.open(source), Dataset.open(target)
+    parents = {one.sample_id: one for one in before}
+    for made in after:
+        parent = parents[made.parent_id or ""]
+        suspect = fitted(_pixels(before, parent.image), SIDE)
+        rough = as_pixels(coarse(as_tensor(suspect[None])).div(2).add(0.5))[0]
+        found.append(
+            Shown(
+                parent.subject or "",
+                parent.parent_id or "",
+                parent.attack or "live",
+                suspect,
+                _pixels(after, made.image),
+                _pixels(after, made.layers[0].ref)[:, :, 0].astype(np.float64),
+                residual_map(suspect, rough).astype(np.float64),
+                _mask(before, parent) if parent.label == "spoof" else None,
             )
+        )
     return found
 
 
@@ -140,12 +153,82 @@ def _pixels(dataset: Dataset, reference: str) -> NDArray[np.uint8]:
     return read_picture(dataset.read(reference), reference).pixels
 
 
-def told_apart(faces: Sequence[Shown], kinds: str, *, floor: bool) -> Estimate:
-    """Return the AUC of the mean residual: attacks whose kind begins so against live faces."""
-    used = [one for one in faces if one.mask is None or one.kind.startswith(kinds)]
-    scores = np.array([(one.rough if floor else one.residual).mean() for one in used])
-    attack = np.array([one.mask is not None for one in used])
-    return auc(scores, attack, _people(used))
+class Usual:
+    """What the textures of live pictures, or of live residuals, are like: a mean and a covariance."""
+
+    def __init__(self, pictures: Sequence[NDArray[Any]]) -> None:
+        known = np.stack([_texture(one) for one in pictures])
+        spread = np.cov(known.T)
+        ridge = 1e-3 * np.trace(spread) / len(spread)
+        self.mean, self.precision = known.mean(axis=0), np.linalg.inv(spread + ridge * np.eye(len(spread)))
+
+    def distance(self, picture: NDArray[Any]) -> float:
+        """Return the squared Mahalanobis distance of a picture, height x width x 3."""
+        off = _texture(picture) - self.mean
+        return float(off @ self.precision @ off)
+
+
+def _texture(picture: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the log power of half-octaves of brightness and two colour differences, without the lowest."""
+    red, green, blue = np.moveaxis(picture.astype(np.float32), 2, 0)
+    planes = np.stack([0.299 * red + 0.587 * green + 0.114 * blue, red - green, blue - green])
+    waves = cosines(torch.from_numpy(planes)).numpy() ** 2
+    order = np.hypot(*np.indices(waves.shape[1:]))
+    bands = np.round(2 * np.log2(np.maximum(2 * order, 1))).astype(int)
+    powers = [waves[:, bands == band].mean(axis=1) for band in range(_LOWEST, bands.max() + 1)]
+    return np.log(np.concatenate(powers) + 1e-2)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How suspect faces are, by each way of telling: the first three are the network's."""
+
+    usual: Usual
+    changes: Usual
+
+    @classmethod
+    def of(cls, live: Sequence[Shown]) -> Scores:
+        """Return the ways, with `live` for what is usual."""
+        return cls(Usual([one.suspect for one in live]), Usual([_change(one) for one in live]))
+
+    def __call__(self, faces: Sequence[Shown]) -> dict[str, NDArray[np.float64]]:
+        """Return a score of each face by the name of each way."""
+        means = np.array([one.residual.mean() for one in faces])
+        own = np.array([_of_person(faces, means, place) for place in range(len(faces))])
+        ways: dict[str, Sequence[float] | NDArray[np.float64]] = {
+            "mean residual": means,
+            "over the person's": means / own,
+            "texture of the residual": [self.changes.distance(_change(one)) for one in faces],
+            "coarse copy": [one.rough.mean() for one in faces],
+            "blur of 1 px": [_blurred(one.suspect) for one in faces],
+            "texture of the picture": [self.usual.distance(one.suspect) for one in faces],
+        }
+        return {name: np.asarray(values, np.float64) for name, values in ways.items()}
+
+
+def _change(one: Shown) -> NDArray[np.float32]:
+    return one.suspect.astype(np.float32) - one.made
+
+
+def _of_person(faces: Sequence[Shown], means: NDArray[np.float64], place: int) -> float:
+    """Return the mean residual of the other live faces of a face's person."""
+    others = [
+        mean
+        for number, (one, mean) in enumerate(zip(faces, means, strict=True))
+        if number != place and one.mask is None and one.subject == faces[place].subject
+    ]
+    return float(np.mean(others))
+
+
+def _blurred(suspect: NDArray[np.uint8]) -> float:
+    return float(cv2.absdiff(suspect, cv2.GaussianBlur(suspect, (0, 0), 1)).mean())
+
+
+def told_apart(faces: Sequence[Shown], scores: NDArray[np.float64], kinds: str = "") -> Estimate:
+    """Return the AUC of scores: attacks whose kind begins so against live faces."""
+    used = [place for place, one in enumerate(faces) if one.mask is None or one.kind.startswith(kinds)]
+    attack = np.array([faces[place].mask is not None for place in used])
+    return auc(scores[used], attack, _people([faces[place] for place in used]))
 
 
 def _people(faces: Sequence[Shown]) -> NDArray[np.int64]:
@@ -201,33 +284,37 @@ def _exp(one: Estimate) -> Estimate:
 def sweep(work: Path, steps: int) -> tuple[float, str]:
     """Return the strength that tells attacks of the choosing people best, and the table it was chosen by."""
     rows = [
-        "| Strength | AUC, attack or live | AUC of pixels, inside or outside | the same masks on live |",
-        "|---:|---|---|---|",
+        f"| Strength | {' | '.join(WAYS)} | pixels | the same masks on live |",
+        "|---:|---|---|---|---|---|",
     ]
     best: tuple[float, float] = (-1.0, STRENGTHS[0])
     for strength in STRENGTHS:
         faces = shown(work, "val", strength, steps)
-        apart, found = told_apart(faces, "", floor=False), places(faces, floor=False)
+        scores = Scores.of(despoofed(work, work / "usual", strength, steps))(faces)
+        apart = [told_apart(faces, scores[name]) for name in WAYS]
+        found = places(faces, floor=False)
         subjects = [one.subject for one in found]
         inside = mean_of([one.area for one in found], subjects)
         live = mean_of([one.live_area for one in found], subjects)
-        rows.append(f"| {strength:g} | {told(apart)} | {told(inside)} | {told(live)} |")
-        best = max(best, (apart.value or 0.0, strength))
+        cells = [told(one) for one in [*apart, inside, live]]
+        rows.append(f"| {strength:g} | {' | '.join(cells)} |")
+        best = max(best, *((one.value or 0.0, strength) for one in apart))
     return best[1], "\n".join(rows)
 
 
-def report(faces: Sequence[Shown]) -> str:
+def report(faces: Sequence[Shown], scores: dict[str, NDArray[np.float64]]) -> str:
     """Return the tables of the people to report on."""
     kinds = sorted({one.kind.partition("/")[0] for one in faces if one.mask is not None})
+    counts = {
+        kind: sum(one.mask is not None and one.kind.startswith(kind) for one in faces)
+        for kind in ["", *kinds]
+    }
+    heads = " | ".join(f"{kind or 'all'} ({count})" for kind, count in counts.items())
     live = sum(one.mask is None for one in faces)
-    lines = [
-        f"| Attack or live ({live} live) | Attacks | AUC, network | AUC, coarse copy alone |",
-        "|---|---:|---|---|",
-    ]
-    for kind in ["", *kinds]:
-        count = sum(one.mask is not None and one.kind.startswith(kind) for one in faces)
-        network, rough = (told(told_apart(faces, kind, floor=floor)) for floor in (False, True))
-        lines.append(f"| {kind or 'all'} | {count} | {network} | {rough} |")
+    lines = [f"| AUC, attack or live ({live} live) | {heads} |", "|---" * (len(counts) + 1) + "|"]
+    for name, values in scores.items():
+        cells = [told(told_apart(faces, values, kind)) for kind in counts]
+        lines.append(f"| {'network: ' if name in WAYS else ''}{name} | {' | '.join(cells)} |")
     lines += ["", "| Attacks on a part | network | coarse copy alone |", "|---|---|---|"]
     both = [places(faces, floor=floor) for floor in (False, True)]
     subjects = [one.subject for one in both[0]]
@@ -282,9 +369,10 @@ def main() -> None:
     prepare(asked.work, asked.steps)
     strength, chosen_by = sweep(asked.work, asked.sampling_steps)
     faces = shown(asked.work, "test", strength, asked.sampling_steps)
+    scores = Scores.of(despoofed(asked.work, asked.work / "usual", strength, asked.sampling_steps))(faces)
     text = (
         f"{asked.steps} steps of training. On the 20 people to choose by:\n\n{chosen_by}\n\n"
-        f"On the 20 people to report, at the strength {strength:g}:\n\n{report(faces)}"
+        f"On the 20 people to report, at the strength {strength:g}:\n\n{report(faces, scores)}"
     )
     print(text)
     if asked.sheet:

@@ -41,6 +41,13 @@ class Gates(StrEnum):
     none = "none"
 
 
+class Quality(StrEnum):
+    """What filters can do to pictures that are made."""
+
+    blur = "blur"
+    noise = "noise"
+
+
 class Precision(StrEnum):
     """The numbers that the network computes with."""
 
@@ -158,6 +165,10 @@ def sample(
     quality_guidance: Annotated[
         float, typer.Option(min=0, max=10, help="How strongly the style's quality is followed.")
     ] = 1.0,
+    match: Annotated[
+        list[Quality] | None,
+        typer.Option(help="Bring this quality to the style's by a filter: a small network hardly heeds it."),
+    ] = None,
     compose: Annotated[
         list[str] | None,
         typer.Option(
@@ -205,6 +216,7 @@ def sample(
             negatives=negatives,
             seed=seed,
             sampling=sampling,
+            match=[one.value for one in dict.fromkeys(match or [])],
             after=_physics(compose or [], seed),
             screen=screen,
             options=dataclasses.replace(options, progress=bar),

@@ -18,7 +18,7 @@ from PIL import Image
 
 from facedata.datasets.pictures import Picture, suffix_of
 
-__all__ = ["FILE_TYPES", "Look", "LookMeasure", "Quality", "look_of", "quality_of"]
+__all__ = ["FILE_TYPES", "Look", "LookMeasure", "Quality", "blur_and_noise", "look_of", "quality_of"]
 
 FILE_TYPES = ("jpg", "png", "webp")
 """File types of stored pictures, by the number that `Look.file_type` has."""
@@ -133,6 +133,12 @@ def look_of(pixels: NDArray[np.uint8], data: bytes) -> Look:
         side=min(height, width),
         file_type=FILE_TYPES.index(suffix_of(data)),
     )
+
+
+def blur_and_noise(pixels: NDArray[np.uint8]) -> tuple[float, float]:
+    """Return `blur` and `noise` of a picture as `look_of` does, and nothing else: for those who ask often."""
+    luma = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    return _blur(luma), _noise(luma)
 
 
 def _quality(luma: NDArray[Any]) -> Quality:

@@ -13,7 +13,7 @@ from torch import Tensor
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import SourceError
 from facedata.datasets.pictures import Picture, middle_square, read_picture
-from facedata.datasets.quality import look_of
+from facedata.datasets.quality import blur_and_noise, look_of
 from facedata.synth.alignment import laid_onto
 from facedata.synth.pairs import Pair
 
@@ -28,6 +28,7 @@ __all__ = [
     "fitted",
     "log_codes",
     "quality_vector",
+    "seen_quality",
 ]
 
 QUALITIES = ("blur", "noise", "compression", "resolution")
@@ -59,6 +60,12 @@ def quality_vector(small: NDArray[np.uint8], data: bytes, side: int) -> NDArray[
     blur = 0.5 if np.isnan(look.blur) else look.blur
     compression = 100.0 if np.isnan(look.jpeg_quality) else look.jpeg_quality
     return np.array([blur, log_codes(look.noise), compression, np.log2(side)], np.float32)
+
+
+def seen_quality(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return blur and log10 noise: the qualities that pixels of one size show, whatever their file."""
+    blur, noise = blur_and_noise(pixels)
+    return np.array([0.5 if np.isnan(blur) else blur, log_codes(noise)])
 
 
 def as_tensor(pictures: NDArray[np.uint8]) -> Tensor:

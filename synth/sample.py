@@ -27,7 +27,8 @@ from facedata.synth.compose import Recipe, composed
 from facedata.synth.conditions import Conditions
 from facedata.synth.gates.screen import Screen
 from facedata.synth.load import Model, find_base, load_model, read_card
-from facedata.synth.pictures import Scale, as_pixels, as_tensor, fitted
+from facedata.synth.matching import MATCHED, matched
+from facedata.synth.pictures import Scale, as_pixels, as_tensor, fitted, seen_quality
 from facedata.synth.pipeline import TEMPERATURE, Guidance
 from facedata.synth.styles import Styles, find_styles
 
@@ -36,12 +37,12 @@ __all__ = ["Sampling", "Synthesis", "noise_of", "sample"]
 _OPERATOR = "synth-diffusion"
 
 
-def noise_of(sample: Sample) -> torch.Generator:
+def noise_of(sample: Sample, use: str = "noise") -> torch.Generator:
     """Return what draws a sample's noise: by its parent and variant, and not by how it is made.
 
     So pictures of one seed compare between schedulers, steps and guidance, and do not depend on the batch.
     """
-    return generator_of(sample.seed or 0, sample.parent_id or "", sample.variant or 0, "noise")
+    return generator_of(sample.seed or 0, sample.parent_id or "", sample.variant or 0, use)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,8 @@ class Synthesis(OneOfABatch):
     encoding: Encoding = field(default_factory=lambda: Encoding("png"))
     preload: tuple[str, ...] = ()
     cacheable: bool = False
+    match: tuple[str, ...] = ()
+    """Qualities, of MATCHED, to which pictures are brought as their style has them: the network hardly is."""
     after: tuple[tuple[str, Task], ...] = ()
     """What is done to pictures once they are made, by the beginning of their kind ("" is every kind)."""
 
@@ -150,9 +153,14 @@ class Synthesis(OneOfABatch):
             "originals": "keep" if self.keeps_originals else "drop",
             "sampling": self.sampling.to_json(),
             "encoding": self.encoding.to_json(),
+            **self._matching,
             **({"negatives": len(self.negatives)} if self.negatives else {}),
             "gates": self.screen.settings() if self.screen else None,
         }
+
+    @property
+    def _matching(self) -> dict[str, list[str]]:
+        return {"match": list(self.match)} if self.match else {}
 
     def plan(self, parent: Sample) -> Sequence[Planned]:
         """Draw a style for each variant of a live face."""
@@ -180,6 +188,7 @@ class Synthesis(OneOfABatch):
             "kind": kind,
             "sampling": self.sampling.to_json(),
             "encoding": self.encoding.to_json(),
+            **self._matching,
         }
         sample = parent.replace(
             sample_id=derived_id(parent.sample_id, _OPERATOR, parameters, self.seed, variant),
@@ -218,15 +227,49 @@ class Synthesis(OneOfABatch):
             has_kind=torch.tensor([face.attack is not None for face in styles]),  # live is no kind of attack
             has_quality=yes,
         )
-        made = self.sampling.through(model, conditions, [noise_of(plan.sample) for plan in planned])
+        samples = [plan.sample for plan in planned]
+        made = self.sampling.through(model, conditions, [noise_of(one) for one in samples])
+        looks = list(shelf.pictures(numbers))
+        told: list[dict[str, Any]] = [{} for _ in samples]
+        if self.match:
+            made, told = _matched(samples, made, looks, self.match)
         if self.screen is not None:
-            looks = list(shelf.pictures(numbers))
-            samples = [plan.sample for plan in planned]
             judged = self.screen(samples, made.permute(0, 2, 3, 1).numpy(), contents, looks)
         else:
-            pictures = as_pixels(made)
-            judged = [Rendered(picture) for picture in pictures]
-        return [recipe.finish(found) for recipe, found in zip(recipes, judged, strict=True)]
+            judged = [Rendered(picture) for picture in as_pixels(made)]
+        return [
+            recipe.finish(_also(found, more))
+            for recipe, found, more in zip(recipes, judged, told, strict=True)
+        ]
+
+
+def _matched(
+    samples: Sequence[Sample], made: Tensor, looks: Sequence[NDArray[np.uint8]], names: Sequence[str]
+) -> tuple[Tensor, list[dict[str, Any]]]:
+    """Return pictures, n x 3 x h x w in [0, 1], of the quality of `looks` by `names`, and what rows say.
+
+    One that is no number any more stays so: a gate will say it.
+    """
+    pictures = made.clone()
+    told: list[dict[str, Any]] = []
+    for place, (sample, look) in enumerate(zip(samples, looks, strict=True)):
+        if not bool(torch.isfinite(made[place]).all()):
+            told.append({})
+            continue
+        grain = torch.randn(made.shape[2:], generator=noise_of(sample, "grain")).numpy()
+        wanted = dict(zip(MATCHED, seen_quality(look).tolist(), strict=True))
+        found = matched(
+            as_pixels(made[place : place + 1])[0], grain, **{name: wanted[name] for name in names}
+        )
+        pictures[place] = torch.from_numpy(found.pixels).permute(2, 0, 1) / 255
+        told.append({"quality": found.to_json()})
+    return pictures, told
+
+
+def _also(made: Rendered | FacedataError, attributes: dict[str, Any]) -> Rendered | FacedataError:
+    if isinstance(made, FacedataError) or not attributes:
+        return made
+    return replace(made, attributes={**made.attributes, **attributes})
 
 
 @dataclass(frozen=True)
@@ -275,6 +318,7 @@ def sample(
     negatives: int = 0,
     seed: int = 0,
     sampling: Sampling | None = None,
+    match: Sequence[str] = (),
     after: Sequence[tuple[str, Task]] = (),
     encoding: Encoding | None = None,
     screen: Screen | None = None,
@@ -284,6 +328,9 @@ def sample(
 
     `after` gives tasks of one variant that go over pictures once they are made, by the beginning of their
     kind: the lattice of a panel and the dots of a print, which small networks do not learn, from physics.
+
+    `match` names qualities of MATCHED to which known filters (`synth/matching.py`) bring pictures, as their
+    styles have them, before `screen` sees them; rows say what was done.
 
     A model may be an adapter; `base` says where its base is, if it is not where it was.
 
@@ -310,6 +357,7 @@ def sample(
         variants=variants,
         seed=seed,
         encoding=encoding or Encoding("png"),
+        match=tuple(match),
         after=tuple(after),
         screen=screen,
     )

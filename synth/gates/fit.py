@@ -16,10 +16,10 @@ from facedata.synth.config import Pairing
 from facedata.synth.gates.artefacts import artefacts_of, ranges_of
 from facedata.synth.gates.base import Limits
 from facedata.synth.gates.identity import Whitening, more_alike, unit
-from facedata.synth.gates.judge import About, Judge, embedded, seen_quality
+from facedata.synth.gates.judge import About, Judge, embedded
 from facedata.synth.gates.kinds import KindModel, kind_features
 from facedata.synth.pairs import LIVE, Face, Pair, find_pairs
-from facedata.synth.pictures import Shelf
+from facedata.synth.pictures import Shelf, seen_quality
 
 __all__ = ["fit_judge"]
 

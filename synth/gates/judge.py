@@ -25,9 +25,9 @@ from facedata.synth.gates.face import face_kept
 from facedata.synth.gates.identity import Whitening, more_alike, unit
 from facedata.synth.gates.kinds import KindModel, kind_features
 from facedata.synth.pairs import LIVE
-from facedata.synth.pictures import quality_vector
+from facedata.synth.pictures import seen_quality
 
-__all__ = ["JUDGE_NAME", "About", "Judge", "embedded", "seen_quality"]
+__all__ = ["JUDGE_NAME", "About", "Judge", "embedded"]
 
 JUDGE_NAME = "judge.safetensors"
 _FORMAT = 1
@@ -204,8 +204,3 @@ def embedded(embedder: Embedder, pictures: Sequence[NDArray[np.uint8]]) -> NDArr
     png = Encoding("png")
     given = [Picture(one, png.encode(one), "png") for one in pictures]
     return unit(np.asarray(embedder.of(given), np.float32))
-
-
-def seen_quality(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return blur and log10 noise: the qualities that pixels of one size show, whatever their file."""
-    return quality_vector(pixels, b"\x89PNG\r\n\x1a\n", min(pixels.shape[:2]))[:2].astype(np.float64)
