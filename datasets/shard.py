@@ -12,6 +12,7 @@ import faulthandler
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -70,9 +71,9 @@ def do_shard(spec: ShardSpec) -> str:
     that cannot be written ends the run with TargetError.
     """
     final = Path(spec.parts, spec.name)
-    work = Path(spec.parts, f".{spec.name}.{os.getpid()}")
+    # Not by the process id: processes of two machines may have the same.
+    work = Path(spec.parts, f".{spec.name}.{uuid.uuid4().hex}")
     try:
-        shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         _Part(spec, work).make()
         try:

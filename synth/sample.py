@@ -132,6 +132,11 @@ class Synthesis(OneOfABatch):
         """Pictures that go through the network together."""
         return self.sampling.batch
 
+    @property
+    def gpu(self) -> bool:
+        """Whether it takes a GPU where there is one."""
+        return self.sampling.device != "cpu"
+
     def loaded(self) -> Model:
         """Return the model: loaded once, and kept."""
         how = self.sampling
