@@ -58,8 +58,8 @@ class _Orders:
 
 
 @lru_cache(maxsize=1)
-def _ready(orders: _Orders) -> Task:
-    """Look at what this worker needs, once, and return the task."""
+def _ready(orders: _Orders) -> None:
+    """Look at what this worker needs, and make it a worker of this run."""
     here = _here()
     if not Path(orders.parts, orders.token).is_file():
         raise TargetError(
@@ -76,6 +76,11 @@ def _ready(orders: _Orders) -> Task:
     with contextlib.suppress(OSError):  # a node that lacks the folder gets on without, where paths are whole
         os.chdir(orders.folder)
     warm(orders.preload)
+
+
+@lru_cache(maxsize=1)
+def _task(orders: _Orders) -> Task:
+    _ready(orders)
     task: Task = load_ray().get(orders.task[0])
     return task
 
@@ -96,7 +101,7 @@ def _look(orders: _Orders, item: Item, max_pixels: int) -> None:
 
 
 def _make(orders: _Orders, spec: ShardSpec) -> str:
-    return do_shard(dataclasses.replace(spec, task=_ready(orders)))
+    return do_shard(dataclasses.replace(spec, task=_task(orders)))
 
 
 class _Worker:
@@ -135,6 +140,7 @@ class _Engine:
             ray.exceptions.NodeDiedError,
             ray.exceptions.OutOfMemoryError,
             ray.exceptions.ObjectLostError,
+            ray.exceptions.TaskUnschedulableError,  # it was for a node that is gone
         )
         gpu = isinstance(first.task, BatchTask) and first.task.gpu
         self.gpus = bool(gpu and ray.cluster_resources().get("GPU"))

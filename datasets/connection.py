@@ -63,6 +63,8 @@ def connected(address: str | None, workers: int) -> Iterator[None]:
 def load_ray() -> Any:
     """Return the library, whose types are half there, or raise UsageError naming the extra."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is reported to anybody
+    # Of each dead worker Ray tells on standard output, which is for results.
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")
     try:
         import ray
     except ImportError:

@@ -16,24 +16,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).resolve().parent.parent
 _STORE = 80_000_000  # bytes, about the least that Ray takes
 
 
 @dataclass
 class RayCluster:
-    """Nodes of `cpus` processors each; `environment` is what a process needs to join."""
+    """Nodes on this machine; `environment` is what a process needs to join."""
 
     folder: Path
     address: str
     environment: dict[str, str]
     nodes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def add(self, cpus: int) -> subprocess.Popen[bytes]:
-        """Start a node; the first one is the head."""
+    def add(self, cpus: int, gpus: int = 0) -> subprocess.Popen[bytes]:
+        """Start a node; the first one is the head. Its GPUs are so many in name alone."""
         command = [
             *(sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus", str(cpus)),
-            *("--object-store-memory", str(_STORE), "--include-log-monitor", "false"),
+            *("--num-gpus", str(gpus), "--object-store-memory", str(_STORE)),
+            *("--include-log-monitor", "false"),
         ]
         if self.nodes:
             command += ["--address", self.address]
@@ -54,6 +57,14 @@ class RayCluster:
             time.sleep(0.1)
         return node
 
+    def working(self, name: str) -> list[psutil.Process]:
+        """Return the worker processes that are at a function of Ray called `name`."""
+        found = []
+        for node in self.nodes:
+            with contextlib.suppress(psutil.Error):
+                found += psutil.Process(node.pid).children(recursive=True)
+        return [one for one in found if _title(one).startswith(f"ray::{name}")]
+
     def stop(self) -> None:
         """End all nodes, the head last."""
         for node in reversed(self.nodes):
@@ -66,9 +77,16 @@ class RayCluster:
                 node.wait()
 
 
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
 @contextlib.contextmanager
-def ray_cluster(cpus: int) -> Iterator[RayCluster]:
-    """Start a head with `cpus` processors, and stop it."""
+def ray_cluster(cpus: int, gpus: int = 0) -> Iterator[RayCluster]:
+    """Start a head, and stop it."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     folder = Path(tempfile.mkdtemp(prefix="fd-"))  # short: sockets lie in it
@@ -81,7 +99,7 @@ def ray_cluster(cpus: int) -> Iterator[RayCluster]:
     }
     cluster = RayCluster(folder, address, environment)
     try:
-        cluster.add(cpus)
+        cluster.add(cpus, gpus)
         yield cluster
     finally:
         cluster.stop()
