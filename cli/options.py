@@ -32,6 +32,13 @@ class Engine(StrEnum):
     ray = "ray"
 
 
+class SoleEngine(StrEnum):
+    """Who does work of which one process does all, or a cluster."""
+
+    serial = "serial"
+    ray = "ray"
+
+
 class Label(StrEnum):
     """What a picture shows."""
 
@@ -60,6 +67,10 @@ EngineOption = Annotated[
         "bytes.",
         rich_help_panel=_RUNNING,
     ),
+]
+SoleEngineOption = Annotated[
+    SoleEngine,
+    typer.Option("--engine", help="ray takes a cluster; the result is the same.", rich_help_panel=_RUNNING),
 ]
 Address = Annotated[
     str | None,
@@ -169,7 +180,7 @@ def reading(
 def options(
     *,
     layout: Layout,
-    engine: Engine,
+    engine: Engine | SoleEngine,
     workers: int,
     resume: bool,
     overwrite: bool,
@@ -182,12 +193,12 @@ def options(
     """Return the engine's options."""
     from facedata.datasets.engine import Options
 
-    if engine is Engine.serial:
+    if engine.value == Engine.serial.value:
         workers = 1
     return Options(
         layout=layout.value,
         engine=engine.value,
-        workers=workers or (0 if engine is Engine.ray else _cores()),
+        workers=workers or (0 if engine.value == Engine.ray.value else _cores()),
         address=address,
         resume=resume,
         overwrite=overwrite,

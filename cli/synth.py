@@ -42,13 +42,6 @@ class Gates(StrEnum):
     none = "none"
 
 
-class Engine(StrEnum):
-    """Who does the work."""
-
-    serial = "serial"
-    ray = "ray"
-
-
 class Precision(StrEnum):
     """The numbers that the network computes with."""
 
@@ -180,7 +173,7 @@ def sample(
     precision: Annotated[Precision, typer.Option(help="Numbers to compute with.")] = Precision.fp32,
     device: Annotated[str | None, typer.Option(help="cpu, or cuda; the GPU where there is one.")] = None,
     layout: o.LayoutOption = o.Layout.files,
-    engine: Engine = Engine.serial,
+    engine: o.SoleEngineOption = o.SoleEngine.serial,
     address: o.Address = None,
     workers: o.Workers = 0,
     resume: o.Resume = False,
@@ -242,7 +235,7 @@ def despoof(
     precision: Annotated[Precision, typer.Option(help="Numbers to compute with.")] = Precision.fp32,
     device: Annotated[str | None, typer.Option(help="cpu, or cuda; the GPU where there is one.")] = None,
     layout: o.LayoutOption = o.Layout.files,
-    engine: Engine = Engine.serial,
+    engine: o.SoleEngineOption = o.SoleEngine.serial,
     address: o.Address = None,
     workers: o.Workers = 0,
     resume: o.Resume = False,
@@ -264,11 +257,11 @@ def despoof(
 
 
 def _options(
-    engine: Engine, address: str | None, workers: int, layout: o.Layout, resume: bool, overwrite: bool
+    engine: o.SoleEngine, address: str | None, workers: int, layout: o.Layout, resume: bool, overwrite: bool
 ) -> Options:
     return o.options(
         layout=layout,
-        engine=o.Engine(engine.value),
+        engine=engine,
         address=address,
         workers=workers,
         resume=resume,

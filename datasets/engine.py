@@ -36,7 +36,7 @@ from facedata.datasets.storage import LAYOUTS
 from facedata.datasets.task import Task
 from facedata.datasets.workplace import Workplace
 
-__all__ = ["ItemSource", "Options", "Result", "run"]
+__all__ = ["ItemSource", "Options", "Result", "engine_at_hand", "run"]
 
 _ENOUGH = 200  # samples: below, starting workers takes longer than the work
 Progress = Callable[[int, int], None]
@@ -127,14 +127,14 @@ def run(
     if options.cache is not None and not _writable(options.cache):
         options = replace(options, cache=None)
     place = Workplace(target)
-    with _engine_at_hand(options), place.held():
+    with engine_at_hand(options), place.held():
         done = place.check(resume=options.resume, overwrite=options.overwrite, same=same)
         if done is not None:
             return Result(done, place.target, complete_before=True)
         return _Run(verb, task, source, place, seed, options).make()
 
 
-def _engine_at_hand(options: Options) -> AbstractContextManager[None]:
+def engine_at_hand(options: Options) -> AbstractContextManager[None]:
     """Be connected where that is needed, before anything is begun: no cluster, no output."""
     if options.engine != "ray":
         if options.address is not None:

@@ -16,6 +16,7 @@ from engine_tasks import Invert, InvertBatches
 from ray_parts import ray_cluster
 from synth_parts import make_attacks, tiny
 
+from facedata.annotate import on_ray
 from facedata.datasets import connection
 from facedata.datasets import engine as engine_module
 from facedata.datasets.engine import Options, run
@@ -207,6 +208,29 @@ def test_a_network_makes_the_same_pictures_in_an_actor(cluster, tmp_path):
     assert made("ray").record.version == made("serial").record.version
 
 
+def test_rules_write_the_same_records(cluster, faces, tmp_path, monkeypatch):
+    """Three draws of two tasks; one of them lacks what it needs on live faces."""
+    from facedata.annotate.annotate import annotate
+    from facedata.annotate.providers.rules import Rules
+    from facedata.annotate.run import Asking
+    from facedata.annotate.tasks import load_task
+
+    monkeypatch.setattr(on_ray, "_SHARD", 4)
+    make(faces, tmp_path / "made", engine="serial")
+    tasks, found = [load_task("multiple-choice"), load_task("spoof-fine")], {}
+    for engine in ("ray", "serial"):
+        options = Options(engine=engine, workers=0)
+        found[engine] = annotate(
+            tmp_path / "made", tasks, tmp_path / engine, Rules(), Asking(seed=5, draws=3), options
+        )
+    ray, serial = found["ray"], found["serial"]
+    assert ray.result.record.version == serial.result.record.version
+    assert ray.result.record.notes == serial.result.record.notes
+    assert (ray.tally.by_status, ray.tally.passed_over) == (serial.tally.by_status, serial.tally.passed_over)
+    assert sum(ray.tally.by_status.values()) > 20
+    assert not any(one.name.startswith(".") for one in tmp_path.iterdir())
+
+
 def test_a_node_lost_in_mid_run_loses_nothing(cluster, faces, tmp_path, reference, small_shards):
     node = cluster.add(2)
     lost = []
@@ -265,3 +289,16 @@ def test_ray_that_is_not_installed_names_the_extra(faces, tmp_path, monkeypatch)
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match=r"pip install 'facedata\[ray\]'"):
         make(faces, tmp_path / "out", engine="ray", address="local")
+
+
+def test_an_answer_of_a_model_is_asked_for_by_one_process(tmp_path):
+    from facedata.annotate.annotate import annotate
+
+    class Paid:
+        name = "openai"
+
+    make_attacks(tmp_path, people=2)
+    with pytest.raises(UsageError, match=r"--engine ray is for rules: .*journal.*raise --concurrency"):
+        annotate(
+            tmp_path / "attacks", [], tmp_path / "out", Paid(), None, Options(engine="ray", address="auto")
+        )
