@@ -59,9 +59,7 @@ def main() -> None:
     arguments = parser.parse_args()
     before = os.getloadavg()[0]
     if before > 0.5:
-        print(
-            f"the machine is busy (load {before:.1f}): two workers get more of it than one, so ratios flatter\n"
-        )
+        print(f"the machine is busy (load {before:.1f}): two workers get more of it than one, which flatters")
     seconds = measured(arguments.pictures, arguments.variants, arguments.rounds, arguments.address)
     samples = arguments.pictures * arguments.variants
     print("| engine | workers | seconds | samples a second | all rounds, s |\n|---|---:|---:|---:|---|")

@@ -50,11 +50,12 @@ def connected(address: str | None, workers: int) -> Iterator[None]:
         _knock(address)
     before = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(**how, log_to_driver=False, logging_level="ERROR")
+        try:
+            ray.init(**how, log_to_driver=False, logging_level="ERROR")
+        except ConnectionError as error:
+            raise FacedataError(f"no Ray cluster at {address}: {error}") from None
         _restore(before)  # Ray's own handler would turn a kill into an ordinary exit
         yield
-    except ConnectionError as error:
-        raise FacedataError(f"no Ray cluster at {address}: {error}") from None
     finally:
         ray.shutdown()
         _restore(before)
