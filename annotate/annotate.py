@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from facedata.annotate.on_ray import ask_on_ray
 from facedata.annotate.providers.base import Provider
 from facedata.annotate.run import Asking, Tally, ask_all, settings
 from facedata.annotate.spool import Spool
 from facedata.annotate.tasks import Task
 from facedata.annotate.write import check_target, write_annotated
 from facedata.datasets.dataset import Dataset
-from facedata.datasets.engine import Options, Result
-from facedata.datasets.errors import SourceError
+from facedata.datasets.engine import Options, Result, engine_at_hand
+from facedata.datasets.errors import SourceError, UsageError
 from facedata.datasets.workplace import Workplace
 
 __all__ = ["Annotated", "annotate"]
@@ -48,11 +49,20 @@ def annotate(
     asking, options = asking or Asking(), options or Options()
     dataset = Dataset.open(source)
     place = Workplace(target)
-    with place.held(), _rare_collections():  # from the first question: nobody pays twice for one target
+    if options.engine == "ray" and provider.name != "rules":
+        raise UsageError(
+            f"--engine ray is for rules: the journal of what {provider.name} answers is one process's, which "
+            "keeps a server busy by itself; leave it out, and raise --concurrency"
+        )
+    # From the first question on the target is held: nobody pays twice for it.
+    with engine_at_hand(options), place.held(), _rare_collections():
         check_target(dataset, target, options)
         spool = Spool(place.spool)
         try:
-            tally = ask_all(dataset, tasks, provider, asking, spool)
+            if options.engine == "ray":
+                tally = ask_on_ray(dataset, tasks, provider, asking, spool, options.workers, place)
+            else:
+                tally = ask_all(dataset, tasks, provider, asking, spool)
             if not tally.by_status:
                 raise SourceError(_nothing_answered(tally))
             told = settings(tasks, provider, asking)

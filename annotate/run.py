@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from facedata.annotate.answering import Unanswered, answer_job
 from facedata.annotate.ask import Asker, Limits, Spent
@@ -24,7 +24,16 @@ from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import ServiceError, SourceError
 from facedata.datasets.instructions import Record, Usage
 
-__all__ = ["Asking", "Plan", "Tally", "ask_all", "plan", "settings"]
+__all__ = ["Adding", "Asking", "Plan", "Tally", "ask_all", "ask_some", "finish", "plan", "settings"]
+
+
+class Adding(Protocol):
+    """Where finished records go."""
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Take records."""
+        ...
+
 
 _BUFFER = 256  # records written to the spool at once
 _MOST_PROBLEMS = 20
@@ -117,14 +126,35 @@ def ask_all(
     the run, and KeyboardInterrupt once what was under way at a Ctrl-C has landed in the journal; at a second
     one at once.
     """
+    tally = ask_some(dataset, tasks, provider, asking, spool)
+    finish(tally, tasks, provider, spool)
+    return tally
+
+
+def ask_some(
+    dataset: Dataset, tasks: Sequence[Task], provider: Provider, asking: Asking, spool: Adding
+) -> Tally:
+    """Ask everything, and look at no two records together; for a part of a dataset."""
     try:
-        return asyncio.run(_ask_all(dataset, tasks, provider, asking, spool))
+        return asyncio.run(_ask_some(dataset, tasks, provider, asking, spool))
     except asyncio.CancelledError:  # how a second Ctrl-C arrives
         raise KeyboardInterrupt from None
 
 
-async def _ask_all(
-    dataset: Dataset, tasks: Sequence[Task], provider: Provider, asking: Asking, spool: Spool
+def finish(tally: Tally, tasks: Sequence[Task], provider: Provider, spool: Spool) -> None:
+    """Run the checks that look at all records together; raise SourceError where there was nothing to ask."""
+    if not tally.by_status and not tally.unanswered:
+        raise SourceError(_nothing_to_ask(tally.passed_over, tasks))
+    if provider.name == "rules":
+        return
+    for (before, after), count in compare(spool, tasks).items():
+        tally.by_status[before] -= count
+        tally.by_status[after] += count
+    tally.by_status = +tally.by_status  # those that nothing is left of go
+
+
+async def _ask_some(
+    dataset: Dataset, tasks: Sequence[Task], provider: Provider, asking: Asking, spool: Adding
 ) -> Tally:
     with Store(asking.journal, asking.again) as store:
         try:
@@ -140,9 +170,6 @@ async def _ask_all(
             await provider.close()
     if run.asker.ended:
         raise ServiceError(f"{run.asker.ended}; what was answered is kept, run again once this is mended")
-    if not run.done:
-        raise SourceError(_nothing_to_ask(run.tally.passed_over, tasks))
-    run.compared()
     return run.tally
 
 
@@ -152,7 +179,7 @@ class _Run:
     tasks: Sequence[Task]
     asking: Asking
     asker: Asker
-    spool: Spool
+    spool: Adding
     tally: Tally = field(default_factory=Tally)
     done: int = 0
 
@@ -204,16 +231,6 @@ class _Run:
         if asking.batch:
             self.tally.spent.from_journal = max(0, asker.spent.from_journal - self.asker.spent.asked)
         self.tally.passed_over = jobs.passed_over
-
-    def compared(self) -> None:
-        """Run the checks that look at all records together."""
-        if self.asker.provider.name == "rules":
-            return
-        by_status = self.tally.by_status
-        for (before, after), count in compare(self.spool, self.tasks).items():
-            by_status[before] -= count
-            by_status[after] += count
-        self.tally.by_status = +by_status  # those that nothing is left of go
 
     def _missed(self, missed: Unanswered) -> None:
         self.tally.unanswered += 1

@@ -10,9 +10,14 @@ from pathlib import Path
 from facedata.datasets.errors import TargetError
 from facedata.datasets.instructions import Record
 
-__all__ = ["Spool"]
+__all__ = ["Spool", "spelled"]
 
 _PAGE = 512
+
+
+def spelled(record: Record) -> tuple[str, str]:
+    """Return a record's id and its JSON, one line."""
+    return record.record_id, record.model_dump_json(exclude_none=True)
 
 
 class Spool:
@@ -29,7 +34,10 @@ class Spool:
 
     def add(self, records: Iterable[Record]) -> None:
         """Add records; one that is there already, the same question asked twice, is kept once."""
-        rows = [(record.record_id, record.model_dump_json(exclude_none=True)) for record in records]
+        self.add_spelled(map(spelled, records))
+
+    def add_spelled(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Add records as `spelled` gives them."""
         with self._errors():
             self._connection.executemany("INSERT OR IGNORE INTO records VALUES (?, ?)", rows)
 

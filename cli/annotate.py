@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from facedata.annotate.providers.base import Provider
     from facedata.annotate.run import Asking, Plan
     from facedata.annotate.tasks import Task
+    from facedata.datasets.engine import Options
 
 __all__ = ["app"]
 
@@ -170,6 +171,9 @@ def ask(
         list[Outcome_] | None,
         typer.Option(help="Ask anew what ended so before; may be repeated.", rich_help_panel=_RUNNING),
     ] = None,
+    engine: o.SoleEngineOption = o.SoleEngine.serial,
+    address: o.Address = None,
+    workers: o.Workers = 0,
     overwrite: o.Overwrite = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be asked and paid for, and stop.")
@@ -233,7 +237,10 @@ def ask(
     if dry_run:
         _show_plan(dataset, tasks, answering, asking, json_wanted=json_wanted)
     elif output is not None:
-        _make(dataset, tasks, output, answering, asking, overwrite=overwrite, json_wanted=json_wanted)
+        from facedata.datasets.engine import Options
+
+        options = Options(engine=engine.value, address=address, workers=workers, overwrite=overwrite)
+        _make(dataset, tasks, output, answering, asking, options, json_wanted=json_wanted)
 
 
 def _tell(line: str) -> None:
@@ -256,15 +263,14 @@ def _make(
     output: Path,
     provider: Provider,
     asking: Asking,
+    options: Options,
     *,
-    overwrite: bool,
     json_wanted: bool,
 ) -> None:
     import dataclasses
     import gc
 
     from facedata.annotate.annotate import annotate
-    from facedata.datasets.engine import Options
 
     # What was imported stays: walking it in every full collection takes a tenth of a request's CPU.
     gc.collect()
@@ -272,7 +278,7 @@ def _make(
     try:
         with show.progress("annotate") as bar:
             asking = dataclasses.replace(asking, progress=bar)
-            made = annotate(dataset, tasks, output, provider, asking, Options(overwrite=overwrite))
+            made = annotate(dataset, tasks, output, provider, asking, options)
     except KeyboardInterrupt:
         kept = f"what was answered is kept in {asking.journal}, " if asking.journal else ""
         show.stopped(f"; {kept}run the same command again to go on")

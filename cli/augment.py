@@ -95,6 +95,7 @@ def augment(
     follow_links: o.FollowLinks = False,
     layout: o.LayoutOption = o.Layout.files,
     engine: o.EngineOption = o.Engine.auto,
+    address: o.Address = None,
     workers: o.Workers = 0,
     timeout: o.Timeout = 600.0,
     resume: o.Resume = False,
@@ -119,6 +120,7 @@ def augment(
     options = o.options(
         layout=layout,
         engine=engine,
+        address=address,
         workers=workers,
         resume=resume,
         overwrite=overwrite,

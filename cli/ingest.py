@@ -127,6 +127,7 @@ def ingest(
     seed: Annotated[int, typer.Option(min=0, help="demo: which persons and pictures.")] = 0,
     layout: o.LayoutOption = o.Layout.files,
     engine: o.EngineOption = o.Engine.auto,
+    address: o.Address = None,
     workers: o.Workers = 0,
     resume: o.Resume = False,
     overwrite: o.Overwrite = False,
@@ -176,6 +177,7 @@ def ingest(
     options = o.options(
         layout=layout,
         engine=engine,
+        address=address,
         workers=workers,
         resume=resume,
         overwrite=overwrite,

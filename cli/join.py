@@ -32,6 +32,7 @@ def join(
     tool_version: Annotated[str | None, typer.Option(help="The tool's version, for the record.")] = None,
     layout: o.LayoutOption = o.Layout.files,
     engine: o.EngineOption = o.Engine.auto,
+    address: o.Address = None,
     workers: o.Workers = 0,
     resume: o.Resume = False,
     overwrite: o.Overwrite = False,
@@ -47,6 +48,7 @@ def join(
     options = o.options(
         layout=layout,
         engine=engine,
+        address=address,
         workers=workers,
         resume=resume,
         overwrite=overwrite,

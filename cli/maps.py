@@ -21,6 +21,7 @@ def maps(
     output: o.Output,
     layout: o.LayoutOption = o.Layout.files,
     engine: o.EngineOption = o.Engine.auto,
+    address: o.Address = None,
     workers: o.Workers = 0,
     timeout: o.Timeout = 600.0,
     resume: o.Resume = False,
@@ -38,6 +39,7 @@ def maps(
     options = o.options(
         layout=layout,
         engine=engine,
+        address=address,
         workers=workers,
         resume=resume,
         overwrite=overwrite,

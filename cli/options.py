@@ -29,6 +29,14 @@ class Engine(StrEnum):
     auto = "auto"
     serial = "serial"
     process = "process"
+    ray = "ray"
+
+
+class SoleEngine(StrEnum):
+    """Who does work of which one process does all, or a cluster."""
+
+    serial = "serial"
+    ray = "ray"
 
 
 class Label(StrEnum):
@@ -55,12 +63,29 @@ KeptLayout = Annotated[
 EngineOption = Annotated[
     Engine,
     typer.Option(
-        help="auto takes worker processes where there is enough work. All give the same bytes.",
+        help="auto takes worker processes where there is enough work; ray takes a cluster. All give the same "
+        "bytes.",
+        rich_help_panel=_RUNNING,
+    ),
+]
+SoleEngineOption = Annotated[
+    SoleEngine,
+    typer.Option("--engine", help="ray takes a cluster; the result is the same.", rich_help_panel=_RUNNING),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="The head of the Ray cluster; auto for the one that this machine belongs to, local to start one "
+        "here for the run. Without it, RAY_ADDRESS.",
         rich_help_panel=_RUNNING,
     ),
 ]
 Workers = Annotated[
-    int, typer.Option(min=0, help="Worker processes; 0 takes one for each core.", rich_help_panel=_RUNNING)
+    int,
+    typer.Option(
+        min=0, help="Worker processes; 0 takes one for each core, or GPU.", rich_help_panel=_RUNNING
+    ),
 ]
 Timeout = Annotated[
     float,
@@ -155,7 +180,7 @@ def reading(
 def options(
     *,
     layout: Layout,
-    engine: Engine,
+    engine: Engine | SoleEngine,
     workers: int,
     resume: bool,
     overwrite: bool,
@@ -163,16 +188,18 @@ def options(
     no_cache: bool,
     max_megapixels: float,
     timeout: float = 600.0,
+    address: str | None = None,
 ) -> Options:
     """Return the engine's options."""
     from facedata.datasets.engine import Options
 
-    if engine is Engine.serial:
+    if engine.value == Engine.serial.value:
         workers = 1
     return Options(
         layout=layout.value,
         engine=engine.value,
-        workers=workers or _cores(),
+        workers=workers or (0 if engine.value == Engine.ray.value else _cores()),
+        address=address,
         resume=resume,
         overwrite=overwrite,
         cache=None if no_cache else cache or _cache(),

@@ -80,6 +80,7 @@ def rebuild(
         Path, typer.Option(help="The journal of answers an annotated dataset rests on, or what it replayed.")
     ] = ANSWERS,
     engine: o.EngineOption = o.Engine.auto,
+    address: o.Address = None,
     workers: o.Workers = 0,
     overwrite: o.Overwrite = False,
     json_wanted: o.Json = False,
@@ -100,6 +101,7 @@ def rebuild(
         options = o.options(
             layout=o.Layout(found.record.layout),
             engine=engine,
+            address=address,
             workers=workers,
             resume=False,
             overwrite=overwrite,

@@ -14,6 +14,7 @@ from facedata.cli import options as o
 from facedata.cli import show, synth_gates
 
 if TYPE_CHECKING:
+    from facedata.datasets.engine import Options
     from facedata.synth.pipeline import Guidance
     from facedata.synth.sample import Sampling
 
@@ -183,13 +184,15 @@ def sample(
     precision: Annotated[Precision, typer.Option(help="Numbers to compute with.")] = Precision.fp32,
     device: Annotated[str | None, typer.Option(help="cpu, or cuda; the GPU where there is one.")] = None,
     layout: o.LayoutOption = o.Layout.files,
+    engine: o.SoleEngineOption = o.SoleEngine.serial,
+    address: o.Address = None,
+    workers: o.Workers = 0,
     resume: o.Resume = False,
     overwrite: o.Overwrite = False,
     json_wanted: o.Json = False,
 ) -> None:
     """Make attacks of live faces in the style of a dataset's attacks, seeded picture by picture."""
     synth_gates.need_packages()
-    from facedata.datasets.engine import Options
     from facedata.synth.load import find_base, read_card
     from facedata.synth.pipeline import Guidance
     from facedata.synth.sample import sample as library
@@ -204,7 +207,7 @@ def sample(
         screen = Screen(synth_gates.find_judge(model, training, detector))
     started = time.monotonic()
     with show.progress("synth sample") as bar:
-        options = Options(layout=layout.value, resume=resume, overwrite=overwrite)
+        options = _options(engine, address, workers, layout, resume, overwrite)
         result = library(
             dataset,
             model,
@@ -244,21 +247,41 @@ def despoof(
     precision: Annotated[Precision, typer.Option(help="Numbers to compute with.")] = Precision.fp32,
     device: Annotated[str | None, typer.Option(help="cpu, or cuda; the GPU where there is one.")] = None,
     layout: o.LayoutOption = o.Layout.files,
+    engine: o.SoleEngineOption = o.SoleEngine.serial,
+    address: o.Address = None,
+    workers: o.Workers = 0,
     resume: o.Resume = False,
     overwrite: o.Overwrite = False,
     json_wanted: o.Json = False,
 ) -> None:
     """Make the live-looking face of each picture, and a layer that shows what had to change for it."""
     synth_gates.need_packages()
-    from facedata.datasets.engine import Options
     from facedata.synth.despoof import despoof as library
 
     sampling = _sampling(scheduler, steps, strength, batch_size, precision, device)
     started = time.monotonic()
     with show.progress("synth despoof") as bar:
-        options = Options(layout=layout.value, resume=resume, overwrite=overwrite, progress=bar)
+        options = dataclasses.replace(
+            _options(engine, address, workers, layout, resume, overwrite), progress=bar
+        )
         result = library(dataset, model, output, seed=seed, sampling=sampling, options=options)
     show.finish(result, started, json_wanted=json_wanted)
+
+
+def _options(
+    engine: o.SoleEngine, address: str | None, workers: int, layout: o.Layout, resume: bool, overwrite: bool
+) -> Options:
+    return o.options(
+        layout=layout,
+        engine=engine,
+        address=address,
+        workers=workers,
+        resume=resume,
+        overwrite=overwrite,
+        cache=None,
+        no_cache=True,
+        max_megapixels=64.0,
+    )
 
 
 def _sampling(
@@ -272,14 +295,11 @@ def _sampling(
     temperature: float = 1.0,
 ) -> Sampling:
     """Return how pictures are made, on the GPU where there is one and nothing else is asked for."""
-    import torch
-
     from facedata.synth.pipeline import Guidance
     from facedata.synth.sample import Sampling
 
-    found = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    weights = guidance or Guidance()
-    return Sampling(scheduler.value, steps, strength, weights, batch, precision.value, found, temperature)
+    weights, where = guidance or Guidance(), device or "auto"
+    return Sampling(scheduler.value, steps, strength, weights, batch, precision.value, where, temperature)
 
 
 def _physics(wanted: list[str], seed: int) -> list[tuple[str, Any]]:

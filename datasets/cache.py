@@ -8,7 +8,7 @@ is not used.
 from __future__ import annotations
 
 import hashlib
-import os
+import uuid
 from pathlib import Path
 
 from facedata.datasets.canonical import identifier
@@ -43,7 +43,7 @@ class Cache:
     def put(self, key: str, data: bytes) -> None:
         """Keep `data` under `key`."""
         path = self._path(key)
-        temporary = path.with_name(f".{key}.{os.getpid()}")
+        temporary = path.with_name(f".{key}.{uuid.uuid4().hex}")
         try:
             file = temporary.open("wb")
         except FileNotFoundError:

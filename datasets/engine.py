@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,12 +17,12 @@ from typing import Any, Protocol
 from facedata.datasets.assemble import Assembled, assemble
 from facedata.datasets.canonical import canonical_json, identifier
 from facedata.datasets.card import write_card
-from facedata.datasets.errors import FacedataError, SourceError, UsageError
+from facedata.datasets.errors import SourceError, UsageError
 from facedata.datasets.items import Item
 from facedata.datasets.lineage import Origin, ancestry
 from facedata.datasets.parts import remove_damaged
 from facedata.datasets.pictures import DEFAULT_MAX_PIXELS
-from facedata.datasets.pool import run_shards
+from facedata.datasets.pool import Hands, run_shards
 from facedata.datasets.record import (
     RECORD_NAME,
     Failure,
@@ -36,7 +36,7 @@ from facedata.datasets.storage import LAYOUTS
 from facedata.datasets.task import Task
 from facedata.datasets.workplace import Workplace
 
-__all__ = ["ItemSource", "Options", "Result", "run"]
+__all__ = ["ItemSource", "Options", "Result", "engine_at_hand", "run"]
 
 _ENOUGH = 200  # samples: below, starting workers takes longer than the work
 Progress = Callable[[int, int], None]
@@ -76,7 +76,8 @@ class Options:
 
     `layout` changes where bytes lie, and over `max_pixels` a picture is a failure.
 
-    `engine` is `serial`, `process`, or `auto`, which takes processes where there is enough work for them.
+    `engine` is `serial`, `process`, `ray` on the cluster at `address`, or `auto`, which takes processes where
+    there is enough work for them. `workers` of 0 is every processor of a Ray cluster.
     `timeout` is how many seconds one picture, with all that is made of it, may take in a worker process
     before it is quarantined; 0 is no limit, and the serial engine has none.
     """
@@ -89,6 +90,7 @@ class Options:
     cache: Path | None = None
     max_pixels: int = DEFAULT_MAX_PIXELS
     timeout: float = 600.0
+    address: str | None = None
     progress: Progress | None = None
 
 
@@ -125,11 +127,22 @@ def run(
     if options.cache is not None and not _writable(options.cache):
         options = replace(options, cache=None)
     place = Workplace(target)
-    with place.held():
+    with engine_at_hand(options), place.held():
         done = place.check(resume=options.resume, overwrite=options.overwrite, same=same)
         if done is not None:
             return Result(done, place.target, complete_before=True)
         return _Run(verb, task, source, place, seed, options).make()
+
+
+def engine_at_hand(options: Options) -> AbstractContextManager[None]:
+    """Be connected where that is needed, before anything is begun: no cluster, no output."""
+    if options.engine != "ray":
+        if options.address is not None:
+            raise UsageError(f"--address {options.address} is for --engine ray; add that, or leave it out")
+        return nullcontext()
+    from facedata.datasets.connection import connected
+
+    return connected(options.address, options.workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +162,11 @@ class _Run:
         total = self.source.count
         self._report(done, total)
         missing = (spec for spec in self._specs() if not (parts / spec.name).is_dir())
-        try:
-            options = self.options
-            preload, limit = self.task.preload, options.timeout
-            for path in run_shards(missing, self._engine(), options.workers, preload, limit):
-                done += expected[Path(path).name]
-                self._report(done, total)
-        except BrokenProcessPool:
-            raise FacedataError(
-                "workers keep dying and no single picture is to blame (too little memory?); "
-                "go on with --resume and fewer --workers"
-            ) from None
+        options = self.options
+        hands = Hands(self._engine(), options.workers, self.task.preload, options.timeout)
+        for path in run_shards(missing, hands):
+            done += expected[Path(path).name]
+            self._report(done, total)
         return self._finish([parts / name for name in expected])
 
     def _engine(self) -> str:
@@ -174,7 +181,7 @@ class _Run:
 
     def _specs(self) -> Iterator[ShardSpec]:
         options = self.options
-        cache = None if options.cache is None else str(options.cache)
+        cache = None if options.cache is None else os.path.abspath(options.cache)  # noqa: PTH100 - other machines
         settings = identifier(
             *(self.verb, self.task.settings(), self.seed),
             *(library_versions(), options.layout, options.max_pixels),

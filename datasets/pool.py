@@ -12,61 +12,73 @@ import importlib
 import math
 import multiprocessing
 import os
-import shutil
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for_sentinel
-from pathlib import Path
 from types import FrameType
 
 from facedata.datasets.errors import FacedataError, UsageError
-from facedata.datasets.items import printable
 from facedata.datasets.shard import ShardSpec, do_shard
+from facedata.datasets.suspects import NOBODY_TO_BLAME, without_killers
 
-__all__ = ["ENGINES", "run_shards", "try_a_worker", "worker_pool"]
+__all__ = ["ENGINES", "WINDOW", "Hands", "interrupts", "run_shards", "try_a_worker", "warm", "worker_pool"]
 
-ENGINES = ("serial", "process")
-_WINDOW = 2  # shards in hand per worker: enough that none waits, few enough that memory stays flat
-_PROBE = ".probe"
+ENGINES = ("serial", "process", "ray")
+WINDOW = 2  # shards in hand per worker: enough that none waits, few enough that memory stays flat
 
 
-def run_shards(
-    specs: Iterable[ShardSpec], engine: str, workers: int, preload: tuple[str, ...], limit: float = 0.0
-) -> Iterator[str]:
-    """Yield the path of each finished part.
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """Who makes the shards: an engine of ENGINES, and how it is to work.
 
     `limit` is how many seconds one picture, with all that is made of it, may take in a worker; 0 is no limit.
-    The serial engine has none: it would have to end itself.
+    The serial engine has none: it would have to end itself. `preload` are modules that a worker imports
+    first. Of a Ray cluster, `workers` of 0 are all processors.
     """
-    if engine not in ENGINES:
-        raise UsageError(f"engine {engine!r} is not one of {', '.join(ENGINES)}")
-    if workers < 1:
-        raise UsageError(f"workers {workers} is not a positive number")
-    if not 0 <= limit < math.inf:
-        raise UsageError(f"timeout {limit} is not a number of seconds, 0 or more")
-    if engine == "serial":
+
+    engine: str
+    workers: int
+    preload: tuple[str, ...] = ()
+    limit: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise UsageError(f"engine {self.engine!r} is not one of {', '.join(ENGINES)}")
+        if self.workers < (0 if self.engine == "ray" else 1):
+            raise UsageError(f"workers {self.workers} is not a positive number")
+        if not 0 <= self.limit < math.inf:
+            raise UsageError(f"timeout {self.limit} is not a number of seconds, 0 or more")
+
+
+def run_shards(specs: Iterable[ShardSpec], hands: Hands) -> Iterator[str]:
+    """Yield the path of each finished part."""
+    if hands.engine == "serial":
         return map(do_shard, specs)
-    return _ProcessEngine(workers, preload, limit).run(specs)
+    specs = (dataclasses.replace(spec, limit=hands.limit) for spec in specs)
+    if hands.engine == "ray":
+        from facedata.datasets.cluster import run_on_ray
+
+        return run_on_ray(specs, hands)
+    return _ProcessEngine(hands.workers, hands.preload).run(specs)
 
 
 class _ProcessEngine:
-    def __init__(self, workers: int, preload: tuple[str, ...], limit: float) -> None:
+    def __init__(self, workers: int, preload: tuple[str, ...]) -> None:
         self.workers = workers
         self.preload = preload
-        self.limit = limit
 
     def run(self, specs: Iterable[ShardSpec]) -> Iterator[str]:
-        with _interrupts() as stopped:
+        with interrupts() as stopped:
             yield from self._run(specs, stopped)
 
     def _run(self, specs: Iterable[ShardSpec], stopped: Callable[[], bool]) -> Iterator[str]:
         try_a_worker(self.preload)
-        waiting = (dataclasses.replace(spec, limit=self.limit) for spec in specs)
+        waiting = iter(specs)
         while True:
             in_hand: dict[Future[str], ShardSpec] = {}
             pool = self._pool(self.workers)
@@ -101,7 +113,7 @@ class _ProcessEngine:
         while True:
             if stopped():
                 raise KeyboardInterrupt
-            while len(in_hand) < _WINDOW * self.workers and (spec := next(waiting, None)) is not None:
+            while len(in_hand) < WINDOW * self.workers and (spec := next(waiting, None)) is not None:
                 try:
                     in_hand[pool.submit(do_shard, spec)] = spec
                 except BrokenProcessPool:
@@ -117,38 +129,30 @@ class _ProcessEngine:
 
     def _retry(self, spec: ShardSpec) -> Iterator[str]:
         """Find the pictures of a shard that kill a worker, then make the shard without them."""
-        quarantined = dict(spec.quarantined)
-        probes = Path(spec.parts, _PROBE)
         pool = self._pool(1)
+
+        def make(probe: ShardSpec) -> str:
+            nonlocal pool
+            try:
+                return pool.submit(do_shard, probe).result()
+            except BrokenProcessPool:
+                pool.shutdown()
+                pool = self._pool(1)
+                raise
+
         try:
-            for number, item in enumerate(spec.items):
-                probe = dataclasses.replace(
-                    spec, name=f"{spec.name}-{number}", items=(item,), parts=str(probes), quarantined={}
-                )
-                started = time.monotonic()
-                try:
-                    pool.submit(do_shard, probe).result()
-                except BrokenProcessPool:
-                    slow = 0 < self.limit <= time.monotonic() - started
-                    quarantined[item.place] = f"{printable(item.place)}: " + (
-                        f"not done within {self.limit:g} s; remove it, or give it more time with --timeout"
-                        if slow
-                        else "a worker died on this picture (a crash in a library, or too little memory); "
-                        "remove it, or run with --engine serial to see the crash"
-                    )
-                    pool.shutdown()
-                    pool = self._pool(1)
-            yield pool.submit(do_shard, dataclasses.replace(spec, quarantined=quarantined)).result()
+            yield make(without_killers(spec, make, BrokenProcessPool))
+        except BrokenProcessPool:
+            raise FacedataError(NOBODY_TO_BLAME) from None
         finally:
             pool.shutdown(cancel_futures=True)
-            shutil.rmtree(probes, ignore_errors=True)
 
     def _pool(self, workers: int) -> ProcessPoolExecutor:
         return worker_pool(workers, self.preload)
 
 
 @contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
+def interrupts() -> Iterator[Callable[[], bool]]:
     """Give whether Ctrl-C was met in the body.
 
     Python raises KeyboardInterrupt wherever the main thread happens to be. In the callback of a weak
@@ -195,14 +199,19 @@ def try_a_worker(preload: tuple[str, ...]) -> None:
     )
 
 
-def _start_worker(preload: tuple[str, ...]) -> None:
-    """Prepare a worker: it leaves Ctrl-C to its parent, and dies with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def warm(preload: Sequence[str]) -> None:
+    """Make this process a worker's: one thread, and everything imported that it will need."""
     import cv2
 
     cv2.setNumThreads(0)  # one worker a core: OpenCV's own threads would only fight over them
     for module in preload:
         importlib.import_module(module)
+
+
+def _start_worker(preload: tuple[str, ...]) -> None:
+    """Prepare a worker: it leaves Ctrl-C to its parent, and dies with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warm(preload)
     if (parent := multiprocessing.parent_process()) is not None:
         threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
 

@@ -12,6 +12,7 @@ import faulthandler
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -62,19 +63,23 @@ class ShardSpec:
     """Seconds after which this process ends itself where one picture, with all that is made of it, takes
     longer; 0 is no limit. For workers only: whoever hands out shards retries what is lost."""
 
+    def fill(self, work: Path) -> None:
+        """Make the samples and write them into the folder `work`; a shard of other things makes those."""
+        _Part(self, work).make()
+
 
 def do_shard(spec: ShardSpec) -> str:
-    """Make the shard's samples and return the path of its finished folder.
+    """Make the shard and return the path of its finished folder.
 
     A picture that cannot be read, or an operator that fails on it, becomes a failure of the part; a target
     that cannot be written ends the run with TargetError.
     """
     final = Path(spec.parts, spec.name)
-    work = Path(spec.parts, f".{spec.name}.{os.getpid()}")
+    # Not by the process id: processes of two machines may have the same.
+    work = Path(spec.parts, f".{spec.name}.{uuid.uuid4().hex}")
     try:
-        shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        _Part(spec, work).make()
+        spec.fill(work)
         try:
             work.rename(final)
         except OSError:

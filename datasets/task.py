@@ -93,6 +93,11 @@ class BatchTask(Task, Protocol):
         """How many samples `render_batch` is given at most."""
         ...
 
+    @property
+    def gpu(self) -> bool:
+        """Whether it takes a GPU where there is one."""
+        ...
+
     def render_batch(
         self, planned: Sequence[Planned], pixels: Sequence[NDArray[np.uint8]]
     ) -> Sequence[Rendered | FacedataError]:

@@ -30,7 +30,7 @@ from facedata.synth.conditions import Conditions
 from facedata.synth.load import Model, load_model, read_card
 from facedata.synth.pictures import QUALITIES, as_pixels, as_tensor, coarse, fitted
 from facedata.synth.pipeline import Guidance
-from facedata.synth.sample import Sampling, noise_of
+from facedata.synth.sample import Sampling, engine_of, noise_of
 
 __all__ = ["Despoofing", "despoof", "residual_map"]
 
@@ -65,6 +65,11 @@ class Despoofing(OneOfABatch):
     def batch(self) -> int:
         """Pictures that go through the network together."""
         return self.sampling.batch
+
+    @property
+    def gpu(self) -> bool:
+        """Whether it takes a GPU where there is one."""
+        return self.sampling.device != "cpu"
 
     def loaded(self) -> Model:
         """Return the model: loaded once, and kept."""
@@ -158,5 +163,7 @@ def despoof(
         seed,
     )
     found = DatasetSource(Dataset.open(source))
-    task.loaded()  # a model that cannot be loaded is no reason to begin an output
-    return run("synth despoof", task, found, target, seed, replace(options or Options(), engine="serial"))
+    how_run = engine_of(options)
+    if how_run.engine == "serial":
+        task.loaded()  # a model that cannot be loaded is no reason to begin an output
+    return run("synth despoof", task, found, target, seed, how_run)

@@ -153,12 +153,15 @@ def load_model(
 ) -> Model:
     """Return the model of a folder, ready to sample; the last two are kept.
 
-    `precision` is fp32, fp16 or bf16; `weights`, the version of the model, saves looking it up; `base` is
-    where an adapter's base is, if it is not where it was. Raises DatasetError where the folder holds no
-    whole, safe model, and UsageError where the scheduler, the device or the base is not there.
+    `precision` is fp32, fp16 or bf16; `device` is cpu, cuda, or auto for a GPU where there is one. `weights`,
+    the version of the model, saves looking it up; `base` is where an adapter's base is, if it is not where it
+    was. Raises DatasetError where the folder holds no whole, safe model, and UsageError where the scheduler,
+    the device or the base is not there.
     """
     if scheduler not in SCHEDULERS:
         raise UsageError(f"--scheduler {scheduler!r} is not one of {', '.join(SCHEDULERS)}")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError("--device cuda: there is no GPU that torch can use; leave it out")
     if precision not in PRECISIONS:

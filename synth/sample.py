@@ -32,7 +32,7 @@ from facedata.synth.pictures import Scale, as_pixels, as_tensor, fitted, seen_qu
 from facedata.synth.pipeline import TEMPERATURE, Guidance
 from facedata.synth.styles import Styles, find_styles
 
-__all__ = ["Sampling", "Synthesis", "noise_of", "sample"]
+__all__ = ["Sampling", "Synthesis", "engine_of", "noise_of", "sample"]
 
 _OPERATOR = "synth-diffusion"
 
@@ -47,7 +47,7 @@ def noise_of(sample: Sample, use: str = "noise") -> torch.Generator:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How pictures are made; all of it goes into the rows but `device`.
+    """How pictures are made; all of it goes into the rows but `device` (cpu, cuda, or auto).
 
     `batch` goes into them because the arithmetic of a network differs in the last bits from one batch size to
     another: at one size, the same picture bit for bit; at another, to within one code.
@@ -134,6 +134,11 @@ class Synthesis(OneOfABatch):
     def batch(self) -> int:
         """Pictures that go through the network together."""
         return self.sampling.batch
+
+    @property
+    def gpu(self) -> bool:
+        """Whether it takes a GPU where there is one."""
+        return self.sampling.device != "cpu"
 
     def loaded(self) -> Model:
         """Return the model: loaded once, and kept."""
@@ -364,11 +369,18 @@ def sample(
     if not content.record.counts.by_label.get("live"):
         raise SourceError(f"{source} has no live faces; attacks are made of live ones")
     found = _Sources(DatasetSource(content), styles, limit)
-    task.loaded()  # a model that cannot be loaded is no reason to begin an output
+    how_run = engine_of(options)
+    if how_run.engine == "serial":
+        task.loaded()  # a model that cannot be loaded is no reason to begin an output
     if negatives:
         task = replace(task, negatives=_drawn(found, negatives, seed))
-    # One process: the network has all cores, or the GPU, to itself.
-    return run("synth sample", task, found, target, seed, replace(options or Options(), engine="serial"))
+    return run("synth sample", task, found, target, seed, how_run)
+
+
+def engine_of(options: Options | None) -> Options:
+    """Return `options` with one process, unless it is Ray: the network has all cores or the GPU to itself."""
+    options = options or Options()
+    return options if options.engine == "ray" else replace(options, engine="serial")
 
 
 def _drawn(source: _Sources, count: int, seed: int) -> frozenset[str]:

@@ -35,6 +35,10 @@ class Styles:
     faces: tuple[Face, ...]
     side: int
 
+    def __reduce__(self) -> tuple[type[Styles], tuple[Any, ...]]:
+        """Pickle what it was made of: pictures are read anew where it goes."""
+        return type(self), (self.root, self.version, self.faces, self.side)
+
     def kinds(self, parent: Sample, *, live: bool) -> list[str | None]:
         """Return the kinds of attack of which some face may be the style of `parent`, sorted.
 

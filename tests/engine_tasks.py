@@ -65,3 +65,14 @@ class Invert:
             ctypes.PyDLL(None).sleep(60)  # PyDLL keeps the GIL: no thread and no signal handler runs
         time.sleep(self.slow)
         return Rendered(255 - pixels // (variant + 1))
+
+
+@dataclass(frozen=True)
+class InvertBatches(Invert):
+    """The same, several pictures at once, as a network does."""
+
+    batch: int = 2
+    gpu: bool = True
+
+    def render_batch(self, planned, pixels):
+        return [self.render(one, own) for one, own in zip(planned, pixels, strict=True)]

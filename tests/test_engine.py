@@ -25,7 +25,7 @@ from facedata.datasets.dataset import Dataset
 from facedata.datasets.engine import Options, run
 from facedata.datasets.errors import SourceError, TargetError, UsageError
 from facedata.datasets.inputs import Reading, open_input, refuse_overlap
-from facedata.datasets.pool import _interrupts
+from facedata.datasets.pool import interrupts
 from facedata.datasets.validate import validate
 from facedata.datasets.workplace import Workplace
 
@@ -385,7 +385,7 @@ def test_an_interrupt_that_python_drops_stops_the_run():
     class Thing:
         pass
 
-    with _interrupts() as stopped:
+    with interrupts() as stopped:
         thing = Thing()
         reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
         del thing

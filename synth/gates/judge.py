@@ -66,6 +66,10 @@ class Judge:
     arrays: Mapping[str, NDArray[Any]] = field(repr=False)
     detector: str = CASCADE
 
+    def __reduce__(self) -> tuple[type[Judge], tuple[Any, ...]]:
+        """Pickle what it was made of: detector and embedder are opened anew where it goes."""
+        return type(self), (self.about, self.arrays, self.detector)
+
     @cached_property
     def embedder(self) -> Embedder:
         """The embedder; raise UsageError where it is not the one that the judge was fitted with."""
