@@ -11,22 +11,19 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import re
 import resource
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from page import write_between
 
 from facedata.curate.audit.intervals import share_interval
 from facedata.curate.audit.neighbours import find_neighbours
 
-sys.path.insert(0, str(Path(__file__).parent))
 MODULES = ("audit_plants", "audit_plants_models")
-_MARKS = re.compile(r"(<!-- planted -->\n).*?(<!-- /planted -->)", re.DOTALL)
 
 
 @dataclass
@@ -129,9 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         scores.append((plant, measure(plant, options.seed)))
         print(table(scores[-1:]).splitlines()[-1], flush=True)
     if options.write:
-        text = options.write.read_text("utf-8")
-        made = _MARKS.sub(lambda match: f"{match[1]}{table(scores)}\n{match[2]}", text)
-        options.write.write_text(made, "utf-8")
+        write_between(options.write, "planted", table(scores))
 
 
 if __name__ == "__main__":

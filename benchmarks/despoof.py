@@ -21,7 +21,6 @@ Three questions, each beside its floor:
 from __future__ import annotations
 
 import argparse
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -34,6 +33,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from page import write_between
 
 from facedata.annotate.score.bootstrap import Draws, Estimate
 from facedata.curate.audit.clusters import auc, drawn_sums, told
@@ -54,7 +54,6 @@ WAYS = ("mean residual", "over the person's", "texture of the residual")
 """The ways to tell an attack that ask the network."""
 
 _LOWEST = 4  # band of half-octaves: pose and light are below it
-_MARKS = re.compile(r"(<!-- measured -->).*?(<!-- /measured -->)", re.DOTALL)
 _PART = (0.05, 0.95)  # shares of the picture between which a mask is of a part
 
 
@@ -378,8 +377,7 @@ def main() -> None:
     if asked.sheet:
         sheet(faces, asked.sheet)
     if asked.write:
-        page = asked.write.read_text("utf-8")
-        asked.write.write_text(_MARKS.sub(lambda m: f"{m[1]}\n\n{text}\n\n{m[2]}", page), "utf-8")
+        write_between(asked.write, "measured", f"\n{text}\n")
 
 
 if __name__ == "__main__":

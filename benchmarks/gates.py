@@ -11,7 +11,6 @@ its training pictures; the table is about the gates.
 from __future__ import annotations
 
 import argparse
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from page import write_between
 
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.words import Words
@@ -28,8 +28,6 @@ from facedata.synth.gates.fit import fit_judge
 from facedata.synth.gates.judge import Judge
 from facedata.synth.pairs import Pair, Pairs, find_pairs
 from facedata.synth.pictures import Shelf
-
-_MARKS = re.compile(r"(<!-- planted -->\n).*?(<!-- /planted -->)", re.DOTALL)
 
 
 @dataclass
@@ -259,8 +257,7 @@ def main() -> None:
     text = f"{table(measure(world, judge, told.count, told.seed))}\n\nOf people in turn left out: {known}."
     print(text)
     if told.write:
-        page = told.write.read_text("utf-8")
-        told.write.write_text(_MARKS.sub(lambda m: f"{m[1]}\n{text}\n\n{m[2]}", page), "utf-8")
+        write_between(told.write, "planted", f"\n{text}\n")
 
 
 if __name__ == "__main__":

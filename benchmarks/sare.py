@@ -32,6 +32,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from page import write_between
 from sklearn.metrics import roc_auc_score
 
 from facedata.datasets.dataset import Dataset
@@ -89,8 +90,6 @@ PAIRS = (
     *((arm.name, arm.name.split(",")[0]) for arm in ARMS if "SARE" in arm.name),
 )
 """What is compared seed by seed: an arm, and the one that it adds something to."""
-
-_MARKS = re.compile(r"(<!-- sare -->\n).*?(<!-- /sare -->)", re.DOTALL)
 
 
 def prepare(home: Path, seed: int) -> None:
@@ -299,8 +298,7 @@ def main() -> None:
     results.to_csv(asked.work / "results.csv", index=False)
     made = f"{table(results)}\n\n{pairs(results)}"
     if asked.write:
-        text = asked.write.read_text("utf-8")
-        asked.write.write_text(_MARKS.sub(lambda m: f"{m[1]}{made}\n{m[2]}", text), "utf-8")
+        write_between(asked.write, "sare", made)
     print(made)
 
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -31,6 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from page import write_between
 
 from facedata.datasets.demo import demo_face
 from facedata.datasets.pictures import Encoding
@@ -38,7 +38,6 @@ from facedata.datasets.record import read_record
 from facedata.datasets.workplace import Workplace
 
 _CODE = "from facedata.cli.main import run; run()"
-_MARKS = re.compile(r"(<!-- scale -->\n).*?(<!-- /scale -->)", re.DOTALL)
 HEADS = {
     "inputs": "Inputs",
     "rate": "Samples/s",
@@ -206,8 +205,7 @@ def main() -> None:
         print(found[-1], file=sys.stderr)
     made = table(found)
     if asked.write:
-        text = asked.write.read_text("utf-8")
-        asked.write.write_text(_MARKS.sub(lambda m: f"{m[1]}{made}\n{m[2]}", text), "utf-8")
+        write_between(asked.write, "scale", made)
     print(made)
 
 

@@ -10,8 +10,9 @@ raised, and with filters doing what is asked (`synth sample --match`). A slope o
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
+
+from page import write_between
 
 from facedata.datasets.dataset import Dataset
 from facedata.synth.load import load_model
@@ -19,7 +20,6 @@ from facedata.synth.matching import MATCHED
 from facedata.synth.pipeline import Guidance
 from facedata.synth.response import quality_response
 
-_MARKS = re.compile(r"(<!-- obedience -->).*?(<!-- /obedience -->)", re.DOTALL)
 _PLAIN = Guidance(style=1.0)
 WAYS = {
     "the network": (_PLAIN, False),
@@ -45,8 +45,7 @@ def main() -> None:
             lines.append(f"| {way} | {name} | {wanted} | {made} | {found.slope:.2f} ± {found.error:.2f} |")
             print(lines[-1], flush=True)
     if asked.write:
-        page, text = asked.write.read_text("utf-8"), "\n".join(lines)
-        asked.write.write_text(_MARKS.sub(lambda m: f"{m[1]}\n{text}\n{m[2]}", page), "utf-8")
+        write_between(asked.write, "obedience", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ domain that it has not seen. All see the same live faces and as many attacks, dr
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
 import numpy as np
+from page import write_between
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -26,7 +26,6 @@ from facedata.datasets.pictures import read_picture
 from facedata.synth.gates.judge import embedded
 from facedata.synth.pictures import fitted
 
-_MARKS = re.compile(r"(<!-- utility -->\n).*?(<!-- /utility -->)", re.DOTALL)
 _SIDE = 64
 
 
@@ -95,8 +94,7 @@ def main() -> None:
         lines += compared(asked, domain)
     table = "\n".join(lines)
     if asked.write:
-        text = asked.write.read_text("utf-8")
-        asked.write.write_text(_MARKS.sub(lambda m: f"{m[1]}{table}\n{m[2]}", text), "utf-8")
+        write_between(asked.write, "utility", table)
     print(table)
 
 

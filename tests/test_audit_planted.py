@@ -17,6 +17,7 @@ def bench():
     module = importlib.util.module_from_spec(spec)
     sys.modules["audits_bench"] = module  # dataclasses look their module up
     before = list(sys.path)
+    sys.path.insert(0, str(ROOT / "benchmarks"))
     spec.loader.exec_module(module)
     yield module
     sys.path[:] = before

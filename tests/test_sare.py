@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -18,14 +19,18 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def sare() -> ModuleType:
+def sare() -> Iterator[ModuleType]:
     spec = importlib.util.spec_from_file_location("sare_bench", ROOT / "benchmarks" / "sare.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["sare_bench"] = module  # dataclasses look their module up
+    before = list(sys.path)
+    sys.path.insert(0, str(ROOT / "benchmarks"))
     spec.loader.exec_module(module)
-    return module
+    yield module
+    sys.path[:] = before
+    del sys.modules["sare_bench"]
 
 
 def rows(reads: str) -> pd.DataFrame:
@@ -80,3 +85,12 @@ def test_grain_is_noise_of_the_deviation_that_is_said(sare: ModuleType) -> None:
     grey = np.full((64, 64, 3), 128, np.uint8)
     assert sare.grain(grey, 1).std() == pytest.approx(16, rel=0.03)
     np.testing.assert_array_equal(sare.grain(grey, 1), sare.grain(grey, 1))
+
+
+def test_a_page_without_the_marks_is_named(sare: ModuleType, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- sare -->\nold\n<!-- /sare -->\nafter\n")
+    sare.write_between(page, "sare", "new \\1")
+    assert page.read_text() == "before\n<!-- sare -->\nnew \\1\n<!-- /sare -->\nafter\n"
+    with pytest.raises(SystemExit, match=r"page\.md.*<!-- scale -->"):
+        sare.write_between(page, "scale", "new")
