@@ -21,8 +21,6 @@ Three questions, each beside its floor:
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +32,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from page import write_between
+from verbs import Runner
 
 from facedata.annotate.score.bootstrap import Draws, Estimate
 from facedata.curate.audit.clusters import auc, drawn_sums, told
@@ -60,7 +59,7 @@ _PART = (0.05, 0.95)  # shares of the picture between which a mask is of a part
 def prepare(work: Path, steps: int) -> None:
     """Make what is not there yet."""
     work.mkdir(parents=True, exist_ok=True)
-    run = _Runner(work)
+    run = Runner(work)
     run("demo", "ingest", "demo", "--identities", "100", "--pictures", "3", "--seed", "11")
     run("faces", "split", "demo", "--ratios", "train=0.6,val=0.2,test=0.2")
     run("live", "augment", "faces", "--policy", "capture", "--variants", "3", "--seed", "1")
@@ -75,22 +74,6 @@ def prepare(work: Path, steps: int) -> None:
     again = ["--resume"] if (work / "net").exists() else []
     words = ["synth", "train", "live", "--config", "live.yaml", "--steps", str(steps), *again]
     run("net", *words, there=finished)
-
-
-class _Runner:
-    """The command line in a folder: what a user would type."""
-
-    def __init__(self, work: Path) -> None:
-        self.work = work
-
-    def __call__(self, output: str, *words: str, there: bool | None = None) -> None:
-        """Run a verb that makes `output`, unless it is there."""
-        if (self.work / output).exists() if there is None else there:
-            return
-        line = [*words, "-o", output]
-        print("facedata", *line, file=sys.stderr)
-        code = "from facedata.cli.main import run; run()"
-        subprocess.run([sys.executable, "-c", code, *line], cwd=self.work, check=True)
 
 
 @dataclass(frozen=True)

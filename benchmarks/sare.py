@@ -18,8 +18,6 @@ import argparse
 import csv
 import multiprocessing
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -34,6 +32,7 @@ import torch
 from numpy.typing import NDArray
 from page import write_between
 from sklearn.metrics import roc_auc_score
+from verbs import Runner
 
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.pictures import read_picture
@@ -96,7 +95,7 @@ def prepare(home: Path, seed: int) -> None:
     """Make the datasets of a seed that are not there yet: even, shortcut, fas-aug, mixed and test."""
     home.mkdir(parents=True, exist_ok=True)
     (home / "attacks.yaml").write_text(ATTACKS)
-    run = _Runner(home)
+    run = Runner(home)
     size = ("--pictures", "3", "--size", "80")
     for name, people, first in (("learned", 40, 2 * seed), ("others", 80, 2 * seed + 1)):
         run(f"{name}-faces", "ingest", "demo", "--identities", str(people), *size, "--seed", str(first))
@@ -165,21 +164,6 @@ def listed(source: Path, target: Path, policy: str) -> None:
         for row in Dataset.open(source):
             domain = row.domain if row.parent_id is None else f"{row.domain}+{policy}"
             lines.writerow([f"{source.name}/{row.image}", row.label, row.attack or "", row.subject, domain])
-
-
-class _Runner:
-    """The command line in a folder: what a user would type."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-
-    def __call__(self, output: str, *words: str) -> None:
-        """Run a verb that makes `output`, unless it is there."""
-        if (self.home / output).exists():
-            return
-        code = "from facedata.cli.main import run; run()"
-        line = [*words, "-o", output]
-        subprocess.run([sys.executable, "-c", code, *line], cwd=self.home, check=True, capture_output=True)
 
 
 def trained(home: Path, arm: Arm, seed: int, steps: int) -> tuple[pd.DataFrame, float]:

@@ -31,13 +31,13 @@ from pathlib import Path
 
 import psutil
 from page import write_between
+from verbs import COMMAND
 
 from facedata.datasets.demo import demo_face
 from facedata.datasets.pictures import Encoding
 from facedata.datasets.record import read_record
 from facedata.datasets.workplace import Workplace
 
-_CODE = "from facedata.cli.main import run; run()"
 HEADS = {
     "inputs": "Inputs",
     "rate": "Samples/s",
@@ -71,7 +71,7 @@ def watched(
     found, spent = Run(), dict[int, float]()
     began = time.perf_counter()
     with subprocess.Popen(
-        [sys.executable, "-c", _CODE, *words],
+        [*COMMAND, *words],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,

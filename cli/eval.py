@@ -113,7 +113,7 @@ def evaluate(
 def _of_model(
     dataset: Path, model: Path, scores: Path | None, how: Evaluating, batch: int
 ) -> tuple[Evaluation, Predictions]:
-    from facedata.cli.training import need_packages
+    from facedata.cli.needs import need_packages
     from facedata.datasets.errors import UsageError
 
     if scores is not None:

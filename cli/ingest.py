@@ -181,8 +181,6 @@ def ingest(
         workers=workers,
         resume=resume,
         overwrite=overwrite,
-        cache=None,
-        no_cache=True,
         max_megapixels=max_pixels,
     )
     started = time.monotonic()

@@ -52,9 +52,6 @@ def join(
         workers=workers,
         resume=resume,
         overwrite=overwrite,
-        cache=None,
-        no_cache=True,
-        max_megapixels=64.0,
     )
     started = time.monotonic()
     with show.progress("join") as bar:

@@ -43,8 +43,6 @@ def maps(
         workers=workers,
         resume=resume,
         overwrite=overwrite,
-        cache=None,
-        no_cache=True,
         max_megapixels=max_pixels,
         timeout=timeout,
     )

@@ -184,13 +184,13 @@ def options(
     workers: int,
     resume: bool,
     overwrite: bool,
-    cache: Path | None,
-    no_cache: bool,
-    max_megapixels: float,
+    cache: Path | None = None,
+    no_cache: bool = True,
+    max_megapixels: float = 64.0,
     timeout: float = 600.0,
     address: str | None = None,
 ) -> Options:
-    """Return the engine's options."""
+    """Return the engine's options; a verb that says nothing of a cache has none."""
     from facedata.datasets.engine import Options
 
     if engine.value == Engine.serial.value:

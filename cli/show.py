@@ -32,8 +32,11 @@ FAILED_AUDIT = 4
 
 
 @contextmanager
-def progress(verb: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar with rate and time left on standard error, where that is a terminal."""
+def progress(verb: str) -> Iterator[Callable[..., None]]:
+    """Show a bar with rate and time left on standard error, where that is a terminal.
+
+    What it yields takes how much is done and of how much; what else it is told, such as losses, it leaves.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -60,7 +63,7 @@ def progress(verb: str) -> Iterator[Callable[[int, int], None]]:
     )
     with bar:
         number = bar.add_task(verb, total=None)
-        yield lambda done, total: bar.update(number, completed=done, total=total)
+        yield lambda done, total, *_: bar.update(number, completed=done, total=total)
 
 
 def as_json(value: Any) -> None:

@@ -82,7 +82,7 @@ def train(
     json_wanted: o.Json = False,
 ) -> None:
     """Train a network that puts a live face under an attack: its content is kept, the style followed."""
-    synth_gates.need_packages()
+    synth_gates.need_libraries()
     from facedata.synth.config import load_config
     from facedata.synth.train import train as library
 
@@ -98,7 +98,7 @@ def train(
             base=base,
             resume=resume,
             overwrite=overwrite,
-            progress=lambda step, total, _loss: bar(step, total),
+            progress=bar,
         )
     lacking = synth_gates.judge_trained(made.root, dataset) if chosen.task == "spoof" else None
     summary = {
@@ -192,7 +192,7 @@ def sample(
     json_wanted: o.Json = False,
 ) -> None:
     """Make attacks of live faces in the style of a dataset's attacks, seeded picture by picture."""
-    synth_gates.need_packages()
+    synth_gates.need_libraries()
     from facedata.synth.load import find_base, read_card
     from facedata.synth.pipeline import Guidance
     from facedata.synth.sample import sample as library
@@ -255,7 +255,7 @@ def despoof(
     json_wanted: o.Json = False,
 ) -> None:
     """Make the live-looking face of each picture, and a layer that shows what had to change for it."""
-    synth_gates.need_packages()
+    synth_gates.need_libraries()
     from facedata.synth.despoof import despoof as library
 
     sampling = _sampling(scheduler, steps, strength, batch_size, precision, device)
@@ -278,9 +278,6 @@ def _options(
         workers=workers,
         resume=resume,
         overwrite=overwrite,
-        cache=None,
-        no_cache=True,
-        max_megapixels=64.0,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,12 +10,13 @@ import typer
 
 from facedata.cli import options as o
 from facedata.cli import show
+from facedata.cli.needs import need_packages
 
 if TYPE_CHECKING:
     from facedata.synth.gates.again import Kept
     from facedata.synth.gates.judge import Judge
 
-__all__ = ["Detector", "Training", "find_judge", "gates", "judge_trained", "need_packages", "screened"]
+__all__ = ["Detector", "Training", "find_judge", "gates", "judge_trained", "need_libraries", "screened"]
 
 Training = Annotated[
     Path | None,
@@ -48,7 +48,7 @@ def gates(
 
     Exit code 0 also where some were refused: that is what gates are for. 1 where none is left.
     """
-    need_packages()
+    need_libraries()
     from facedata.datasets.versions.derive import Writing
     from facedata.synth.gates.again import judge_again
 
@@ -168,14 +168,6 @@ def judge_trained(model: Path, dataset: Path) -> str | None:
     return None
 
 
-def need_packages() -> None:
+def need_libraries() -> None:
     """Raise UsageError naming the libraries of synthesis that are not installed."""
-    from facedata.datasets.errors import UsageError
-
-    missing = [
-        name
-        for name in ("torch", "diffusers", "accelerate", "safetensors")
-        if importlib.util.find_spec(name) is None
-    ]
-    if missing:
-        raise UsageError(f"synth needs {', '.join(missing)}: pip install 'facedata[synth]'")
+    need_packages("synth", "synth", ("torch", "diffusers", "accelerate", "safetensors"))

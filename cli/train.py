@@ -11,6 +11,7 @@ import typer
 from facedata.cli import options as o
 from facedata.cli import show, train_labels
 from facedata.cli import training as t
+from facedata.cli.needs import need_packages
 from facedata.cli.train_sft import sft
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def fas(
     json_wanted: o.Json = False,
 ) -> None:
     """Train a detector of presentation attacks. Its threshold is chosen on development rows, and kept."""
-    t.need_packages("train")
+    need_packages("train")
     from facedata.recipes.config import load_config
     from facedata.recipes.fas import DEFAULT_CONFIG, train_fas
     from facedata.recipes.fas_config import FasConfig
@@ -67,7 +68,7 @@ def fas(
                 protocol=fold,
                 resume=resume,
                 overwrite=overwrite,
-                progress=lambda step, total, _losses: bar(step, total),
+                progress=bar,
             )
         found.append(_summary(made, time.monotonic() - started))
     if json_wanted:
@@ -84,8 +85,8 @@ def fas(
         )
 
 
-app.command("fer")(train_labels.fer)
-app.command("au")(train_labels.au)
+for kind, what in train_labels.HELP.items():
+    app.command(kind, help=what)(train_labels.verb(kind))
 app.command("sft")(sft)
 
 

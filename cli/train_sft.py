@@ -11,6 +11,7 @@ import typer
 from facedata.cli import options as o
 from facedata.cli import show
 from facedata.cli import training as t
+from facedata.cli.needs import RECIPES, need_packages
 
 
 def sft(
@@ -29,7 +30,7 @@ def sft(
     json_wanted: o.Json = False,
 ) -> None:
     """Teach a vision-language model the accepted answers of an instruction set, by an adapter (LoRA)."""
-    t.need_packages("train sft", "sft", ("transformers", "peft", "trl"))
+    need_packages("train sft", "sft", (*RECIPES, "transformers", "peft", "trl"))
     import transformers
 
     from facedata.recipes.config import load_config
@@ -48,7 +49,7 @@ def sft(
             chosen,
             resume=resume,
             overwrite=overwrite,
-            progress=lambda step, total, _losses: bar(step, total),
+            progress=bar,
         )
     seconds = round(time.monotonic() - started, 1)
     if json_wanted:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from facedata.recipes.labels.config import LabelsConfig
     from facedata.recipes.sft.config import SftConfig
 
-__all__ = ["Config", "HoldOut", "Overwrite", "Resume", "Seed", "Steps", "need_packages", "told"]
+__all__ = ["Config", "HoldOut", "Overwrite", "Resume", "Seed", "Steps", "told"]
 
 C = TypeVar("C", "FasConfig", "LabelsConfig", "SftConfig")
 
@@ -33,12 +32,3 @@ def told(config: C, hold_out: str | None, steps: int | None, seed: int | None) -
         domains = tuple(name.strip() for name in hold_out.split(",") if name.strip())
         parts["rows"] = config.rows.model_copy(update={"hold_out": domains})
     return config.model_copy(update=parts)
-
-
-def need_packages(verb: str, extra: str = "recipes", more: tuple[str, ...] = ()) -> None:
-    """Raise UsageError naming the libraries of training that are not installed."""
-    from facedata.datasets.errors import UsageError
-
-    names = ("torch", "accelerate", "safetensors", *more)
-    if missing := [name for name in names if importlib.util.find_spec(name) is None]:
-        raise UsageError(f"{verb} needs {', '.join(missing)}: pip install 'facedata[{extra}]'")

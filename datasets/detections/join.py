@@ -22,7 +22,7 @@ from facedata.datasets.engine import Options, Result, run
 from facedata.datasets.errors import SourceError, UsageError
 from facedata.datasets.inputs import refuse_overlap
 from facedata.datasets.items import Item, Loaded
-from facedata.datasets.lineage import Origin
+from facedata.datasets.over import OverItem, OverSource
 from facedata.datasets.readers.text import failure
 from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample
@@ -97,7 +97,7 @@ def _read(output: Path, kind: str) -> _Said:
     return _Said(faces, failures, notes)
 
 
-def _match(dataset: Dataset, said: _Said, name: str, origin: dict[str, str | None]) -> _JoinSource:
+def _match(dataset: Dataset, said: _Said, name: str, origin: dict[str, str | None]) -> OverSource:
     index = Index(_without_detections(dataset, name))
     failures = list(said.failures)
     stated = {key: value for key, value in origin.items() if value}
@@ -118,7 +118,11 @@ def _match(dataset: Dataset, said: _Said, name: str, origin: dict[str, str | Non
         reason = f": {failures[0].reason}" if failures else ""
         raise SourceError(f"no line could be joined{reason}")
     notes = [f"{name}: joined onto {len(texts)} of {index.count} rows", *said.notes]
-    return _JoinSource(DatasetSource(dataset), name, texts, notes, failures)
+
+    def over(item: Item) -> _JoinItem:
+        return _JoinItem(item, name, texts.get(item.key))
+
+    return OverSource(DatasetSource(dataset), over, notes, failures)
 
 
 def _without_detections(dataset: Dataset, name: str) -> Iterator[Sample]:
@@ -131,49 +135,12 @@ def _without_detections(dataset: Dataset, name: str) -> Iterator[Sample]:
         yield sample
 
 
-@dataclass(frozen=True)
-class _JoinSource:
-    """The samples of a dataset, with their detections."""
-
-    source: DatasetSource
-    name: str
-    texts: dict[str, str]
-    notes: Sequence[str]
-    failures: Sequence[Failure]
-
-    @property
-    def count(self) -> int:
-        """Number of samples."""
-        return self.source.count
-
-    @property
-    def parents(self) -> Sequence[Origin]:
-        """The dataset itself."""
-        return self.source.parents
-
-    def shards(self, size: int) -> Iterator[tuple[str, Sequence[Item]]]:
-        """Yield (prefix, items), as the dataset's source does."""
-        for prefix, items in self.source.shards(size):
-            yield prefix, [_JoinItem(item, self.name, self.texts.get(item.key)) for item in items]
-
-
 @dataclass(frozen=True, slots=True)
-class _JoinItem:
+class _JoinItem(OverItem):
     """A sample, and the JSON text of what was found in its picture."""
 
-    item: Item
     name: str
     text: str | None
-
-    @property
-    def key(self) -> str:
-        """The sample's id."""
-        return self.item.key
-
-    @property
-    def place(self) -> str:
-        """The sample's id."""
-        return self.item.place
 
     def stamp(self) -> str:
         """Return the dataset's version, and what was found."""

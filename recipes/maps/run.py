@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -12,8 +12,8 @@ from facedata.datasets.dataset import Dataset
 from facedata.datasets.engine import Options, Result, run
 from facedata.datasets.errors import PictureError, UsageError
 from facedata.datasets.inputs import refuse_overlap
-from facedata.datasets.items import Item, Loaded
-from facedata.datasets.lineage import Origin
+from facedata.datasets.items import Loaded
+from facedata.datasets.over import OverItem, OverSource
 from facedata.datasets.pictures import encode_layer
 from facedata.datasets.record import Failure
 from facedata.datasets.sources import DatasetSource
@@ -56,7 +56,8 @@ def write_maps(dataset: Path, target: Path, names: Sequence[str], options: Optio
     task = Ingest(settings, preload=("facedata.recipes.maps.catalogue",))
     records = sum(sum(counts.values()) for counts in opened.record.counts.instructions.values())
     notes = [f"left behind: {records} instruction records"] if records else []
-    source = _MapsSource(DatasetSource(opened), maps, notes)
+    kinds = tuple(one.name for one in maps)
+    source = OverSource(DatasetSource(opened), lambda item: _MapsItem(item, kinds), notes)
     return run("maps", task, source, target, None, options or Options())
 
 
@@ -68,52 +69,11 @@ def _check_free(dataset: Dataset, maps: Sequence[Map]) -> None:
             raise UsageError(f"{dataset.root} has a layer {taken[0]!r} already; leave that map out")
 
 
-@dataclass(frozen=True)
-class _MapsSource:
-    """The samples of a dataset, with maps."""
-
-    source: DatasetSource
-    maps: Sequence[Map]
-    notes: Sequence[str] = ()
-    failures: Sequence[Failure] = field(default_factory=list)
-
-    @property
-    def count(self) -> int:
-        """Number of samples."""
-        return self.source.count
-
-    @property
-    def parents(self) -> Sequence[Origin]:
-        """The dataset itself."""
-        return self.source.parents
-
-    def shards(self, size: int) -> Iterator[tuple[str, Sequence[Item]]]:
-        """Yield (prefix, items), as the dataset's source does."""
-        names = tuple(one.name for one in self.maps)
-        for prefix, items in self.source.shards(size):
-            yield prefix, [_MapsItem(item, names) for item in items]
-
-
 @dataclass(frozen=True, slots=True)
-class _MapsItem:
+class _MapsItem(OverItem):
     """A sample, and the names of its maps: names cross to a worker, functions are found there."""
 
-    item: Item
     names: tuple[str, ...]
-
-    @property
-    def key(self) -> str:
-        """The sample's id."""
-        return self.item.key
-
-    @property
-    def place(self) -> str:
-        """The sample's id."""
-        return self.item.place
-
-    def stamp(self) -> str:
-        """Return the dataset's version; the maps are in the run's settings."""
-        return self.item.stamp()
 
     def load(self, max_pixels: int) -> Iterator[Loaded | Failure]:
         """Yield the sample with its maps."""
