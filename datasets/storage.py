@@ -1,15 +1,19 @@
 """Where encoded bytes lie: a file each (`files`), or rows of Parquet shards (`shards`).
 
 A reference is a path relative to the dataset's root, `images/live/ada-1f0c.jpg`, or a row of a shard,
-`shards/5e884898.parquet#17`. Shards are immutable and named by their content.
+`shards/5e884898.parquet#17`. Shards are immutable and named by their content. What does not lie under the
+root lies, where that is the mirror of a place on object storage, there.
 """
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +22,7 @@ from facedata.datasets.canonical import content_hash, identifier
 from facedata.datasets.conform import checked_groups
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.reading import read_bytes, steadily
+from facedata.datasets.remote import Remote, remote_of, shown
 
 __all__ = [
     "LAYOUTS",
@@ -27,6 +32,7 @@ __all__ = [
     "checked_name",
     "open_writer",
     "read_reference",
+    "shard_at_hand",
     "shard_name",
     "slug",
 ]
@@ -167,14 +173,17 @@ def read_reference(root: Path, reference: str) -> bytes:
     name, _, row = (reference or "").partition("#")  # a row may say null
     path = root / checked_name(name)
     try:
-        if not row:
-            return read_bytes(path)
-        return steadily(partial(_read_shard_row, path, int(row)), path)
+        try:
+            return read_bytes(path) if not row else steadily(partial(_read_shard_row, path, int(row)), path)
+        except FileNotFoundError:
+            if (remote := remote_of(path)) is None:
+                raise
+            return _row_of(remote, None, int(row)) if row else remote.read()
     except FileNotFoundError:
-        raise DatasetError(f"{path} is missing; restore it or make the dataset again") from None
+        raise DatasetError(f"{shown(path)} is missing; restore it or make the dataset again") from None
     except (OSError, ValueError, IndexError, pa.ArrowException) as error:
         raise DatasetError(
-            f"{reference} in {root} cannot be read ({error}); restore the file or make it again"
+            f"{reference} in {shown(root)} cannot be read ({error}); restore the file or make it again"
         ) from None
 
 
@@ -186,11 +195,24 @@ def checked_name(name: str) -> str:
     return name
 
 
+@contextmanager
+def shard_at_hand(root: Path, name: str) -> Iterator[Path]:
+    """Give the path of a shard on a disk: where it lies, or a copy that goes afterwards."""
+    path = root / checked_name(name)
+    remote = None if path.exists() else remote_of(path)
+    if remote is None:
+        yield path
+        return
+    with TemporaryDirectory(prefix="facedata-") as folder:
+        remote.parent.fetch([path.name], Path(folder))
+        yield Path(folder, path.name)
+
+
 @lru_cache(maxsize=4)
-def _open_shard(path: Path, stamp: tuple[int, int]) -> tuple[pq.ParquetFile, list[int]]:
+def _open_shard(place: Path | Remote, stamp: tuple[int, int] | None) -> tuple[pq.ParquetFile, list[int]]:
     del stamp  # part of the key only: a file that was replaced is opened anew
-    file = pq.ParquetFile(path)
-    checked_groups(file, path)
+    file = pq.ParquetFile(place.open() if isinstance(place, Remote) else place)
+    checked_groups(file, place)
     ends, total = [], 0
     for group in range(file.num_row_groups):
         total += file.metadata.row_group(group).num_rows
@@ -199,16 +221,19 @@ def _open_shard(path: Path, stamp: tuple[int, int]) -> tuple[pq.ParquetFile, lis
 
 
 @lru_cache(maxsize=2)
-def _row_group(path: Path, stamp: tuple[int, int], group: int) -> pa.Table:
-    return _open_shard(path, stamp)[0].read_row_group(group, columns=["bytes"])
+def _row_group(place: Path | Remote, stamp: tuple[int, int] | None, group: int) -> pa.Table:
+    return _open_shard(place, stamp)[0].read_row_group(group, columns=["bytes"])
 
 
 def _read_shard_row(path: Path, row: int) -> bytes:
     found = path.stat()
-    stamp = (found.st_size, found.st_mtime_ns)
-    _, ends = _open_shard(path, stamp)
+    return _row_of(path, (found.st_size, found.st_mtime_ns), row)
+
+
+def _row_of(place: Path | Remote, stamp: tuple[int, int] | None, row: int) -> bytes:
+    _, ends = _open_shard(place, stamp)
     if not 0 <= row < (ends[-1] if ends else 0):
         raise IndexError(f"the shard has {ends[-1] if ends else 0} rows, no row {row}")
     group = next(i for i, end in enumerate(ends) if row < end)
     start = ends[group - 1] if group else 0
-    return bytes(_row_group(path, stamp, group)["bytes"][row - start].as_py())
+    return bytes(_row_group(place, stamp, group)["bytes"][row - start].as_py())
