@@ -12,6 +12,7 @@ from facedata.datasets.engine import ItemSource
 from facedata.datasets.errors import SourceError, UsageError
 from facedata.datasets.labels import FolderLabels, parse_label_map
 from facedata.datasets.lists import LIST_SUFFIXES, list_source
+from facedata.datasets.remote import remote_of
 from facedata.datasets.sample import LABELS
 from facedata.datasets.sources import DatasetSource, folder_source
 
@@ -84,6 +85,14 @@ def _flag(name: str) -> str:
 
 def refuse_overlap(source: Path, target: Path) -> None:
     """Raise UsageError where the output lies in the input, which would be read as input, or the reverse."""
+    here, there = remote_of(source), remote_of(target)
+    if here is not None or there is not None:
+        if here is None or there is None:
+            return
+        inside, outside = f"{there}/", f"{here}/"
+        if inside.startswith(outside) or outside.startswith(inside):
+            raise UsageError(f"the output {there} and the input {here} are one place, or lie in one another")
+        return
     inner, outer = Path(os.path.abspath(target)), source.resolve()  # noqa: PTH100 - the target may be a link
     if inner.resolve() == outer:
         raise UsageError(f"the output {target} is the input; choose another -o")

@@ -1,9 +1,9 @@
 """Object storage: what stands for a place in it, and the few things that are done there.
 
-A place is spelled `s3://bucket/folder` or `gs://bucket/folder`. Everything in facedata that opens a file
-takes a path, so a place becomes one: a path under the folder `facedata-remote` of this machine that says where
-the place is (`mirror_of`). What has been fetched lies there; what has not is found through that path by
-anybody who looks for it, on any machine (`remote_of`).
+A place is spelled `s3://bucket/folder` or `gs://bucket/folder`. All that opens files takes paths, so a place
+becomes one: a path under the folder `facedata-remote` of this machine that says where it is (`mirror_of`).
+What has been fetched lies there; what has not is found through that path by anybody who looks for it, on any
+machine (`remote_of`).
 """
 
 from __future__ import annotations
@@ -67,6 +67,11 @@ class Remote:
     def parent(self) -> Remote:
         """The place that this one lies in."""
         return Remote(self.protocol, self.path.rpartition("/")[0])
+
+    @property
+    def partial(self) -> Remote:
+        """Where a run keeps what it needs to go on, until the dataset at this place is whole."""
+        return self.parent / f".{self.name}.partial"
 
     def exists(self) -> bool:
         """Whether there is an object of this very name."""
