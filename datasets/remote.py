@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, cast
 
 from facedata.datasets.errors import StorageError, UsageError
 
-__all__ = ["PROTOCOLS", "Remote", "Stored", "mirror_of", "refuse_remote", "remote_of", "shown", "shown_in"]
+__all__ = ["PROTOCOLS", "Remote", "Stored", "mirror_of", "remote_of", "shown", "shown_in"]
 
 PROTOCOLS = {"s3": "s3fs", "gs": "gcsfs"}
 """What a place may begin with, and the library that knows it."""
@@ -243,12 +243,6 @@ def shown(path: Path | str) -> str:
 def shown_in(text: str) -> str:
     """Return a message with every path in it as its user would spell it."""
     return _COLLAPSED.sub(r"\1://", _MIRRORED.sub(r"\1://", text))
-
-
-def refuse_remote(path: Path, what: str) -> None:
-    """Raise UsageError where what is to be written can only be written to a disk."""
-    if remote_of(path) is not None:
-        raise UsageError(f"{shown(path)}: {what} is written to a disk; choose another -o, and copy it there")
 
 
 def _checked(protocol: str, parts: Sequence[str]) -> Remote:

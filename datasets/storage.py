@@ -30,11 +30,14 @@ __all__ = [
     "ShardsWriter",
     "Writer",
     "checked_name",
+    "is_stored",
     "open_writer",
     "read_reference",
     "shard_at_hand",
+    "shard_hashes",
     "shard_name",
     "slug",
+    "stored_names",
 ]
 
 LAYOUTS = ("files", "shards")
@@ -193,6 +196,35 @@ def checked_name(name: str) -> str:
     if not name or "\0" in name or pure.is_absolute() or ".." in pure.parts:
         raise DatasetError(f"reference {name!r} points outside the dataset; make the dataset again")
     return name
+
+
+def is_stored(root: Path, reference: str) -> bool:
+    """Whether there is a file, or an object, that a reference points into; it may be damaged."""
+    path = root / checked_name(reference.partition("#")[0])
+    return path.is_file() or _is_far(path)
+
+
+def stored_names(root: Path) -> list[str]:
+    """Return the name of every file of a dataset, sorted, wherever it lies."""
+    remote = remote_of(root)
+    if remote is not None:
+        return [one.name for one in remote.objects()]
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+
+def shard_hashes(root: Path, name: str) -> list[str]:
+    """Return the content hashes that a shard states of its pictures, in order."""
+    path = root / name
+    remote = None if path.exists() else remote_of(path)
+    with pq.ParquetFile(path if remote is None else remote.open()) as file:
+        hashes: list[str] = file.read(["content_hash"])["content_hash"].to_pylist()
+    return hashes
+
+
+@lru_cache(maxsize=1024)  # many references lead into one shard
+def _is_far(path: Path) -> bool:
+    remote = remote_of(path)
+    return remote is not None and remote.exists()
 
 
 @contextmanager
