@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ from facedata.datasets.errors import DatasetError, StorageError, TargetError, Us
 from facedata.datasets.exports.run import export
 from facedata.datasets.inputs import Reading, open_input
 from facedata.datasets.remote import Remote, mirror_of, remote_of, shown, shown_in
+from facedata.datasets.shard import do_shard
 from facedata.datasets.storage import LAYOUTS
 from facedata.datasets.validate import validate
 from facedata.datasets.versions.derive import Writing
@@ -146,6 +148,21 @@ def test_a_stopped_run_is_gone_on_with_by_another_machine(
     assert begun[0] >= 3  # what the other finished is not made again
     assert made.record.version == reference.version
     assert inverted(faces, place, resume=True).complete_before
+
+
+def test_a_machine_that_has_none_of_the_folders_makes_parts_too(
+    server, faces, tmp_path, place, reference, monkeypatch
+):
+    def elsewhere(specs, hands):
+        for spec in specs:
+            path = do_shard(dataclasses.replace(spec, parts=str(tmp_path / "not" / "here")))
+            assert not Path(path).exists()
+            yield path
+
+    monkeypatch.setattr(engine_module, "run_shards", elsewhere)
+    monkeypatch.setattr("facedata.datasets.shard.gettempdir", lambda: str(tmp_path / "scratch"))
+    assert inverted(faces, place).record.version == reference.version
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_what_is_replaced_leaves_nothing(server, faces, tmp_path, place, reference):
