@@ -1,0 +1,156 @@
+"""What counts as a finding: what an input makes the process do that no input may.
+
+Python tells an audit hook of each opening, import, `exec`, process and connection before it happens. What C++
+libraries open for themselves goes past it; a FIFO that nobody may read lies outside the tree for those.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facedata.datasets.errors import FacedataError
+
+__all__ = ["Finding", "Watch", "limit_memory"]
+
+MOST_SECONDS = 5.0
+"""Of processor time, for an input of some kilobytes."""
+MOST_BYTES = 768 << 20
+"""By which one input may raise the process's peak: what a lying Parquet file is allowed, and a little."""
+
+_NEVER = {
+    *("pickle.find_class", "subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty"),
+    *("os.posix_spawn", "os.spawn", "pty.spawn", "os.kill", "socket.connect", "socket.bind", "socket.sendto"),
+    *("socket.getaddrinfo", "urllib.Request", "ftplib.connect", "smtplib.connect", "webbrowser.open"),
+    *("code.__new__", "function.__new__", "cpython.run_command", "cpython.run_file", "cpython.run_module"),
+}
+_CHANGES = {
+    *("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.link", "os.symlink", "os.chmod"),
+    *("shutil.rmtree", "os.utime", "os.mkfifo", "os.mknod"),
+}
+_CALLS = {"exec", "compile", "import", "marshal.loads", "ctypes.dlopen"}
+_MAY_CALL = (
+    *("importlib", "_frozen_importlib", "zipimport", "runpy"),  # modules that the code names
+    *("ast", "jinja2", "dataclasses", "collections", "typing", "pydantic", "attr", "functools", "enum"),
+    *("numba", "llvmlite", "numpy", "pandas", "pyarrow", "scipy", "cv2", "_pytest", "atheris", "re"),
+)
+"""Who compiles by trade: from code and schemas that the project names, and texts to be parsed and not run."""
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that must not be: `kind` is a word, `where` the line of code, `detail` what was seen."""
+
+    kind: str
+    where: str
+    detail: str
+
+    @property
+    def key(self) -> str:
+        """What two inputs share that show the same thing."""
+        return f"{self.kind} {self.where}"
+
+
+class Watch:
+    """Runs a target on inputs, one after the other, and tells what each came to.
+
+    `tree` is the one folder that may be changed, `outside` one that may not even be read.
+    """
+
+    def __init__(self, tree: Path, outside: Path) -> None:
+        self._tree, self._outside = f"{tree.resolve()}/", f"{outside.resolve()}/"
+        self._armed = False
+        self._seen: list[Finding] = []
+        sys.addaudithook(self._told)  # for good: there is no taking it away
+
+    def run(self, target: Callable[[bytes], None], data: bytes) -> Finding | None:
+        """Return what the input came to, None where that is the project's own error or none."""
+        self._seen.clear()
+        peak, began = _peak(), time.process_time()
+        self._armed = True
+        try:
+            with contextlib.suppress(FacedataError):
+                target(data)
+        except Exception as error:  # noqa: BLE001 - which is what is looked for
+            told = "".join(traceback.format_exception(error))[-6000:]
+            self._seen.append(Finding(type(error).__name__, _place(error), told))
+        finally:
+            self._armed = False
+        if (took := time.process_time() - began) > MOST_SECONDS:
+            self._seen.append(Finding("time", "", f"{took:.1f} s"))
+        if (grown := _peak() - peak) > MOST_BYTES:
+            self._seen.append(Finding("memory", "", f"{grown >> 20} MiB more at the peak"))
+        return self._seen[0] if self._seen else None
+
+    def _told(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if not self._armed:
+            return
+        self._armed = False  # what is done here is not to be met here
+        try:
+            if (what := self._wrong(event, arguments)) is not None:
+                self._seen.append(Finding(event, _caller(), what))
+        finally:
+            self._armed = True
+
+    def _wrong(self, event: str, arguments: tuple[Any, ...]) -> str | None:
+        if event in _NEVER:
+            return repr(arguments)[:500]
+        if event in _CALLS:
+            frame = sys._getframe(2)
+            name = frame.f_globals.get("__name__", "")
+            if event == "import":
+                module = str(arguments[0]).partition(".")[0]
+                known = module in sys.stdlib_module_names or module in sys.modules
+                return None if known else f"{module} by {name}"
+            return None if name.partition(".")[0] in _MAY_CALL else f"{arguments!r:.300} by {name}"
+        if event in _CHANGES or event == "open":
+            paths = arguments[:2] if event in ("os.rename", "os.link") else arguments[:1]
+            changes = event != "open" or bool((arguments[2] or 0) & _WRITES)
+            for path in paths:
+                if isinstance(path, str | bytes | os.PathLike) and self._out(os.fsdecode(path), changes):
+                    return repr(path)
+        return None
+
+    def _out(self, path: str, changes: bool) -> bool:
+        place = os.path.abspath(path) + "/"  # noqa: PTH100 - resolve() asks the disk, which is audited
+        if place.startswith(self._outside):
+            return True
+        inside = place.startswith((self._tree, "/dev/null/"))
+        return changes and not inside and not place.endswith((".pyc/", ".nbi/", ".nbc/"))
+
+
+def limit_memory(more: int) -> None:
+    """Have this process hold at most `more` bytes beyond what it holds: a bomb ends it, not the machine."""
+    pages = int(Path("/proc/self/statm").read_text().split()[5])
+    limit = pages * resource.getpagesize() + more
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
+def _place(error: BaseException) -> str:
+    """Return the innermost line of the project that an error came through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "facedata" in frame.filename] or list(frames)[-1:]
+    name = own[-1].filename.rpartition("facedata/")[2] if own else ""
+    return f"{name}:{own[-1].lineno}" if own else ""
+
+
+def _caller() -> str:
+    frame = sys._getframe(3)
+    while frame is not None and "facedata" not in frame.f_code.co_filename:
+        frame = frame.f_back
+    if frame is None:
+        return ""
+    return f"{frame.f_code.co_filename.rpartition('facedata/')[2]}:{frame.f_lineno}"
