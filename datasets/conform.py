@@ -11,29 +11,19 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from facedata.datasets.errors import DatasetError
+from facedata.datasets.parquet import ParquetFile
 
-__all__ = ["checked_batches", "checked_groups"]
+__all__ = ["checked_batches"]
 
-_MOST_BYTES = 2 << 30
-"""A row group that unpacks to more is not read: ours hold 64 MB at most, and a reader unpacks it whole."""
+_MOST_BYTES, _MOST_OF_ROW = 64 << 20, 64 << 10
+"""A table of rows that takes more than both is not read: as Python's objects it takes ten times as much."""
 _JSON = ("parameters", "attributes")
 
 
-def checked_groups(file: pq.ParquetFile, path: Path) -> None:
-    """Raise DatasetError where a row group says that it unpacks to more than memory should take."""
-    for number in range(file.num_row_groups):
-        if (size := file.metadata.row_group(number).total_byte_size) > _MOST_BYTES:
-            raise DatasetError(
-                f"{path}: row group {number} unpacks to {size / 1e9:.1f} GB, which no dataset of facedata "
-                "holds; do not read it, or write it anew in smaller row groups"
-            )
-
-
 def checked_batches(
-    file: pq.ParquetFile, path: Path, schema: pa.Schema, rows: int, columns: Sequence[str] | None = None
+    file: ParquetFile, path: Path, schema: pa.Schema, rows: int, columns: Sequence[str] | None = None
 ) -> Iterator[pa.Table]:
     """Yield `columns` of an open file, or all of `schema`, in tables of up to `rows` rows, typed as `schema`.
 
@@ -47,10 +37,14 @@ def checked_batches(
         if not _alike(found, wanted):
             kinds = f"{found}, not {wanted}"
             raise DatasetError(f"{path}: the column {name!r} is {kinds}; make the dataset again")
-    checked_groups(file, path)
     target = pa.schema([schema.field(name) for name in names])
     for batch in file.iter_batches(rows, columns=names, use_threads=False):
         batch.validate(full=True)
+        if batch.nbytes > max(_MOST_BYTES, _MOST_OF_ROW * batch.num_rows):
+            raise DatasetError(
+                f"{path}: {batch.num_rows} rows take {batch.nbytes / 1e9:.1f} GB, which no dataset of "
+                "facedata has; do not read it, or make the dataset again"
+            )
         table = pa.Table.from_batches([batch]).select(names).cast(target)
         _check_values(table, path)
         yield table

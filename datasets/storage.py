@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facedata.datasets.canonical import content_hash, identifier
-from facedata.datasets.conform import checked_groups
 from facedata.datasets.errors import DatasetError
+from facedata.datasets.parquet import ParquetFile
 from facedata.datasets.reading import read_bytes, steadily
 
 __all__ = [
@@ -182,10 +182,9 @@ def checked_name(name: str) -> str:
 
 
 @lru_cache(maxsize=4)
-def _open_shard(path: Path, stamp: tuple[int, int]) -> tuple[pq.ParquetFile, list[int]]:
+def _open_shard(path: Path, stamp: tuple[int, int]) -> tuple[ParquetFile, list[int]]:
     del stamp  # part of the key only: a file that was replaced is opened anew
-    file = pq.ParquetFile(path)
-    checked_groups(file, path)
+    file = ParquetFile(path)
     ends, total = [], 0
     for group in range(file.num_row_groups):
         total += file.metadata.row_group(group).num_rows

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from facedata.datasets.assemble import VersionHash
 from facedata.datasets.canonical import content_hash
@@ -21,6 +20,7 @@ from facedata.datasets.card import CARD_NAME
 from facedata.datasets.dataset import SAMPLES_NAME, Dataset
 from facedata.datasets.errors import DatasetError, PictureError
 from facedata.datasets.instructions import INSTRUCTIONS_NAME
+from facedata.datasets.parquet import read_table
 from facedata.datasets.pictures import read_picture
 from facedata.datasets.record import RECORD_NAME, Counts, Tally
 from facedata.datasets.sample import Sample
@@ -230,8 +230,8 @@ class _Check:
         for path in sorted((self.root / "shards").glob("*.parquet")):
             name = path.relative_to(self.root).as_posix()
             try:
-                hashes = pq.read_table(path, columns=["content_hash"])["content_hash"].to_pylist()
-            except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+                hashes = read_table(path, ["content_hash"])["content_hash"].to_pylist()
+            except (OSError, ValueError, KeyError, DatasetError, pa.ArrowException) as error:
                 self._find("shard", f"{name} cannot be read ({error}); restore it or make the dataset again")
                 continue
             if shard_name(hashes) != name:

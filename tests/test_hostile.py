@@ -36,7 +36,7 @@ from facedata.annotate.providers.rules import Rules
 from facedata.annotate.store import Store
 from facedata.annotate.tasks import load_task, stock_tasks
 from facedata.augment.policy import load_policy
-from facedata.datasets import conform
+from facedata.datasets import parquet
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.embed import given as embeddings
 from facedata.datasets.embed.transformers import Transformers
@@ -205,7 +205,7 @@ def test_a_row_group_that_unpacks_to_gigabytes_is_not_read(sets, tmp_path, monke
     table = table.set_column(table.column_names.index("domain"), "domain", column)
     pq.write_table(table, path, compression="zstd", use_dictionary=False)
     assert path.stat().st_size < 100_000
-    monkeypatch.setattr(conform, "_MOST_BYTES", 16 << 20)
+    monkeypatch.setattr(parquet, "_MOST_BYTES", 16 << 20)
     with pytest.raises(DatasetError, match=r"row group 0 unpacks to 0.0 GB"):
         list(Dataset.open(tmp_path / "set").tables())
 

@@ -11,10 +11,10 @@ from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from facedata.datasets.errors import SourceError, UsageError
+from facedata.datasets.parquet import read_table
 
 __all__ = ["read_embeddings"]
 
@@ -107,7 +107,7 @@ def _npz(path: Path) -> _Vectors:
 
 
 def _parquet(path: Path) -> _Vectors:
-    table = pq.read_table(path, columns=["sample_id", "embedding"])
+    table = read_table(path, ["sample_id", "embedding"])
     column = table["embedding"].combine_chunks()
     lists = column.cast(pa.large_list(pa.float32()))
     lengths = np.diff(lists.offsets.to_numpy())

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from facedata.datasets.canonical import content_hash
 from facedata.datasets.errors import DatasetError
+from facedata.datasets.parquet import ParquetFile
 from facedata.datasets.record import Failure
 from facedata.datasets.sample import SCHEMA
 from facedata.datasets.storage import ShardsWriter, checked_name, read_reference
@@ -100,7 +100,7 @@ class ToShards(Carrier):
     ) -> None:
         """Carry the wanted pictures of one shard: those of the numbers in `span`."""
         path = self.inputs[place[0]] / checked_name(place[1])
-        with pq.ParquetFile(path) as file:
+        with ParquetFile(path) as file:
             whole = file.metadata.num_rows == len(span)
             if whole and sum(1 for _ in self._sound(file, span, hashes)) == len(span):
                 if not (self.tree / place[1]).exists():  # two inputs may share a shard
@@ -113,7 +113,7 @@ class ToShards(Carrier):
                 writer.put(data, str(number))
 
     def _sound(
-        self, file: pq.ParquetFile, span: range, hashes: NDArray[np.void]
+        self, file: ParquetFile, span: range, hashes: NDArray[np.void]
     ) -> Iterator[tuple[int, bytes]]:
         """Yield number and bytes of each wanted picture that is the picture of its row."""
         rows = self._wanted[span.start : span.stop] & _MASK
