@@ -115,7 +115,7 @@ def _guided(bench: Bench, one: Callable[[bytes], None], corpus: Path, seconds: f
             return bytes(atheris.Mutate(data, longest))
         return bench.mutate(data, number)[:longest]
 
-    limits = [f"-max_total_time={max(1, int(seconds))}", f"-max_len={4 * bench.longest}", "-timeout=0"]
+    limits = [f"-max_total_time={max(1, int(seconds))}", f"-max_len={4 * bench.longest}", "-timeout=3600"]
     limits += [
         "-rss_limit_mb=0",
         "-malloc_limit_mb=0",

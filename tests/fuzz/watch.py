@@ -7,14 +7,16 @@ libraries open for themselves goes past it; a FIFO that nobody may read lies out
 from __future__ import annotations
 
 import contextlib
+import dis
 import os
 import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from facedata.datasets.errors import FacedataError
@@ -109,15 +111,14 @@ class Watch:
             name = frame.f_globals.get("__name__", "")
             if event == "import":
                 module = str(arguments[0]).partition(".")[0]
-                known = module in sys.stdlib_module_names or module in sys.modules
+                known = module in sys.stdlib_module_names or module in sys.modules or _by_statement(frame)
                 return None if known else f"{module} by {name}"
             return None if name.partition(".")[0] in _MAY_CALL else f"{arguments!r:.300} by {name}"
         if event in _CHANGES or event == "open":
-            paths = arguments[:2] if event in ("os.rename", "os.link") else arguments[:1]
             changes = event != "open" or bool((arguments[2] or 0) & _WRITES)
-            for path in paths:
-                if isinstance(path, str | bytes | os.PathLike) and self._out(os.fsdecode(path), changes):
-                    return repr(path)
+            for path in _paths(event, arguments):
+                if self._out(path, changes):
+                    return path
         return None
 
     def _out(self, path: str, changes: bool) -> bool:
@@ -126,6 +127,26 @@ class Watch:
             return True
         inside = place.startswith((self._tree, "/dev/null/"))
         return changes and not inside and not place.endswith((".pyc/", ".nbi/", ".nbc/"))
+
+
+def _by_statement(frame: FrameType | None) -> bool:
+    """Whether a module is imported by an `import` that stands in code, and not by a name that was made."""
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(("importlib", "_frozen")):
+        frame = frame.f_back
+    return frame is not None and dis.opname[frame.f_code.co_code[frame.f_lasti]] == "IMPORT_NAME"
+
+
+def _paths(event: str, arguments: tuple[Any, ...]) -> Iterator[str]:
+    """Yield the paths of an event; names within an open folder, as rmtree has them, in full."""
+    pairs = {"os.rename": (2, 3), "os.link": (2, 3), "os.remove": (1,), "os.rmdir": (1,), "os.mkdir": (2,)}
+    places = pairs.get(event, ())
+    for number, path in enumerate(arguments[: 2 if len(places) == 2 else 1]):
+        if isinstance(path, str | bytes | os.PathLike):
+            name = os.fsdecode(path)
+            folder = arguments[places[number]] if number < len(places) else -1
+            if isinstance(folder, int) and folder >= 0 and not name.startswith("/"):
+                name = f"{Path(f'/proc/self/fd/{folder}').readlink()}/{name}"
+            yield name
 
 
 def limit_memory(more: int) -> None:
