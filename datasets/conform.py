@@ -14,12 +14,15 @@ import pyarrow.compute as pc
 
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.parquet import ParquetFile
+from facedata.datasets.sample import LABELS
 
 __all__ = ["checked_batches"]
 
 _MOST_BYTES, _MOST_OF_ROW = 64 << 20, 64 << 10
 """A table of rows that takes more than both is not read: as Python's objects it takes ten times as much."""
 _JSON = ("parameters", "attributes")
+_NAMING = ("sample_id", "content_hash")
+"""Columns that files are named by, as they are by `label`: none may lead anywhere."""
 
 
 def checked_batches(
@@ -32,6 +35,8 @@ def checked_batches(
     names = list(columns or schema.names)
     if missing := set(schema.names) - set(file.schema_arrow.names):
         raise DatasetError(f"{path} lacks the columns {sorted(missing)}; make the dataset again")
+    if len(set(file.schema_arrow.names)) < len(file.schema_arrow.names):
+        raise DatasetError(f"{path} has columns of one name; make the dataset again")
     for name in names:
         found, wanted = file.schema_arrow.field(name).type, schema.field(name).type
         if not _alike(found, wanted):
@@ -69,6 +74,18 @@ def _alike(found: pa.DataType, wanted: pa.DataType) -> bool:
 def _check_values(table: pa.Table, path: Path) -> None:
     if "sample_id" in table.column_names and table["sample_id"].null_count:
         raise DatasetError(f"{path}: a row has no sample_id; make the dataset again")
+    for name in _NAMING:
+        if name in table.column_names:
+            _refuse(table, path, name, pc.match_substring_regex(table[name], r"^[0-9A-Za-z_-]{1,128}$"))
+    if "label" in table.column_names:
+        _refuse(table, path, "label", pc.is_in(table["label"], pa.array([*LABELS, None], pa.string())))
     for name in _JSON:
         if name in table.column_names and pc.any(pc.invert(pc.starts_with(table[name], "{"))).as_py():
             raise DatasetError(f"{path}: the column {name!r} holds what is no JSON object; run validate")
+
+
+def _refuse(table: pa.Table, path: Path, name: str, good: pa.ChunkedArray) -> None:
+    """Raise DatasetError, with the first value that is not as it should be."""
+    if pc.all(good, skip_nulls=True).as_py() is False:
+        value = table[name].filter(pc.invert(good))[0].as_py()
+        raise DatasetError(f"{path}: the column {name!r} holds {value!r:.80}; make the dataset again")
