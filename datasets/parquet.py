@@ -10,6 +10,7 @@ like any other. Other systems have no such limit; there, what the file states is
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -53,9 +54,15 @@ class ParquetFile(pq.ParquetFile):
 
     def __init__(self, path: Path) -> None:
         """Open the file and look at what it states; raise what pyarrow does where it is none."""
-        self._path, self._size = path, path.stat().st_size
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # reading a pipe or a device might never end
+            raise DatasetError(f"{path} is not a regular file; remove it")
+        self._path, self._size = path, found.st_size
         with _Bound(path, _SLACK + 2 * self._size):
-            super().__init__(path)
+            try:
+                super().__init__(path)
+            except UnicodeDecodeError as error:
+                raise pa.ArrowInvalid(f"a column's name is no UTF-8 ({error})") from None
             try:
                 self._sizes = [self.metadata.row_group(n).total_byte_size for n in range(self.num_row_groups)]
                 self._check()

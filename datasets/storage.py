@@ -7,6 +7,7 @@ A reference is a path relative to the dataset's root, `images/live/ada-1f0c.jpg`
 from __future__ import annotations
 
 import re
+import stat
 from abc import ABC, abstractmethod
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
@@ -163,11 +164,13 @@ def read_reference(root: Path, reference: str) -> bytes:
     path = root / checked_name(name)
     try:
         if not row:
+            if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device might never end
+                raise OSError("it is not a regular file")
             return read_bytes(path)
         return steadily(partial(_read_shard_row, path, int(row)), path)
     except FileNotFoundError:
         raise DatasetError(f"{path} is missing; restore it or make the dataset again") from None
-    except (OSError, ValueError, IndexError, pa.ArrowException) as error:
+    except (OSError, ValueError, TypeError, LookupError, pa.ArrowException) as error:
         raise DatasetError(
             f"{reference} in {root} cannot be read ({error}); restore the file or make it again"
         ) from None

@@ -119,9 +119,11 @@ def read_card(path: Path, recipe: str | None = None) -> dict[str, Any]:
     refuse_pickles(path)
     try:
         card: dict[str, Any] = json.loads((path / CARD_NAME).read_text("utf-8"))
+        if not isinstance(card, dict):
+            raise ValueError("it is no mapping")
     except FileNotFoundError:
         raise DatasetError(f"{path} holds no model ({CARD_NAME} is missing); give a model's folder") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path / CARD_NAME} cannot be read ({error}); restore it") from None
     if "recipe" not in card:
         raise DatasetError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from lzma import LZMAError
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -25,7 +26,14 @@ _FORMS = (
 _NAMED = 5  # missing ids that are named
 
 
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, TokenError, BadZipFile, zlib.error, pa.ArrowException)
+_UNREADABLE = (
+    *(OSError, ValueError, TypeError, KeyError, EOFError, TokenError, BadZipFile, zlib.error, LZMAError),
+    *(
+        pa.ArrowException,
+        NotImplementedError,
+        RuntimeError,
+    ),  # an odd or locked archive
+)
 _MOST_TIMES, _SMALL = 50, 256 << 20  # vectors of numbers hardly pack: to a half, if at all
 
 
@@ -84,7 +92,11 @@ _Vectors = tuple[NDArray[Any], Sequence[Any] | None]
 
 
 def _npy(path: Path) -> _Vectors:
-    return np.load(path, mmap_mode="r", allow_pickle=False), None
+    found = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(found, np.ndarray):
+        found.close()
+        raise ValueError("it is an archive; name it .npz")
+    return found, None
 
 
 def _refuse_bomb(path: Path) -> None:
