@@ -10,6 +10,7 @@ import hashlib
 import json
 import random
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -32,14 +33,15 @@ class Bench:
         from .watch import Watch
 
         tree, outside = work / "tree" / "in", work / "tree" / "outside"
-        for folder in (tree, outside):
+        for folder in (tree, outside, work / "scratch"):
             folder.mkdir(parents=True)
+        tempfile.tempdir = str(work / "scratch")
         (outside / "secret.jpg").write_bytes(b"what nobody may read")
         self.target = TARGETS[name](tree)
         self.name, self._mutated = name, mutated
         for seed in self.target.seeds:
             _silently(lambda seed=seed: self.target.run(seed))
-        self.watch = Watch(tree, outside)
+        self.watch = Watch(tree, work / "scratch", None if self.target.reads_anywhere else outside)
         self.longest = max(4096, 3 * max(map(len, self.target.seeds)))
 
     def mutate(self, data: bytes, number: int) -> bytes:

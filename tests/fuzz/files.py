@@ -37,7 +37,7 @@ from facedata.datasets.framing import Framing
 from facedata.datasets.ingest import ingest
 from facedata.datasets.inputs import Reading, open_input
 from facedata.datasets.instructions import INSTRUCTIONS_NAME, read_records, to_table
-from facedata.datasets.pictures import picture_size, read_picture
+from facedata.datasets.pictures import read_picture
 from facedata.datasets.reader_source import ReaderSource
 from facedata.datasets.readers.catalogue import READERS, open_reader
 from facedata.datasets.record import RECORD_NAME
@@ -208,7 +208,7 @@ def pictures(root: Path) -> Target:
         seeds.append(file.getvalue())
 
     def run(data: bytes) -> None:
-        _both(lambda: read_picture(data, "x", 10**6), lambda: picture_size(data))
+        read_picture(data, "x", 10**6)
 
     return Target("bytes", tuple(seeds), run)
 

@@ -21,6 +21,8 @@ class Target:
     form: str
     seeds: tuple[bytes, ...]
     run: Callable[[bytes], Any]
+    reads_anywhere: bool = False
+    """Whether the input may name files outside the tree: a list of pictures is the user's own."""
 
 
 def cleared(folder: Path) -> Path:

@@ -65,11 +65,12 @@ class Finding:
 class Watch:
     """Runs a target on inputs, one after the other, and tells what each came to.
 
-    `tree` is the one folder that may be changed, `outside` one that may not even be read.
+    `tree` and `scratch`, for temporary files, may be changed; `outside` may not even be read.
     """
 
-    def __init__(self, tree: Path, outside: Path) -> None:
-        self._tree, self._outside = f"{tree.resolve()}/", f"{outside.resolve()}/"
+    def __init__(self, tree: Path, scratch: Path, outside: Path | None) -> None:
+        self._mine = (f"{tree.resolve()}/", f"{scratch.resolve()}/", "/dev/null/")
+        self._outside = outside and f"{outside.resolve()}/"
         self._armed = False
         self._seen: list[Finding] = []
         sys.addaudithook(self._told)  # for good: there is no taking it away
@@ -123,10 +124,10 @@ class Watch:
 
     def _out(self, path: str, changes: bool) -> bool:
         place = os.path.abspath(path) + "/"  # noqa: PTH100 - resolve() asks the disk, which is audited
-        if place.startswith(self._outside):
+        if self._outside and place.startswith(self._outside):
             return True
-        inside = place.startswith((self._tree, "/dev/null/"))
-        return changes and not inside and not place.endswith((".pyc/", ".nbi/", ".nbc/"))
+        compiled = place.endswith((".pyc/", ".nbi/", ".nbc/"))
+        return changes and not compiled and not place.startswith(self._mine)
 
 
 def _by_statement(frame: FrameType | None) -> bool:
