@@ -14,15 +14,14 @@ import pyarrow.compute as pc
 
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.parquet import ParquetFile
-from facedata.datasets.sample import LABELS
 
 __all__ = ["checked_batches"]
 
 _MOST_BYTES, _MOST_OF_ROW = 64 << 20, 64 << 10
 """A table of rows that takes more than both is not read: as Python's objects it takes ten times as much."""
 _JSON = ("parameters", "attributes")
-_NAMING = ("sample_id", "content_hash")
-"""Columns that files are named by, as they are by `label`: none may lead anywhere."""
+_NAMING = ("sample_id", "content_hash", "label")
+"""Columns that files are named by: none may lead anywhere."""
 
 
 def checked_batches(
@@ -77,8 +76,6 @@ def _check_values(table: pa.Table, path: Path) -> None:
     for name in _NAMING:
         if name in table.column_names:
             _refuse(table, path, name, pc.match_substring_regex(table[name], r"^[0-9A-Za-z_-]{1,128}$"))
-    if "label" in table.column_names:
-        _refuse(table, path, "label", pc.is_in(table["label"], pa.array([*LABELS, None], pa.string())))
     for name in _JSON:
         if name in table.column_names and pc.any(pc.invert(pc.starts_with(table[name], "{"))).as_py():
             raise DatasetError(f"{path}: the column {name!r} holds what is no JSON object; run validate")

@@ -112,9 +112,7 @@ class ToShards(Carrier):
             for number, data in self._sound(file, span, hashes):
                 writer.put(data, str(number))
 
-    def _sound(
-        self, file: ParquetFile, span: range, hashes: NDArray[np.void]
-    ) -> Iterator[tuple[int, bytes]]:
+    def _sound(self, file: ParquetFile, span: range, hashes: NDArray[np.void]) -> Iterator[tuple[int, bytes]]:
         """Yield number and bytes of each wanted picture that is the picture of its row."""
         rows = self._wanted[span.start : span.stop] & _MASK
         start = 0

@@ -32,13 +32,13 @@ _NEVER = {
     *("pickle.find_class", "subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty"),
     *("os.posix_spawn", "os.spawn", "pty.spawn", "os.kill", "socket.connect", "socket.bind", "socket.sendto"),
     *("socket.getaddrinfo", "urllib.Request", "ftplib.connect", "smtplib.connect", "webbrowser.open"),
-    *("code.__new__", "function.__new__", "cpython.run_command", "cpython.run_file", "cpython.run_module"),
+    *("function.__new__", "cpython.run_command", "cpython.run_file", "cpython.run_module"),
 }
 _CHANGES = {
     *("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.link", "os.symlink", "os.chmod"),
     *("shutil.rmtree", "os.utime", "os.mkfifo", "os.mknod"),
 }
-_CALLS = {"exec", "compile", "import", "marshal.loads", "ctypes.dlopen"}
+_CALLS = {"exec", "compile", "import", "marshal.loads", "ctypes.dlopen", "code.__new__"}
 _MAY_CALL = (
     *("importlib", "_frozen_importlib", "zipimport", "runpy"),  # modules that the code names
     *("ast", "jinja2", "dataclasses", "collections", "typing", "pydantic", "attr", "functools", "enum"),
