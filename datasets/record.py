@@ -188,6 +188,8 @@ def read_record(root: Path) -> Record:
         if path.exists() and not path.is_file():  # reading a pipe or a device might never end
             raise OSError("it is not a regular file")
         values = json.loads(path.read_text("utf-8"))
+        # A ValueError for what is no number, and for half a character.
+        json.dumps(values, allow_nan=False, ensure_ascii=False).encode()
     except FileNotFoundError:
         raise DatasetError(
             f"{root} is not a facedata dataset: it has no {RECORD_NAME}; make one with `facedata ingest`"

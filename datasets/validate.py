@@ -230,7 +230,7 @@ class _Check:
         for path in sorted((self.root / "shards").glob("*.parquet")):
             name = path.relative_to(self.root).as_posix()
             try:
-                hashes = read_table(path, ["content_hash"])["content_hash"].to_pylist()
+                hashes = read_table(path, ["content_hash"])["content_hash"].cast("string").to_pylist()
             except (OSError, ValueError, KeyError, DatasetError, pa.ArrowException) as error:
                 self._find("shard", f"{name} cannot be read ({error}); restore it or make the dataset again")
                 continue

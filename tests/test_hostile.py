@@ -498,6 +498,15 @@ def test_a_record_that_counts_what_nobody_can(sets, tmp_path, counts):
         Dataset.open(tmp_path / "set")
 
 
+@pytest.mark.parametrize("value", ['"\\ud800"', "NaN", "1e999", "-Infinity"])
+def test_a_record_of_what_no_file_holds(sets, tmp_path, value):
+    shutil.copytree(sets / "files", tmp_path / "set")
+    path = tmp_path / "set" / "dataset.json"
+    path.write_text(path.read_text().replace('"parameters": {', f'"parameters": {{"x": {value}, ', 1))
+    with pytest.raises(DatasetError, match="cannot be read"):
+        Dataset.open(tmp_path / "set")
+
+
 def test_a_record_that_counts_nothing_gives_a_report(sets, tmp_path):
     shutil.copytree(sets / "files", tmp_path / "set")
     record = json.loads((tmp_path / "set" / "dataset.json").read_text())
@@ -579,6 +588,14 @@ def test_columns_of_one_name(sets, tmp_path):
     pq.write_table(table.append_column("label", table["label"]), path)
     with pytest.raises(DatasetError, match="columns of one name"):
         list(Dataset.open(tmp_path / "set"))
+
+
+def test_a_shard_whose_hashes_are_bytes(sets, tmp_path):
+    shutil.copytree(sets / "shards", tmp_path / "set")
+    path = next((tmp_path / "set" / "shards").iterdir())
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(0, "content_hash", pa.array([b"\xff"] * 4)), path)
+    assert "shard" in {one.check for one in validate(tmp_path / "set").findings}
 
 
 @pytest.mark.parametrize("kind", ["text", "twice", "absent", "no UTF-8"])

@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 from conftest import jpeg, picture
 from PIL import Image
 from planted_trees import plant
-from safetensors.numpy import save
 from test_instructions import record
 from test_readers_expression import TREES
 
@@ -46,9 +45,6 @@ from facedata.datasets.versions.derive import Writing
 from facedata.datasets.versions.diff import diff
 from facedata.datasets.versions.filter import filter_rows
 from facedata.datasets.versions.history import log
-from facedata.recipes.checkpoint import CARD_NAME, WEIGHTS, read_card
-from facedata.synth.gates.judge import Judge
-from facedata.synth.load import read_card as read_synth_card
 
 from .target import Target, cleared, take
 
@@ -256,6 +252,12 @@ def embeddings(root: Path) -> Target:
 
 def models(root: Path) -> Target:
     """The card of a trained model, and the header of its weights; the first byte says which."""
+    from safetensors.numpy import save  # these take seconds, which the other targets need not wait
+
+    from facedata.recipes.checkpoint import CARD_NAME, WEIGHTS, read_card
+    from facedata.synth.gates.judge import Judge
+    from facedata.synth.load import read_card as read_synth_card
+
     folder = root / "model"
     folder.mkdir()
     card = {

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from facedata.datasets.errors import FacedataError
@@ -45,6 +45,8 @@ _MAY_CALL = (
     *("numba", "llvmlite", "numpy", "pandas", "pyarrow", "scipy", "cv2", "_pytest", "atheris", "re"),
 )
 """Who compiles by trade: from code and schemas that the project names, and texts to be parsed and not run."""
+_IMPORTS = ("importlib", "_frozen_importlib")
+_LIBRARY = os.path.dirname(os.__file__)  # noqa: PTH120
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -108,12 +110,11 @@ class Watch:
         if event in _NEVER:
             return repr(arguments)[:500]
         if event in _CALLS:
-            frame = sys._getframe(2)
-            name = frame.f_globals.get("__name__", "")
+            name = sys._getframe(2).f_globals.get("__name__", "")
             if event == "import":
-                module = str(arguments[0]).partition(".")[0]
-                known = module in sys.stdlib_module_names or module in sys.modules or _by_statement(frame)
-                return None if known else f"{module} by {name}"
+                return None  # by a statement; a name that was made is met where its code runs
+            if event == "exec" and name.startswith(_IMPORTS):
+                return _by_name(sys._getframe(2), arguments[0])
             return None if name.partition(".")[0] in _MAY_CALL else f"{arguments!r:.300} by {name}"
         if event in _CHANGES or event == "open":
             changes = event != "open" or bool((arguments[2] or 0) & _WRITES)
@@ -130,11 +131,18 @@ class Watch:
         return changes and not compiled and not place.startswith(self._mine)
 
 
-def _by_statement(frame: FrameType | None) -> bool:
-    """Whether a module is imported by an `import` that stands in code, and not by a name that was made."""
-    while frame is not None and frame.f_globals.get("__name__", "").startswith(("importlib", "_frozen")):
+def _by_name(frame: FrameType | None, code: CodeType) -> str | None:
+    """Return who imports a module by a name that was made, None where an `import` stands in the code.
+
+    Libraries may, and the project's catalogues, of its own modules.
+    """
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(_IMPORTS):
         frame = frame.f_back
-    return frame is not None and dis.opname[frame.f_code.co_code[frame.f_lasti]] == "IMPORT_NAME"
+    if frame is None or dis.opname[frame.f_code.co_code[frame.f_lasti]] == "IMPORT_NAME":
+        return None
+    by = frame.f_code.co_filename
+    known = "/facedata/" in code.co_filename or "/site-packages/" in by or by.startswith(_LIBRARY)
+    return None if known else f"{code.co_filename} by {by}"
 
 
 def _paths(event: str, arguments: tuple[Any, ...]) -> Iterator[str]:
