@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from facedata.cli import show
+
 
 def report(
     dataset: Annotated[Path, typer.Argument(help="The folder of a dataset.")],
@@ -29,10 +31,10 @@ def report(
     if output is not None or (metrics is None and plots is None):
         target = output or dataset.resolve().with_name(f"{dataset.resolve().name}.report.html")
         write_report(dataset, target, pictures=pictures, records=records)
-        typer.echo(f"report   {target}")
+        show.echo(f"report   {target}")
     if metrics is not None:
         write_metrics(dataset, metrics)
-        typer.echo(f"metrics  {metrics}")
+        show.echo(f"metrics  {metrics}")
     if plots is not None:
         write_plots(dataset, plots)
-        typer.echo(f"plots    {plots}")
+        show.echo(f"plots    {plots}")

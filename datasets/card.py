@@ -94,10 +94,11 @@ def _hub_metadata(record: Record, name: str) -> dict[str, object]:
 
 
 def _summary(record: Record) -> str:
-    labels = ", ".join(f"{number} {label}" for label, number in record.counts.by_label.items())
+    labels = ", ".join(f"{number} {_escape(label)}" for label, number in record.counts.by_label.items())
+    by = f"`facedata {_escape(record.verb)}` {_escape(record.libraries.get('facedata', ''))}."
     return (
-        f"{record.counts.rows} face pictures ({labels}), version `{record.version}`, made by "
-        f"`facedata {record.verb}` {record.libraries.get('facedata', '')}.".replace(" .", ".")
+        f"{record.counts.rows} face pictures ({labels}), version `{_escape(record.version)}`, made by "
+        f"{by.replace(' .', '.')}"
     )
 
 
@@ -125,16 +126,24 @@ def _instructions(record: Record) -> str:
     """Return how many instruction records there are, as `facedata.datasets.instructions` describes them."""
     lines = ["| Task | Status | Instruction records |", "|---|---|---:|"]
     for task, by_status in record.counts.instructions.items():
-        lines += [f"| {_escape(task)} | {status} | {number} |" for status, number in by_status.items()]
+        lines += [
+            f"| {_escape(task)} | {_escape(status)} | {number} |" for status, number in by_status.items()
+        ]
     return "\n".join(lines)
 
 
 def _lineage(record: Record) -> str:
-    lines = [f"- made from `{_escape(parent.name)}`, version `{parent.version}`" for parent in record.parents]
+    lines = [
+        f"- made from `{_escape(parent.name)}`, version `{_escape(parent.version)}`"
+        for parent in record.parents
+    ]
     if record.seed is not None:
         lines.append(f"- seed: {record.seed}")
     lines += [f"- {_escape(note)}" for note in record.notes]
-    lines.append("- libraries: " + ", ".join(f"{name} {found}" for name, found in record.libraries.items()))
+    lines.append(
+        "- libraries: "
+        + ", ".join(f"{_escape(name)} {_escape(found)}" for name, found in record.libraries.items())
+    )
     parameters = printable(canonical_json(record.parameters))  # one line, so nothing in it can end the block
     return "\n".join([*lines, "", "```json", parameters, "```"])
 

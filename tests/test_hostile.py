@@ -26,6 +26,7 @@ from conftest import jpeg, picture
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from typer.testing import CliRunner
 
 from facedata.annotate.ask import Answered
 from facedata.annotate.compose import compose, judge
@@ -36,6 +37,7 @@ from facedata.annotate.providers.rules import Rules
 from facedata.annotate.store import Store
 from facedata.annotate.tasks import load_task, stock_tasks
 from facedata.augment.policy import load_policy
+from facedata.cli.main import app
 from facedata.curate.report import write_report
 from facedata.datasets import parquet
 from facedata.datasets.dataset import Dataset
@@ -649,6 +651,52 @@ def test_archives_that_are_none_of_vectors(tmp_path):
     for name in ("e.npy", "e.npz"):
         with pytest.raises(SourceError, match="cannot be read"):
             embeddings.read_embeddings(tmp_path / name, ["a"])
+
+
+EVIL = '\x1b[31m\u202e<script>alert(1)</script>"><img src=x onerror=alert(2)>`x`|y\x9b2J'
+
+
+def test_texts_of_strangers_are_shown_and_not_obeyed(tmp_path, monkeypatch):
+    """Terminals obey escapes, browsers tags, Markdown its signs: in any field of a list or a record."""
+    monkeypatch.chdir(tmp_path)
+    lines = []
+    for number in range(4):
+        name = f"{number}{EVIL.replace('/', '')}.jpg"
+        (tmp_path / name).write_bytes(jpeg(number))
+        spoof = {"attack": f"print/{EVIL}", "label": "spoof"} if number % 2 else {"label": "live"}
+        spoof |= dict.fromkeys(("domain", "split", "licence"), EVIL) | {"subject": f"{EVIL}{number}"}
+        lines.append({"path": name, **spoof, "attributes": {EVIL: EVIL}})
+    lines.append({"path": f"missing{EVIL}.jpg", "label": "live"})
+    (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, lines)))
+
+    def said(*arguments: str, code: int = 0) -> None:
+        done = CliRunner().invoke(app, list(arguments), color=True)
+        assert done.exit_code == code, (arguments, done.output)
+        assert not {"\x1b", "\u202e", "\x9b"} & set(done.output), (arguments, done.output)
+
+    said("ingest", "list", "list.jsonl", "-o", "set", "--name", EVIL, code=3)
+    record = json.loads((tmp_path / "set" / "dataset.json").read_text())
+    record["version"] = record["verb"] = EVIL
+    record |= {"notes": [EVIL], "libraries": {EVIL: EVIL}, "parents": [{"name": EVIL, "version": EVIL}]}
+    record["counts"] |= {"by_operator": {EVIL: 1}, "instructions": {EVIL: {EVIL: 1}}}
+    (tmp_path / "set" / "dataset.json").write_text(json.dumps(record))
+    said("info", "set")
+    said("info", "set", "--json")
+    said("log", "set")
+    said("report", "set")
+    said("filter", "set", "width > 0", "-o", "made")
+    said("log", "made")
+    said("diff", "set", "made")
+    said("export", "set", "-o", "export", "--to", "list")
+    said("info", f"no{EVIL}", code=1)
+    pages = [*tmp_path.rglob("*.html"), *tmp_path.rglob("*.md")]
+    assert len(pages) >= 4  # the report, and three cards
+    for page in pages:
+        text = page.read_text("utf-8")
+        text = re.sub(
+            r"\A---\n.*?\n---\n|```json\n.*?\n```", "", text, flags=re.DOTALL
+        )  # the hub's YAML, code
+        assert not re.search(r"<(script>alert|img src=x)", text), page
 
 
 def test_no_unsafe_way_of_reading_is_used():
