@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.parquet import ParquetFile
 
-__all__ = ["checked_batches"]
+__all__ = ["checked_batches", "open_shard"]
 
 _MOST_BYTES, _MOST_OF_ROW = 64 << 20, 64 << 10
 """A table of rows that takes more than both is not read: as Python's objects it takes ten times as much."""
@@ -52,6 +52,18 @@ def checked_batches(
         table = pa.Table.from_batches([batch]).select(names).cast(target)
         _check_values(table, path)
         yield table
+
+
+def open_shard(path: Path) -> ParquetFile:
+    """Open a shard of pictures; raise DatasetError where it has not the columns of one."""
+    file = ParquetFile(path)
+    names = file.schema_arrow.names
+    kinds = {field.name: field.type for field in file.schema_arrow}
+    known = {"bytes": (pa.binary(), pa.large_binary()), "content_hash": (pa.string(), pa.large_string())}
+    if len(names) > len(kinds) or any(kinds.get(name) not in wanted for name, wanted in known.items()):
+        file.close()
+        raise DatasetError(f"{path} is no shard of pictures; restore it or make the dataset again")
+    return file
 
 
 def _alike(found: pa.DataType, wanted: pa.DataType) -> bool:

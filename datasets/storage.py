@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facedata.datasets.canonical import content_hash, identifier
+from facedata.datasets.conform import open_shard
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.parquet import ParquetFile
 from facedata.datasets.reading import read_bytes, steadily
@@ -187,7 +188,7 @@ def checked_name(name: str) -> str:
 @lru_cache(maxsize=4)
 def _open_shard(path: Path, stamp: tuple[int, int]) -> tuple[ParquetFile, list[int]]:
     del stamp  # part of the key only: a file that was replaced is opened anew
-    file = ParquetFile(path)
+    file = open_shard(path)
     ends, total = [], 0
     for group in range(file.num_row_groups):
         total += file.metadata.row_group(group).num_rows

@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from facedata.datasets.canonical import content_hash
+from facedata.datasets.conform import open_shard
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import DatasetError
-from facedata.datasets.parquet import ParquetFile
 from facedata.datasets.storage import checked_name
 
 __all__ = ["PICTURES", "Pictures"]
@@ -47,7 +47,7 @@ class Pictures:
                 continue  # `file` says of each picture why it cannot be read
 
     def _unpack(self, shard: Path) -> None:
-        with ParquetFile(shard) as file:
+        with open_shard(shard) as file:
             for group in range(file.num_row_groups):
                 hashes = file.read_row_group(group, columns=["content_hash"])["content_hash"].to_pylist()
                 if all(self._there(one) for one in hashes):

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from facedata.datasets.canonical import content_hash
+from facedata.datasets.conform import open_shard
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.parquet import ParquetFile
 from facedata.datasets.record import Failure
@@ -100,7 +101,7 @@ class ToShards(Carrier):
     ) -> None:
         """Carry the wanted pictures of one shard: those of the numbers in `span`."""
         path = self.inputs[place[0]] / checked_name(place[1])
-        with ParquetFile(path) as file:
+        with open_shard(path) as file:
             whole = file.metadata.num_rows == len(span)
             if whole and sum(1 for _ in self._sound(file, span, hashes)) == len(span):
                 if not (self.tree / place[1]).exists():  # two inputs may share a shard

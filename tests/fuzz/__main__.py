@@ -42,7 +42,7 @@ class Told:
 def main() -> int:
     """Run the targets; the exit code is 1 where something was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("target", choices=[*TARGETS, "all"])
+    parser.add_argument("targets", nargs="+", metavar="TARGET", choices=[*TARGETS, "all"], help="or all")
     parser.add_argument("--seconds", type=float, default=60, help="for each target (60)")
     parser.add_argument("--seed", type=int, default=0, help="of the changes (0)")
     parser.add_argument("--replay", type=Path, help="run this one input, and nothing else")
@@ -52,12 +52,12 @@ def main() -> int:
     parser.add_argument("--write", type=Path, help="the page to put the table into: docs/reliability.md")
     given = parser.parse_args()
     if given.replay:
-        return replay(given.target, given.replay)
+        return replay(given.targets[0], given.replay)
     if importlib.util.find_spec("atheris") is None:
         sys.stderr.write("atheris is not installed: inputs are drawn blindly (pip install atheris)\n")
     given.keep.mkdir(parents=True, exist_ok=True)
     told = {}
-    for name in TARGETS if given.target == "all" else [given.target]:
+    for name in TARGETS if "all" in given.targets else given.targets:
         began = time.monotonic()
         told[name] = fuzz(name, given.seconds, given.seed, given.keep)
         sys.stderr.write(f"{time.monotonic() - began:7.1f} s  {name}: {told[name].runs} runs\n")
@@ -150,10 +150,14 @@ def table(told: dict[str, Told]) -> str:
 
 
 def put(page: Path, text: str) -> None:
-    """Put the table between the page's two marks."""
+    """Put the table between the page's two marks; rows of targets that it does not have stay as they are."""
     start, end = "<!-- fuzz: begin -->\n", "<!-- fuzz: end -->"
     before, _, rest = page.read_text("utf-8").partition(start)
-    page.write_text(before + start + text + end + rest.partition(end)[2], "utf-8")
+    old, _, after = rest.partition(end)
+    rows = {line.split(" | ")[0]: line for part in (old, text) for line in part.splitlines(keepends=True)[2:]}
+    known = [rows[f"| {name}"] for name in TARGETS if f"| {name}" in rows]
+    head = text.splitlines(keepends=True)[:2]
+    page.write_text(before + start + "".join([*head, *known]) + end + after, "utf-8")
 
 
 if __name__ == "__main__":

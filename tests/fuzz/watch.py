@@ -115,7 +115,9 @@ class Watch:
                 return None  # by a statement; a name that was made is met where its code runs
             if event == "exec" and name.startswith(_IMPORTS):
                 return _by_name(sys._getframe(2), arguments[0])
-            return None if name.partition(".")[0] in _MAY_CALL else f"{arguments!r:.300} by {name}"
+            if name.partition(".")[0] in _MAY_CALL or _importing(sys._getframe(2)):
+                return None
+            return f"{arguments!r:.300} by {name}"
         if event in _CHANGES or event == "open":
             changes = event != "open" or bool((arguments[2] or 0) & _WRITES)
             for path in _paths(event, arguments):
@@ -129,6 +131,15 @@ class Watch:
             return True
         compiled = place.endswith((".pyc/", ".nbi/", ".nbc/"))
         return changes and not compiled and not place.startswith(self._mine)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether a module is being loaded, which may do what it likes; which module is watched for itself."""
+    while frame is not None and frame.f_globals.get("__name__") != __name__:
+        if frame.f_globals.get("__name__", "").startswith("_frozen_importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _by_name(frame: FrameType | None, code: CodeType) -> str | None:
