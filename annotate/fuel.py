@@ -12,7 +12,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import nodes
 from jinja2.exceptions import SecurityError
@@ -102,19 +102,19 @@ def weighed(value: Any) -> Any:
 
 def replaced(text: Any, old: Any, new: Any, count: int | None = None) -> str:
     """`replace` of Jinja, and of texts, for results of a bounded length."""
-    text, old, new = str(text), str(old), str(new)
-    times = text.count(old) if count is None or count < 0 else min(count, text.count(old))
-    if len(text) + times * (len(new) - len(old)) > LARGEST:
+    whole, part, other = str(text), str(old), str(new)
+    times = whole.count(part) if count is None or count < 0 else min(count, whole.count(part))
+    if len(whole) + times * (len(other) - len(part)) > LARGEST:
         raise SecurityError("a text or list grows too long")
-    return text.replace(old, new, times)
+    return whole.replace(part, other, times)
 
 
 def joined_text(values: Any, between: Any = "") -> str:
     """`join` of Jinja, for results of a bounded length."""
-    texts, between = [str(one) for one in values], str(between)
-    if sum(map(len, texts)) + len(between) * len(texts) > LARGEST:
+    texts, gap = [str(one) for one in values], str(between)
+    if sum(map(len, texts)) + len(gap) * len(texts) > LARGEST:
         raise SecurityError("a text or list grows too long")
-    return between.join(texts)
+    return gap.join(texts)
 
 
 def rounded(value: float, precision: int = 0) -> float:
@@ -170,11 +170,12 @@ def weighed_tree(tree: nodes.Template) -> nodes.Template:
             operand.expr = _filtered(operand.expr, "fuel_touched")
     for glued in list(tree.find_all(nodes.Concat)):
         glued.nodes = [_filtered(one, "fuel_weighed") for one in glued.nodes]
-    tree.set_environment(tree.environment)
+    if tree.environment is not None:
+        tree.set_environment(tree.environment)  # to the new nodes too
     return tree
 
 
-def _filtered(node: nodes.Expr, name: str, *arguments: nodes.Expr) -> nodes.Expr:
+def _filtered(node: nodes.Node, name: str, *arguments: nodes.Expr) -> nodes.Expr:
     if isinstance(node, nodes.Const):
         return node
-    return nodes.Filter(node, name, list(arguments), [], None, None, lineno=node.lineno)
+    return nodes.Filter(cast(nodes.Expr, node), name, list(arguments), [], None, None, lineno=node.lineno)

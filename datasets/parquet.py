@@ -46,7 +46,7 @@ _LIMITS: list[int] = []  # of the readings that are under way
 _BEFORE: list[int] = []  # the limit that was there before them
 
 
-class ParquetFile(pq.ParquetFile):
+class ParquetFile(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has no types
     """A Parquet file of a stranger: pyarrow's, whose every reading is bounded.
 
     Raises DatasetError where it states to unpack to more than memory should take, or comes to it.
