@@ -136,7 +136,7 @@ class Watch:
 def _importing(frame: FrameType | None) -> bool:
     """Whether a module is being loaded, which may do what it likes; which module is watched for itself."""
     while frame is not None and frame.f_globals.get("__name__") != __name__:
-        if frame.f_globals.get("__name__", "").startswith("_frozen_importlib"):
+        if frame.f_globals.get("__name__", "").startswith(_IMPORTS):
             return True
         frame = frame.f_back
     return False
