@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from facedata.datasets.plain import printable
+from facedata.datasets.remote import shown, shown_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,7 +93,7 @@ def counted(table: Mapping[str, int]) -> str:
 def summary(record: Record, root: Path) -> dict[str, Any]:
     """Return what `--json` says of a dataset."""
     return {
-        "path": str(root),
+        "path": shown(root),
         "version": record.version,
         "rows": record.counts.rows,
         **{name: table for name, table in record.counts.model_dump().items() if name.startswith("by_")},
@@ -131,7 +132,7 @@ def derived(result: Derived, *, json_wanted: bool, told: Callable[[dict[str, Any
     if json_wanted:
         as_json({**summary(record, result.root), **result.details})
     else:
-        done = f"{result.root} is complete already" if result.complete_before else told(result.details)
+        done = f"{shown(result.root)} is complete already" if result.complete_before else told(result.details)
         echo(done)
         _tell_dataset(record, result.root)
     failures(record)
@@ -142,7 +143,7 @@ def derived(result: Derived, *, json_wanted: bool, told: Callable[[dict[str, Any
 def _tell(result: Result, seconds: float) -> None:
     record, root = result.record, result.root
     if result.complete_before:
-        echo(f"{root} is complete already")
+        echo(f"{shown(root)} is complete already")
     else:
         made = result.made + result.cached
         originals = record.counts.rows - made
@@ -160,10 +161,10 @@ def _tell_dataset(record: Record, root: Path) -> None:
         echo(f"attacks  {counted(record.counts.by_attack)}")
     for note in record.notes:
         echo(f"note     {note}")
-    echo(f"dataset  {root}")
+    echo(f"dataset  {shown(root)}")
     if refused := Counter(one.kind for one in record.failures if one.kind.startswith(_REFUSED)):
         echo(f"refused  {counted({kind.removeprefix(_REFUSED): n for kind, n in sorted(refused.items())})}")
-    echo(f"sheet    {root / 'preview.png'}")
+    echo(f"sheet    {shown(root / 'preview.png')}")
 
 
 def stopped(words: str) -> None:
@@ -175,7 +176,7 @@ def stopped(words: str) -> None:
 def failures(record: Record) -> None:
     """Name on standard error what was not made, the first few one by one."""
     for failure in record.failures[:_MOST_FAILURES]:
-        echo(f"not made: {failure.reason}", err=True)
+        echo(f"not made: {shown_in(failure.reason)}", err=True)
     if (more := len(record.failures) - _MOST_FAILURES) > 0:
         echo(f"not made: {more} more; all are in dataset.json", err=True)
     if record.failures:

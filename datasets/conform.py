@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -54,9 +55,12 @@ def checked_batches(
         yield table
 
 
-def open_shard(path: Path) -> ParquetFile:
-    """Open a shard of pictures; raise DatasetError where it has not the columns of one."""
-    file = ParquetFile(path)
+def open_shard(path: object, opened: BinaryIO | None = None) -> ParquetFile:
+    """Open a shard of pictures; raise DatasetError where it has not the columns of one.
+
+    Of a file that is `opened` the path is what messages call it.
+    """
+    file = ParquetFile(path, opened)
     names = file.schema_arrow.names
     kinds = {field.name: field.type for field in file.schema_arrow}
     known = {"bytes": (pa.binary(), pa.large_binary()), "content_hash": (pa.string(), pa.large_string())}

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -52,15 +52,20 @@ class ParquetFile(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has no types
     Raises DatasetError where it states to unpack to more than memory should take, or comes to it.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open the file and look at what it states; raise what pyarrow does where it is none."""
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):  # reading a pipe or a device might never end
-            raise DatasetError(f"{path} is not a regular file; remove it")
-        self._path, self._size = path, found.st_size
+    def __init__(self, path: object, file: BinaryIO | None = None) -> None:
+        """Open a file and look at what it states; raise what pyarrow does where it is none.
+
+        Of an open `file` the path is what messages call it.
+        """
+        if file is None:
+            found = Path(str(path)).stat()
+            if not stat.S_ISREG(found.st_mode):  # reading a pipe or a device might never end
+                raise DatasetError(f"{path} is not a regular file; remove it")
+        self._path = path
+        self._size = found.st_size if file is None else file.seek(0, os.SEEK_END)
         with _Bound(path, _SLACK + 2 * self._size):
             try:
-                super().__init__(path)
+                super().__init__(str(path) if file is None else file)
             except UnicodeDecodeError as error:
                 raise pa.ArrowInvalid(f"a column's name is no UTF-8 ({error})") from None
             try:
@@ -122,7 +127,7 @@ class _Bound:
 
     __slots__ = ("_limit", "_more", "_path")
 
-    def __init__(self, path: Path, more: int) -> None:
+    def __init__(self, path: object, more: int) -> None:
         self._path, self._more, self._limit = path, more, 0
 
     def __enter__(self) -> None:
