@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from facedata.annotate.evidence import demographics_of, evidence_of
 from facedata.annotate.providers.base import Image, Request, Sampling
 from facedata.annotate.tasks import Task
-from facedata.datasets.canonical import identifier
+from facedata.datasets.canonical import content_hash, identifier
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.sample import Sample
@@ -85,7 +85,7 @@ class Jobs:
         return None if mask is None else np.asarray(mask, np.uint8)
 
     def _image(self, sample: Sample, role: str) -> Image:
-        read = partial(self.dataset.read, sample.image)
+        read = partial(_picture, self.dataset, sample)
         if role == "face" and sample.box is not None:
             margin = 1 + 2 * _MARGIN
             crop = (int(margin * sample.box[2]) + 1, int(margin * sample.box[3]) + 1)
@@ -94,6 +94,14 @@ class Jobs:
                 identifier("face", sample.content_hash, sample.box), partial(_face, read, sample.box), size
             )
         return Image(sample.content_hash, read, (sample.width, sample.height))
+
+
+def _picture(dataset: Dataset, sample: Sample) -> bytes:
+    """Return a row's picture, and no other: what lies in its place might be a link to anything."""
+    data = dataset.read(sample.image)
+    if content_hash(data) != sample.content_hash:
+        raise DatasetError(f"{dataset.root}: {sample.image} is not its row's picture; run facedata validate")
+    return data
 
 
 def _numbered(sampling: Sampling, draw: int) -> Sampling:

@@ -150,17 +150,19 @@ class _Journal(Store):
         try:
             self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
             self._connection.execute("SELECT key, status, outcome FROM journal LIMIT 1")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise UsageError(f"{path} is no journal of answers ({error}); give one with --answers") from None
 
     def get(self, key: str) -> Outcome | None:
         """Return the recorded answer to the request `key`, or None."""
         if self._connection is None:
             return None
-        rows = self._connection.execute(
-            "SELECT status, outcome FROM journal WHERE key = ? ORDER BY number DESC", (key,)
-        )
-        found = [read_outcome(text) for status, text in rows if status in REUSED]
+        asked = "SELECT status, outcome FROM journal WHERE key = ? ORDER BY number DESC"
+        try:
+            rows = self._connection.execute(asked, (key,))
+            found = [read_outcome(text) for status, text in rows if status in REUSED]
+        except (sqlite3.Error, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise UsageError(f"{self.path} is damaged ({error}); give another one with --answers") from None
         wanted = self._known.responses.get(key, ())
         return next((one for one in found if one.response_id in wanted), found[0] if found else None)
 

@@ -2,13 +2,14 @@
 
 A task's file may come from anybody. Its expressions see the values that they are given and a short list of
 filters. Attributes of Python objects are out of reach, loops run over given lists alone (there is no `range`,
-no macro and no recursion), and what multiplies texts is refused.
+no macro and no recursion), what multiplies texts is refused, and all the rest has a price (`fuel.py`).
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,18 @@ from jinja2 import StrictUndefined, Template, meta, nodes
 from jinja2.exceptions import SecurityError, TemplateSyntaxError, UndefinedError
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from facedata.annotate.fuel import (
+    FILTERS,
+    LARGEST,
+    check_product,
+    joined_text,
+    paid,
+    replaced,
+    rounded,
+    spending,
+    weighed_tree,
+)
 
 __all__ = ["condition", "fixed", "joined", "predicates", "template", "value"]
 
@@ -33,8 +46,20 @@ _MAPS = ("items", "keys", "values", "get")
 _LISTS = ("index", "count")
 _OF_MAPS = frozenset(dir(dict))
 _OF_LOOPS = frozenset(["first", "index", "index0", "last", "length", "revindex", "revindex0"])
+_BANNED = (
+    *(
+        nodes.Macro,
+        nodes.CallBlock,
+        nodes.Include,
+        nodes.Import,
+        nodes.FromImport,
+        nodes.Extends,
+        nodes.Block,
+    ),
+    *(nodes.FilterBlock, nodes.With, nodes.ScopedEvalContextModifier),
+)
 _DEEPEST = 3  # loops within loops
-_LONGEST = 100_000  # characters that a text may grow to
+_LONGEST = 20_000  # characters of a template
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -73,9 +98,25 @@ class _Environment(ImmutableSandboxedEnvironment):
         if operator == "**" or (texts and operator in ("*", "%")):
             raise SecurityError(f"{operator} is not for templates")
         both = isinstance(left, Sequence) and isinstance(right, Sequence)
-        if operator == "+" and both and len(left) + len(right) > _LONGEST:
+        if operator == "+" and both and len(left) + len(right) > LARGEST:
             raise SecurityError("a text or list grows too long")
+        if operator == "*":
+            check_product(left, right)
         return super().call_binop(context, operator, left, right)
+
+    def call(self, context: Context, called: Any, /, *arguments: Any, **named: Any) -> Any:
+        """Call what may be called, for a price; `replace`, which makes long texts of short ones, is ours."""
+        owner = getattr(called, "__self__", None)
+        if isinstance(owner, str) and called.__name__ == "replace":
+            return paid(replaced)(owner, *arguments, **named)
+        return paid(super().call)(context, called, *arguments, **named)
+
+
+class _Template(Template):
+    def render(self, *arguments: Any, **named: Any) -> str:
+        """Render, with a full tank."""
+        with spending():
+            return super().render(*arguments, **named)
 
 
 def joined(items: Sequence[Any], last: str = "and") -> str:
@@ -113,14 +154,19 @@ def _sentence(text: str) -> str:
 def _environment() -> _Environment:
     # Texts for models and people, not for a browser: nothing is escaped here; the HTML report escapes.
     environment = _Environment(
-        undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
+        undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True, optimized=False
     )
-    environment.filters = {name: environment.filters[name] for name in _FILTERS} | {
+    environment.template_class = _Template
+    filters = {name: environment.filters[name] for name in _FILTERS} | {
         "joined": joined,
         "sentence": _sentence,
         # Jinja's own escapes for HTML, which would change the text of an answer.
         "json": lambda value: json.dumps(value, ensure_ascii=False),
+        "join": joined_text,
+        "replace": replaced,
+        "round": rounded,
     }
+    environment.filters = {name: paid(one) for name, one in filters.items()} | FILTERS
     environment.globals.clear()
     return environment
 
@@ -128,15 +174,22 @@ def _environment() -> _Environment:
 @functools.lru_cache(maxsize=1024)
 def template(text: str) -> Template:
     """Return a compiled template; raise TemplateSyntaxError where it is none, or uses what is not for it."""
-    tree = _environment().parse(text)
-    banned = (nodes.Macro, nodes.CallBlock, nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
-    for node in tree.find_all((*banned, nodes.For)):
-        if isinstance(node, banned) or (isinstance(node, nodes.For) and node.recursive):
-            kind = type(node).__name__.lower()
-            raise TemplateSyntaxError(f"{kind} is not for templates of tasks", node.lineno)
-    if _depth(tree) > _DEEPEST:
-        raise TemplateSyntaxError(f"more than {_DEEPEST} loops within each other", 1)
-    return _environment().from_string(tree)
+    if len(text) > _LONGEST:
+        raise TemplateSyntaxError(f"{len(text)} characters are more than a template has ({_LONGEST})", 1)
+    try:
+        tree = _environment().parse(text)
+        for node in tree.find_all((*_BANNED, nodes.For, nodes.Const)):
+            if isinstance(node, _BANNED) or (isinstance(node, nodes.For) and node.recursive):
+                kind = type(node).__name__.lower()
+                raise TemplateSyntaxError(f"{kind} is not for templates of tasks", node.lineno)
+            if isinstance(node, nodes.Const) and node.value in (math.inf, -math.inf):
+                raise TemplateSyntaxError("a number is too large", node.lineno)
+        if _depth(tree) > _DEEPEST:
+            raise TemplateSyntaxError(f"more than {_DEEPEST} loops within each other", 1)
+        return _environment().from_string(weighed_tree(tree))
+    except (RecursionError, MemoryError, SyntaxError, ValueError) as error:
+        # What Python says of code, or Jinja's parser of texts, that nests too deeply or spells odd numbers.
+        raise TemplateSyntaxError(f"not to be compiled ({error})", 1) from None
 
 
 @functools.lru_cache(maxsize=1024)

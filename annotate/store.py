@@ -75,7 +75,7 @@ class Store:
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.executescript(_TABLES)
             newest = self._connection.execute("SELECT coalesce(max(number), 0) FROM journal").fetchone()[0]
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, UnicodeDecodeError) as error:  # of what a damaged file says
             self.close()
             raise _damaged(path, error) from None
         # What this very run was answered counts even where such outcomes are asked anew.
@@ -137,7 +137,7 @@ class Store:
             return
         try:
             self._connection.execute(statement, values)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise TargetError(
                 f"cannot write to the journal of answers {self.path} ({error}); free some space and run "
                 "again: what was answered is kept"

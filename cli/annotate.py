@@ -245,7 +245,7 @@ def ask(
 
 
 def _tell(line: str) -> None:
-    typer.echo(f"facedata: {line}", err=True)
+    show.echo(f"facedata: {line}", err=True)
 
 
 def _tasks(names: list[str | Path], priors: list[Prior]) -> list[Task]:
@@ -318,17 +318,17 @@ def _report(made: Made, *, json_wanted: bool) -> None:
             }
         )
         return
-    typer.echo(
+    show.echo(
         f"{sum(tally.by_status.values())} records: {show.counted(dict(sorted(tally.by_status.items())))}"
     )
-    typer.echo(f"asked    {spent.asked} ({spent.retried} retries), {spent.from_journal} from the journal")
-    typer.echo(f"cost     {_dollars(spent.cost)} for {_tokens(spent.usage)}")
+    show.echo(f"asked    {spent.asked} ({spent.retried} retries), {spent.from_journal} from the journal")
+    show.echo(f"cost     {_dollars(spent.cost)} for {_tokens(spent.usage)}")
     _tell_passed_over(passed_over)
-    typer.echo(f"dataset  {made.result.root}")
+    show.echo(f"dataset  {made.result.root}")
     for one in tally.problems[:_SHOWN]:
-        typer.echo(f"no answer: sample {one.sample_id}, task {one.task}: {one.detail}", err=True)
+        show.echo(f"no answer: sample {one.sample_id}, task {one.task}: {one.detail}", err=True)
     if (more := tally.unanswered - _SHOWN) > 0:
-        typer.echo(f"no answer: {more} more", err=True)
+        show.echo(f"no answer: {more} more", err=True)
 
 
 def _show_plan(
@@ -355,15 +355,15 @@ def _show_plan(
         )
         return
     to_ask = planned.requests - planned.in_journal
-    typer.echo(f"requests {planned.requests}: {planned.in_journal} in the journal, {to_ask} to ask")
-    typer.echo(f"tokens   at most {_tokens(planned.usage)}")
-    typer.echo(f"cost     at most {_dollars(planned.cost)}, without repairs")
+    show.echo(f"requests {planned.requests}: {planned.in_journal} in the journal, {to_ask} to ask")
+    show.echo(f"tokens   at most {_tokens(planned.usage)}")
+    show.echo(f"cost     at most {_dollars(planned.cost)}, without repairs")
     _tell_passed_over(passed_over)
 
 
 def _tell_passed_over(passed_over: list[dict[str, Any]]) -> None:
     for one in passed_over:
-        typer.echo(f"note     {one['samples']} samples lack {one['lacks']}, which {one['task']} needs")
+        show.echo(f"note     {one['samples']} samples lack {one['lacks']}, which {one['task']} needs")
 
 
 def _dollars(cost: float | None) -> str:

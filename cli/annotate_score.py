@@ -69,7 +69,7 @@ def score(
     else:
         _tables(found)
         if output is not None:
-            typer.echo(f"scores   {output}")
+            show.echo(f"scores   {output}")
 
 
 def _write(path: Path, text: str) -> None:
@@ -85,11 +85,14 @@ def _tables(found: Scores) -> None:
     """Print the tables; a pipe gets them as wide as they are, a terminal as wide as it is."""
     import sys
 
+    from rich import markup
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     from facedata.annotate.score.scores import told
+
+    def escape(text: str) -> str:
+        return markup.escape(show.plain(text))
 
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(escape(found.heading()))

@@ -21,7 +21,7 @@ def _list(wanted: bool) -> None:
         from facedata.curate.audit.catalogue import AUDITS
 
         for one in AUDITS:
-            typer.echo(f"{one.name:22} {one.title}")
+            show.echo(f"{one.name:22} {one.title}")
         raise typer.Exit()
 
 
@@ -123,10 +123,10 @@ def audit(
         _tell(audited)
         for name, path in (("audit", output), ("page", html)):
             if path is not None:
-                typer.echo(f"{name:8} {path}")
+                show.echo(f"{name:8} {path}")
     if reasons := failing(gates, audited.answers):
         for reason in reasons:
-            typer.echo(f"facedata: {reason}", err=True)
+            show.echo(f"facedata: {reason}", err=True)
         raise typer.Exit(show.FAILED_AUDIT)
 
 
@@ -151,7 +151,7 @@ def _screen(
     if json_wanted:
         show.as_json(as_json([answer], about))
     else:
-        typer.echo(f"{answer.outcome.verdict:8} {answer.audit.name}  {answer.outcome.said}")
+        show.echo(f"{answer.outcome.verdict:8} {answer.audit.name}  {answer.outcome.said}")
     if gates and answer.outcome.verdict == "fail":
         raise typer.Exit(show.FAILED_AUDIT)
 
@@ -160,4 +160,4 @@ def _tell(audited: Audited) -> None:
     """Print a line an audit: its verdict, its name, what it found."""
     width = max(len(answer.audit.name) for answer in audited.answers)
     for answer in audited.answers:
-        typer.echo(f"{answer.outcome.verdict:8} {answer.audit.name:{width}}  {answer.outcome.said}")
+        show.echo(f"{answer.outcome.verdict:8} {answer.audit.name:{width}}  {answer.outcome.said}")

@@ -135,7 +135,7 @@ def augment(
         if json_wanted:
             show.as_json(planned)
         else:
-            typer.echo(
+            show.echo(
                 f"{planned['inputs']} pictures x {variants} variants by {planned['policy']}: up to "
                 f"{planned['samples']} samples would be made in {output}"
             )

@@ -91,25 +91,25 @@ def push(
         _tell_push(result, dataset, name)
     for number, reason in enumerate(result.missing.values()):
         if number == _SHOWN:
-            typer.echo(
+            show.echo(
                 f"no picture: {len(result.missing) - _SHOWN} more; facedata validate names them", err=True
             )
             break
-        typer.echo(f"no picture: {reason}", err=True)
+        show.echo(f"no picture: {reason}", err=True)
     if result.missing:
         raise typer.Exit(show.PARTLY)
 
 
 def _tell_push(result: Pushed, dataset: Path, name: str | None) -> None:
     done = "pushed already" if result.already else "pushed"
-    typer.echo(f"{done} {result.rows} samples as {result.name}")
-    typer.echo(f"version  {result.version}")
+    show.echo(f"{done} {result.rows} samples as {result.name}")
+    show.echo(f"version  {result.version}")
     if result.re_rooted:
-        typer.echo(f"paths    {result.re_rooted} samples look here for their pictures")
+        show.echo(f"paths    {result.re_rooted} samples look here for their pictures")
     if result.views:
-        typer.echo(f"views    {', '.join(result.views)}")
+        show.echo(f"views    {', '.join(result.views)}")
     named = f" --name {name}" if name else ""
-    typer.echo(f"next     facedata curate open {dataset}{named}")
+    show.echo(f"next     facedata curate open {dataset}{named}")
 
 
 @app.command("open")
@@ -142,12 +142,12 @@ def open_(
         cache=cache,
     )
     for note in opened.notes:
-        typer.echo(f"note     {note}", err=True)
+        show.echo(f"note     {note}", err=True)
     if opened.re_rooted:
-        typer.echo(f"paths    {opened.re_rooted} samples look here for their pictures")
-    typer.echo(f"open     {opened.name} at http://{address}:{port}")
+        show.echo(f"paths    {opened.re_rooted} samples look here for their pictures")
+    show.echo(f"open     {opened.name} at http://{address}:{port}")
     if remote:
-        typer.echo(f"from elsewhere: ssh -N -L {port}:127.0.0.1:{port} {gethostname()}")
+        show.echo(f"from elsewhere: ssh -N -L {port}:127.0.0.1:{port} {gethostname()}")
     try:
         opened.session.wait(-1 if remote else 3)  # seconds after the last window was closed
     except KeyboardInterrupt:
@@ -195,7 +195,7 @@ def pull(
         writing=o.writing(layout, resume, overwrite),
     )
     if (strangers := result.pending.strangers) and not json_wanted:
-        typer.echo(
+        show.echo(
             f"note     {strangers} samples were never pushed, or stand there twice: left alone", err=True
         )
     if result.made is not None:
@@ -230,13 +230,13 @@ def _tell_pending(result: Pulled, dry_run: bool, json_wanted: bool) -> None:
         )
         return
     if not found.edits and not found.refused:
-        typer.echo(f"{result.name} was not edited since the push; nothing to write")
+        show.echo(f"{result.name} was not edited since the push; nothing to write")
         return
-    typer.echo(HEADER)
+    show.echo(HEADER)
     for edit in found.edits:
-        typer.echo(edit.line())
+        show.echo(edit.line())
     for reason in [*found.conflicts, *(one.reason for one in found.refused)]:
-        typer.echo(f"conflict {reason}", err=True)
+        show.echo(f"conflict {reason}", err=True)
 
 
 @app.command("install-plugin")
@@ -260,4 +260,4 @@ def install_plugin(
     if json_wanted:
         show.as_json({"plugin": installing.PLUGIN, "path": str(link), "done": done})
     else:
-        typer.echo(f"{link}: {done}")
+        show.echo(f"{link}: {done}")

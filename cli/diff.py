@@ -46,44 +46,44 @@ def diff(
     else:
         _tell(found)
         if picture is not None:
-            typer.echo(f"picture     {picture}")
+            show.echo(f"picture     {picture}")
     if not found.same:
         raise typer.Exit(show.DIFFERENT)
 
 
 def _tell(found: Diff) -> None:
-    typer.echo(f"versions    {found.versions[0]} -> {found.versions[1]}")
-    typer.echo(f"rows        {found.rows[0]} -> {found.rows[1]}")
-    typer.echo(f"unchanged   {found.unchanged}")
+    show.echo(f"versions    {found.versions[0]} -> {found.versions[1]}")
+    show.echo(f"rows        {found.rows[0]} -> {found.rows[1]}")
+    show.echo(f"unchanged   {found.unchanged}")
     for kind, change in found.changes.items():
         if change.samples:
             _tell_change(kind, change)
     for name, counts in (("added", found.added), ("removed", found.removed)):
         if counts:
-            typer.echo(f"{name:11} {counts.total()}  ({show.counted(dict(counts.most_common(_MOST)))})")
+            show.echo(f"{name:11} {counts.total()}  ({show.counted(dict(counts.most_common(_MOST)))})")
     records = found.instructions
     if not records.same:
         changes = f"{records.changed} changed, {records.added} added, {records.removed} removed"
-        typer.echo(f"records     {changes}  (instructions; {records.unchanged} unchanged)")
+        show.echo(f"records     {changes}  (instructions; {records.unchanged} unchanged)")
         for kind, names in records.examples.items():
-            typer.echo(f"  {kind:9} {', '.join(names)}")
+            show.echo(f"  {kind:9} {', '.join(names)}")
     for told in found.record[:_MOST]:
-        typer.echo(f"made by     {told['field']}: {_value(told['before'])} -> {_value(told['after'])}")
+        show.echo(f"made by     {told['field']}: {_value(told['before'])} -> {_value(told['after'])}")
     if len(found.record) > _MOST:
-        typer.echo(f"made by     ... and {len(found.record) - _MOST} more differences; --json lists them all")
+        show.echo(f"made by     ... and {len(found.record) - _MOST} more differences; --json lists them all")
     if found.same:
-        typer.echo("same        every row, picture and instruction record")
+        show.echo("same        every row, picture and instruction record")
 
 
 def _tell_change(kind: str, change: Change) -> None:
-    typer.echo(f"{kind:11} {change.samples}  ({_WORDS[kind]})")
-    typer.echo(f"  fields    {show.counted(dict(change.fields.most_common()))}")
+    show.echo(f"{kind:11} {change.samples}  ({_WORDS[kind]})")
+    show.echo(f"  fields    {show.counted(dict(change.fields.most_common()))}")
     for name, table in sorted(change.became.items()):
         ordered = sorted(table.items(), key=lambda one: (-one[1], str(one[0])))
         for (old, new), number in ordered[:_MOST]:
-            typer.echo(f"  {name:9} {number:6}  {_value(old)} -> {_value(new)}")
+            show.echo(f"  {name:9} {number:6}  {_value(old)} -> {_value(new)}")
         if len(ordered) > _MOST:
-            typer.echo(f"  {name:9} ... and {len(ordered) - _MOST} more; --json lists them all")
+            show.echo(f"  {name:9} ... and {len(ordered) - _MOST} more; --json lists them all")
 
 
 def _value(value: Any) -> str:

@@ -30,9 +30,9 @@ def doctor(json_wanted: o.Json = False) -> None:
     else:
         width = max(len(check.name) for check in checks)
         for check in checks:
-            typer.echo(f"{check.name:{width}}  {check.state:7}  {check.seen}")
+            show.echo(f"{check.name:{width}}  {check.state:7}  {check.seen}")
             if check.mend and check.state != "ok":
-                typer.echo(f"{'':{width}}  mend     {check.mend}")
+                show.echo(f"{'':{width}}  mend     {check.mend}")
     if faults:
         raise typer.Exit(1)
 

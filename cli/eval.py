@@ -112,7 +112,7 @@ def evaluate(
         return
     _tell(found)
     for path in written:
-        typer.echo(f"written  {path}")
+        show.echo(f"written  {path}")
 
 
 def _of_model(

@@ -17,10 +17,10 @@ def _list_kinds(wanted: bool) -> None:
 
         for name in KINDS:
             kind = find_kind(name)
-            typer.echo(f"{name:12} {kind.title}")
+            show.echo(f"{name:12} {kind.title}")
             for choice, field in kind.choices.model_fields.items():
                 default = "none" if field.default in ((), None) else field.default
-                typer.echo(f"{'':12}   {choice}: {field.description} ({default})")
+                show.echo(f"{'':12}   {choice}: {field.description} ({default})")
         raise typer.Exit()
 
 
@@ -93,10 +93,10 @@ def export(
     if json_wanted:
         show.as_json({**done.to_json(), "pushed": address})
         return
-    typer.echo(f"exported {sum(done.rows.values())} rows of version {done.version} as {kind}")
-    typer.echo(f"splits   {show.counted(done.rows)}")
+    show.echo(f"exported {sum(done.rows.values())} rows of version {done.version} as {kind}")
+    show.echo(f"splits   {show.counted(done.rows)}")
     for note in done.notes:
-        typer.echo(f"note     {note}")
-    typer.echo(f"folder   {done.root}")
+        show.echo(f"note     {note}")
+    show.echo(f"folder   {done.root}")
     if address:
-        typer.echo(f"pushed   {address}")
+        show.echo(f"pushed   {address}")

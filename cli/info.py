@@ -37,8 +37,8 @@ def info(
         "not made": str(len(record.failures)),
     }
     for name, value in lines.items():
-        typer.echo(f"{name:9} {value}")
+        show.echo(f"{name:9} {value}")
     for task, by_status in counts.instructions.items():
-        typer.echo(f"{'records':9} {task}: {show.counted(by_status)}")
+        show.echo(f"{'records':9} {task}: {show.counted(by_status)}")
     for note in record.notes:
-        typer.echo(f"{'note':9} {note}")
+        show.echo(f"{'note':9} {note}")

@@ -34,11 +34,11 @@ def init(
     if json_wanted:
         show.as_json({"path": str(folder), "written": done.written, "added_to": done.added_to})
         return
-    typer.echo(f"wrote {', '.join(done.written)} to {folder}")
+    show.echo(f"wrote {', '.join(done.written)} to {folder}")
     if done.added_to:
-        typer.echo(f"added lines to {', '.join(done.added_to)}")
+        show.echo(f"added lines to {', '.join(done.added_to)}")
     if not done.scm:
-        typer.echo("note     no git here, so dvc metrics diff has nothing to compare with; once there is,")
-        typer.echo("         run `dvc config --unset core.no_scm`")
+        show.echo("note     no git here, so dvc metrics diff has nothing to compare with; once there is,")
+        show.echo("         run `dvc config --unset core.no_scm`")
     where = "" if path is None else f"put your faces into {folder / path}, then "
-    typer.echo(f"next     {where}cd {folder} && dvc repro")
+    show.echo(f"next     {where}cd {folder} && dvc repro")

@@ -33,7 +33,7 @@ def log(
     from facedata.datasets.dataset import Dataset
 
     found = Dataset.open(dataset)
-    tree = Tree(Text(_line(found.root.resolve().name, found.record)))
+    tree = Tree(Text(show.plain(_line(found.root.resolve().name, found.record))))
     leaves: list[Tree] = []
     _grow(tree, found.record.parents, found.record, set(), leaves)
     sources = (leaves[0] if len(leaves) == 1 else tree) if leaves else tree
@@ -41,7 +41,7 @@ def log(
         name = source.dataset or "files"
         examples = ", ".join(source.examples) + (", ..." if source.files > len(source.examples) else "")
         licence = f"; {source.licence}" if source.licence else ""
-        sources.add(Text(f"{name}: {source.files} source files ({examples}){licence}"))
+        sources.add(Text(show.plain(f"{name}: {source.files} source files ({examples}){licence}")))
     Console(width=None if sys.stdout.isatty() else 200).print(tree)
 
 
@@ -57,12 +57,12 @@ def _grow(tree: Tree, parents: list[Parent], record: Record, shown: set[str], le
             why = (
                 "an older record: no further history" if parent.lineage is None else "older history left out"
             )
-            tree.add(Text(f"{parent.name} {parent.version[:12]} ({why})"))
+            tree.add(Text(show.plain(f"{parent.name} {parent.version[:12]} ({why})")))
         elif parent.lineage in shown:
-            tree.add(Text(f"{parent.name} {parent.version[:12]} (as above)"))
+            tree.add(Text(show.plain(f"{parent.name} {parent.version[:12]} (as above)")))
         else:
             shown.add(parent.lineage or "")
-            branch = tree.add(Text(_line(parent.name, ancestor)))
+            branch = tree.add(Text(show.plain(_line(parent.name, ancestor))))
             _grow(branch, ancestor.parents, record, shown, leaves)
 
 

@@ -50,7 +50,7 @@ class _Verbs(TyperGroup):
         try:
             return super().invoke(ctx)
         except FacedataError as error:
-            typer.echo(f"facedata: {shown_in(str(error))}", err=True)
+            show.echo(f"facedata: {shown_in(str(error))}", err=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             show.stopped("; what is finished is kept, go on with --resume")
@@ -58,7 +58,7 @@ class _Verbs(TyperGroup):
         except (MemoryError, RuntimeError) as error:
             if not isinstance(error, MemoryError) and "can't start new thread" not in str(error):
                 raise
-            typer.echo(f"facedata: {OUT_OF_MEMORY}", err=True)
+            show.echo(f"facedata: {OUT_OF_MEMORY}", err=True)
             raise typer.Exit(1) from None
 
 
@@ -98,7 +98,7 @@ app.command("doctor")(doctor.doctor)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"facedata {__version__}")
+        show.echo(f"facedata {__version__}")
         raise typer.Exit()
 
 
@@ -121,5 +121,5 @@ def run() -> None:
     except Exception as error:
         if os.environ.get("FACEDATA_TRACEBACK"):
             raise
-        typer.echo(f"facedata: internal error: {error!r}; FACEDATA_TRACEBACK=1 shows where", err=True)
+        show.echo(f"facedata: internal error: {error!r}; FACEDATA_TRACEBACK=1 shows where", err=True)
         sys.exit(1)

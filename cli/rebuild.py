@@ -144,12 +144,12 @@ def _report(found: Any, target: Path, *, kept: bool, json_wanted: bool) -> None:
             {"same": same, "version": found.version, "rebuilt": made.version, "first": first, "path": path}
         )
     else:
-        typer.echo(f"version  {found.version}")
-        typer.echo(f"rebuilt  {made.version}" + (" (the same)" if same else ""))
+        show.echo(f"version  {found.version}")
+        show.echo(f"rebuilt  {made.version}" + (" (the same)" if same else ""))
         if first:
-            typer.echo(f"differs  {first}")
+            show.echo(f"differs  {first}")
         if kept:
-            typer.echo(f"dataset  {target}")
+            show.echo(f"dataset  {target}")
     if not same:
         raise typer.Exit(show.DIFFERENT)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from facedata.cli import options as o
+from facedata.cli import show
 
 
 def report(
@@ -43,10 +44,10 @@ def report(
         beside = dataset.resolve() if remote_of(dataset) is None else Path(dataset.name)
         target = output or beside.with_name(f"{beside.name}.report.html")
         write_report(dataset, target, pictures=pictures, records=records)
-        typer.echo(f"report   {target}")
+        show.echo(f"report   {target}")
     if metrics is not None:
         write_metrics(dataset, metrics)
-        typer.echo(f"metrics  {metrics}")
+        show.echo(f"metrics  {metrics}")
     if plots is not None:
         write_plots(dataset, plots)
-        typer.echo(f"plots    {plots}")
+        show.echo(f"plots    {plots}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from facedata.datasets.plain import printable
 from facedata.datasets.remote import shown, shown_in
 
 if TYPE_CHECKING:
@@ -68,9 +69,20 @@ def progress(verb: str) -> Iterator[Callable[..., None]]:
         yield lambda done, total, *_: bar.update(number, completed=done, total=total)
 
 
+def plain(text: object) -> str:
+    """Return text without what a terminal obeys: names of files and subjects may hold escapes and marks."""
+    return "\n".join(map(printable, str(text).split("\n")))
+
+
+def echo(text: object = "", *, err: bool = False) -> None:
+    """Print a line, or lines, as plain text."""
+    typer.echo(plain(text), err=err)
+
+
 def as_json(value: Any) -> None:
-    """Print one JSON object on standard output."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    """Print one JSON object on standard output; a terminal obeys nothing in it."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    typer.echo(text if plain(text) == text else json.dumps(value, indent=2))
 
 
 def counted(table: Mapping[str, int]) -> str:
@@ -121,7 +133,7 @@ def derived(result: Derived, *, json_wanted: bool, told: Callable[[dict[str, Any
         as_json({**summary(record, result.root), **result.details})
     else:
         done = f"{shown(result.root)} is complete already" if result.complete_before else told(result.details)
-        typer.echo(done)
+        echo(done)
         _tell_dataset(record, result.root)
     failures(record)
     if record.failures:
@@ -131,43 +143,41 @@ def derived(result: Derived, *, json_wanted: bool, told: Callable[[dict[str, Any
 def _tell(result: Result, seconds: float) -> None:
     record, root = result.record, result.root
     if result.complete_before:
-        typer.echo(f"{shown(root)} is complete already")
+        echo(f"{shown(root)} is complete already")
     else:
         made = result.made + result.cached
         originals = record.counts.rows - made
         parts = [f"made {made} variants ({result.cached} from the cache)"] if made else []
         parts += [f"kept {originals} originals"] if originals else []
-        typer.echo(f"{' and '.join(parts)} in {seconds:.1f} s")
+        echo(f"{' and '.join(parts)} in {seconds:.1f} s")
     _tell_dataset(record, root)
 
 
 def _tell_dataset(record: Record, root: Path) -> None:
-    typer.echo(f"version  {record.version}")
-    typer.echo(f"rows     {record.counts.rows}")
-    typer.echo(f"labels   {counted(record.counts.by_label)}")
+    echo(f"version  {record.version}")
+    echo(f"rows     {record.counts.rows}")
+    echo(f"labels   {counted(record.counts.by_label)}")
     if record.counts.by_attack:
-        typer.echo(f"attacks  {counted(record.counts.by_attack)}")
+        echo(f"attacks  {counted(record.counts.by_attack)}")
     for note in record.notes:
-        typer.echo(f"note     {note}")
-    typer.echo(f"dataset  {shown(root)}")
+        echo(f"note     {note}")
+    echo(f"dataset  {shown(root)}")
     if refused := Counter(one.kind for one in record.failures if one.kind.startswith(_REFUSED)):
-        typer.echo(
-            f"refused  {counted({kind.removeprefix(_REFUSED): n for kind, n in sorted(refused.items())})}"
-        )
-    typer.echo(f"sheet    {shown(root / 'preview.png')}")
+        echo(f"refused  {counted({kind.removeprefix(_REFUSED): n for kind, n in sorted(refused.items())})}")
+    echo(f"sheet    {shown(root / 'preview.png')}")
 
 
 def stopped(words: str) -> None:
     """Say that Ctrl-C was met; from here on another one ends the process at once, without a word."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    typer.echo(f"facedata: stopped{words}", err=True)
+    echo(f"facedata: stopped{words}", err=True)
 
 
 def failures(record: Record) -> None:
     """Name on standard error what was not made, the first few one by one."""
     for failure in record.failures[:_MOST_FAILURES]:
-        typer.echo(f"not made: {shown_in(failure.reason)}", err=True)
+        echo(f"not made: {shown_in(failure.reason)}", err=True)
     if (more := len(record.failures) - _MOST_FAILURES) > 0:
-        typer.echo(f"not made: {more} more; all are in dataset.json", err=True)
+        echo(f"not made: {more} more; all are in dataset.json", err=True)
     if record.failures:
         sys.stderr.flush()

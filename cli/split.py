@@ -26,7 +26,7 @@ def _list_protocols(wanted: bool) -> None:
         from facedata.datasets.versions.protocol import stock_protocols
 
         for name, title in stock_protocols().items():
-            typer.echo(f"{name:14} {title}")
+            show.echo(f"{name:14} {title}")
         raise typer.Exit()
 
 

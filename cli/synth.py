@@ -116,13 +116,13 @@ def train(
         show.as_json(summary)
         return
     share = f", of which {made.learned:,} ({made.learned / made.parameters:.1%}) were trained" if base else ""
-    typer.echo(
+    show.echo(
         f"trained {made.steps} steps on {made.pairs} pairs in {summary['seconds']} s: {made.parameters:,} "
         f"parameters{share}, last loss {summary['loss']}"
     )
-    typer.echo(f"model    {made.root}\nsheets   {made.root / 'grids'}")
+    show.echo(f"model    {made.root}\nsheets   {made.root / 'grids'}")
     if lacking:
-        typer.echo(f"no gates were fitted: {lacking}", err=True)
+        show.echo(f"no gates were fitted: {lacking}", err=True)
 
 
 @app.command("sample")
@@ -205,7 +205,7 @@ def sample(
     if gates is Gates.all:
         from facedata.synth.gates.screen import Screen
 
-        typer.echo(synth_gates.screened(find_base(model, read_card(model), base) or model), err=True)
+        show.echo(synth_gates.screened(find_base(model, read_card(model), base) or model), err=True)
         screen = Screen(synth_gates.find_judge(model, training, detector))
     started = time.monotonic()
     with show.progress("synth sample") as bar:

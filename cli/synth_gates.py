@@ -67,8 +67,8 @@ def gates(
     if json_wanted:
         show.as_json({**show.summary(result.record, result.root), **told})
     else:
-        typer.echo(_lines(told))
-        typer.echo(f"version  {result.record.version}\ndataset  {result.root}")
+        show.echo(_lines(told))
+        show.echo(f"version  {result.record.version}\ndataset  {result.root}")
     if show.faults(result.record):
         raise typer.Exit(show.PARTLY)
 

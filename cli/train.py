@@ -76,7 +76,7 @@ def fas(
         show.as_json(found[0] if protocol is None else {"folds": found})
         return
     for one in found:
-        typer.echo(
+        show.echo(
             f"trained {one['steps']} steps on {one['rows']} rows in {one['seconds']} s; best at step "
             f"{one['best_step']}: EER {100 * one['dev_eer']:.2f} % of {one['dev_rows']} development rows\n"
             f"learned  {one['learning']:,} of {one['parameters']:,} parameters "

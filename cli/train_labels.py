@@ -65,7 +65,7 @@ def verb(kind: Kind) -> Callable[..., None]:
         if json_wanted:
             show.as_json(found)
             return
-        typer.echo("\n".join(_lines(made, found)))
+        show.echo("\n".join(_lines(made, found)))
 
     return train
 

@@ -59,7 +59,7 @@ def sft(
         show.as_json({"model": str(made.root), **values, "seconds": seconds})
         return
     share = 100 * made.learned / made.parameters
-    typer.echo(
+    show.echo(
         f"trained  {made.steps} steps on {made.answers} answers of {made.records} records in {seconds} s\n"
         f"best     step {made.best_step}: loss {made.best_loss:.4f} on {made.dev_records} records "
         f"of {made.of}\n"

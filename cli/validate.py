@@ -36,10 +36,10 @@ def validate(
         )
     else:
         for finding in result.findings[:_MOST]:
-            typer.echo(f"{finding.check}: {finding.message}")
+            show.echo(f"{finding.check}: {finding.message}")
         if (more := len(result.findings) - _MOST) > 0:
-            typer.echo(f"... and {more} more; --json lists them all")
+            show.echo(f"... and {more} more; --json lists them all")
         damaged = f"{len(result.findings)} findings" if result.findings else "whole"
-        typer.echo(f"{shown(dataset)}: {result.rows} rows, {damaged}")
+        show.echo(f"{shown(dataset)}: {result.rows} rows, {damaged}")
     if result.findings:
         raise typer.Exit(1)

@@ -109,7 +109,7 @@ def _tables(counts: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, int, f
     for key in ("by_label", "by_attack", "by_domain", "by_split", "by_operator"):
         table: dict[str, int] = counts[key]
         if table:
-            most = max(table.values())
+            most = max(table.values()) or 1
             rows = [(printable(name), number, 100 * number / most) for name, number in table.items()]
             tables.append((key.removeprefix("by_"), rows))
     return tables

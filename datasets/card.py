@@ -10,7 +10,7 @@ import yaml
 
 from facedata.datasets.canonical import canonical_json
 from facedata.datasets.instructions import INSTRUCTIONS_NAME
-from facedata.datasets.items import printable
+from facedata.datasets.plain import in_markdown, printable
 from facedata.datasets.record import Record, write_text
 from facedata.datasets.sheet import SHEET_NAME
 
@@ -58,7 +58,7 @@ def card_text(
     """
     head = {**_hub_metadata(record, name), **front}
     yaml_text = yaml.safe_dump(head, sort_keys=False, allow_unicode=True)
-    parts = [f"---\n{yaml_text}---", f"# {_escape(name)}", _summary(record)]
+    parts = [f"---\n{yaml_text}---", f"# {in_markdown(name)}", _summary(record)]
     parts += [f"![contact sheet]({sheet})"] if sheet else []
     parts += ["## What is in it", *_tables(record)]
     parts += [_instructions(record)] if record.counts.instructions else []
@@ -94,10 +94,11 @@ def _hub_metadata(record: Record, name: str) -> dict[str, object]:
 
 
 def _summary(record: Record) -> str:
-    labels = ", ".join(f"{number} {label}" for label, number in record.counts.by_label.items())
+    labels = ", ".join(f"{number} {in_markdown(label)}" for label, number in record.counts.by_label.items())
+    by = f"`facedata {in_markdown(record.verb)}` {in_markdown(record.libraries.get('facedata', ''))}."
     return (
-        f"{record.counts.rows} face pictures ({labels}), version `{record.version}`, made by "
-        f"`facedata {record.verb}` {record.libraries.get('facedata', '')}.".replace(" .", ".")
+        f"{record.counts.rows} face pictures ({labels}), version `{in_markdown(record.version)}`, made by "
+        f"{by.replace(' .', '.')}"
     )
 
 
@@ -115,7 +116,7 @@ def _tables(record: Record) -> list[str]:
 
 def _table(title: str, table: Mapping[str, int], most: int = 40) -> str:
     lines = [f"| {title} | Samples |", "|---|---:|"]
-    lines += [f"| {_escape(value)} | {number} |" for value, number in list(table.items())[:most]]
+    lines += [f"| {in_markdown(value)} | {number} |" for value, number in list(table.items())[:most]]
     if len(table) > most:
         lines.append(f"| ... {len(table) - most} more | {sum(list(table.values())[most:])} |")
     return "\n".join(lines)
@@ -125,30 +126,31 @@ def _instructions(record: Record) -> str:
     """Return how many instruction records there are, as `facedata.datasets.instructions` describes them."""
     lines = ["| Task | Status | Instruction records |", "|---|---|---:|"]
     for task, by_status in record.counts.instructions.items():
-        lines += [f"| {_escape(task)} | {status} | {number} |" for status, number in by_status.items()]
+        lines += [
+            f"| {in_markdown(task)} | {in_markdown(status)} | {number} |"
+            for status, number in by_status.items()
+        ]
     return "\n".join(lines)
 
 
 def _lineage(record: Record) -> str:
-    lines = [f"- made from `{_escape(parent.name)}`, version `{parent.version}`" for parent in record.parents]
+    lines = [
+        f"- made from `{in_markdown(parent.name)}`, version `{in_markdown(parent.version)}`"
+        for parent in record.parents
+    ]
     if record.seed is not None:
         lines.append(f"- seed: {record.seed}")
-    lines += [f"- {_escape(note)}" for note in record.notes]
-    lines.append("- libraries: " + ", ".join(f"{name} {found}" for name, found in record.libraries.items()))
+    lines += [f"- {in_markdown(note)}" for note in record.notes]
+    lines.append(
+        "- libraries: "
+        + ", ".join(f"{in_markdown(name)} {in_markdown(found)}" for name, found in record.libraries.items())
+    )
     parameters = printable(canonical_json(record.parameters))  # one line, so nothing in it can end the block
     return "\n".join([*lines, "", "```json", parameters, "```"])
 
 
 def _failures(record: Record, most: int = 20) -> str:
-    lines = [f"- {_escape(failure.reason)}" for failure in record.failures[:most]]
+    lines = [f"- {in_markdown(failure.reason)}" for failure in record.failures[:most]]
     if len(record.failures) > most:
         lines.append(f"- ... and {len(record.failures) - most} more, in dataset.json")
     return "\n".join(lines)
-
-
-def _escape(text: str) -> str:
-    """Return text that Markdown and HTML show as it is: names come from files and may hold anything."""
-    plain = printable(text)
-    for character in "\\`*_[]|<>#":
-        plain = plain.replace(character, f"&#{ord(character)};")
-    return plain

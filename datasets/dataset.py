@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from facedata.datasets.conform import checked_batches
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.mirror import at_hand
+from facedata.datasets.parquet import ParquetFile
 from facedata.datasets.record import RECORD_NAME, Record, read_record
 from facedata.datasets.remote import remote_of
 from facedata.datasets.sample import SCHEMA, Sample
@@ -64,7 +64,7 @@ class Dataset:
         """Yield the rows as Arrow tables of up to `most`, sorted by sample id, of `columns` or all."""
         path = self.root / SAMPLES_NAME
         try:
-            with pq.ParquetFile(path) as file:
+            with ParquetFile(path) as file:
                 yield from checked_batches(file, path, SCHEMA, most, columns)
         except FileNotFoundError:
             raise DatasetError(f"{path} is missing; restore it or make the dataset again") from None

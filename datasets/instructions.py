@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facedata.datasets.canonical import canonical_json, content_hash, identifier
 from facedata.datasets.conform import checked_batches
 from facedata.datasets.errors import DatasetError
+from facedata.datasets.parquet import ParquetFile
 
 __all__ = [
     "INSTRUCTIONS_NAME",
@@ -209,7 +209,7 @@ def read_records(root: Path) -> Iterator[Record]:
     if not path.is_file():
         return
     try:
-        with pq.ParquetFile(path) as file:
+        with ParquetFile(path) as file:
             for table in checked_batches(file, path, SCHEMA, _BATCH):
                 for row in table.to_pylist():
                     yield Record.from_row(row)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from facedata.datasets.canonical import content_hash, identifier
 from facedata.datasets.errors import PictureError
 from facedata.datasets.pictures import read_picture
+from facedata.datasets.plain import printable
 from facedata.datasets.reading import read_bytes, steadily
 from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample, Source, ingested_id
@@ -83,11 +84,6 @@ def place_of(path: str) -> str:
     except UnicodeEncodeError:  # half a character, which a list may spell and no file is called
         name = path.encode("utf-8", "backslashreplace")
     return name.decode("utf-8", "backslashreplace").replace(os.sep, "/")
-
-
-def printable(place: str) -> str:
-    """Return a place on one line: control characters, such as a newline in a file name, are escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import os
 from collections import Counter
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -47,6 +47,10 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+Number = Annotated[int, Field(ge=0, le=2**53)]
+"""How many of something: as many as every program that reads JSON can count."""
+
+
 class Failure(_Model):
     """A sample that was not made: where it came from, a short stable kind, and the reason for people."""
 
@@ -72,8 +76,8 @@ class Ancestor(_Model):
     parameters: dict[str, Any] | None = None
     parameters_hash: str
     parents: list[Parent] = Field(default_factory=list)
-    rows: int
-    by_label: dict[str, int] = Field(default_factory=dict)
+    rows: Number
+    by_label: dict[str, Number] = Field(default_factory=dict)
     libraries: dict[str, str] = Field(default_factory=dict)
 
 
@@ -85,15 +89,15 @@ class Counts(_Model):
     counts the records of each task by status.
     """
 
-    rows: int = 0
-    by_label: dict[str, int] = Field(default_factory=dict)
-    by_attack: dict[str, int] = Field(default_factory=dict)
-    by_domain: dict[str, int] = Field(default_factory=dict)
-    by_split: dict[str, int] = Field(default_factory=dict)
-    by_operator: dict[str, int] = Field(default_factory=dict)
-    subjects: int = 0
-    orphans: int | None = None
-    instructions: dict[str, dict[str, int]] = Field(default_factory=dict)
+    rows: Number = 0
+    by_label: dict[str, Number] = Field(default_factory=dict)
+    by_attack: dict[str, Number] = Field(default_factory=dict)
+    by_domain: dict[str, Number] = Field(default_factory=dict)
+    by_split: dict[str, Number] = Field(default_factory=dict)
+    by_operator: dict[str, Number] = Field(default_factory=dict)
+    subjects: Number = 0
+    orphans: Number | None = None
+    instructions: dict[str, dict[str, Number]] = Field(default_factory=dict)
 
 
 class Tally:
@@ -181,7 +185,11 @@ def read_record(root: Path) -> Record:
     """Read `root`/dataset.json, or raise DatasetError saying what is wrong with it and what to do."""
     path = root / RECORD_NAME
     try:
+        if path.exists() and not path.is_file():  # reading a pipe or a device might never end
+            raise OSError("it is not a regular file")
         values = json.loads(path.read_text("utf-8"))
+        # A ValueError for what is no number, and for half a character.
+        json.dumps(values, allow_nan=False, ensure_ascii=False).encode()
     except FileNotFoundError:
         raise DatasetError(
             f"{root} is not a facedata dataset: it has no {RECORD_NAME}; make one with `facedata ingest`"

@@ -8,6 +8,7 @@ root lies, where that is the mirror of a place on object storage, there.
 from __future__ import annotations
 
 import re
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facedata.datasets.canonical import content_hash, identifier
-from facedata.datasets.conform import checked_groups
+from facedata.datasets.conform import open_shard
 from facedata.datasets.errors import DatasetError
+from facedata.datasets.parquet import ParquetFile
 from facedata.datasets.reading import read_bytes, steadily
 from facedata.datasets.remote import Remote, remote_of, shown
 
@@ -177,14 +179,18 @@ def read_reference(root: Path, reference: str) -> bytes:
     path = root / checked_name(name)
     try:
         try:
-            return read_bytes(path) if not row else steadily(partial(_read_shard_row, path, int(row)), path)
+            if row:
+                return steadily(partial(_read_shard_row, path, int(row)), path)
+            if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device might never end
+                raise OSError("it is not a regular file")
+            return read_bytes(path)
         except FileNotFoundError:
             if (remote := remote_of(path)) is None:
                 raise
             return _row_of(remote, None, int(row)) if row else remote.read()
     except FileNotFoundError:
         raise DatasetError(f"{shown(path)} is missing; restore it or make the dataset again") from None
-    except (OSError, ValueError, IndexError, pa.ArrowException) as error:
+    except (OSError, ValueError, TypeError, LookupError, pa.ArrowException) as error:
         raise DatasetError(
             f"{reference} in {shown(root)} cannot be read ({error}); restore the file or make it again"
         ) from None
@@ -216,7 +222,7 @@ def shard_hashes(root: Path, name: str) -> list[str]:
     """Return the content hashes that a shard states of its pictures, in order."""
     path = root / name
     remote = None if path.exists() else remote_of(path)
-    with pq.ParquetFile(path if remote is None else remote.open()) as file:
+    with open_shard(path, None if remote is None else remote.open()) as file:
         hashes: list[str] = file.read(["content_hash"])["content_hash"].to_pylist()
     return hashes
 
@@ -241,10 +247,9 @@ def shard_at_hand(root: Path, name: str) -> Iterator[Path]:
 
 
 @lru_cache(maxsize=4)
-def _open_shard(place: Path | Remote, stamp: tuple[int, int] | None) -> tuple[pq.ParquetFile, list[int]]:
+def _open_shard(place: Path | Remote, stamp: tuple[int, int] | None) -> tuple[ParquetFile, list[int]]:
     del stamp  # part of the key only: a file that was replaced is opened anew
-    file = pq.ParquetFile(place.open() if isinstance(place, Remote) else place)
-    checked_groups(file, place)
+    file = open_shard(place, place.open()) if isinstance(place, Remote) else open_shard(place)
     ends, total = [], 0
     for group in range(file.num_row_groups):
         total += file.metadata.row_group(group).num_rows

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from facedata.datasets.errors import SourceError
+from facedata.datasets.parquet import ParquetFile
 from facedata.datasets.record import Failure
 
 __all__ = ["TABLE_SUFFIXES", "Table", "open_table"]
@@ -65,7 +65,8 @@ def open_table(path: Path) -> Table:
 
 def _open_parquet(path: Path) -> Table:
     try:
-        schema = pq.read_schema(path)
+        with ParquetFile(path) as file:
+            schema = file.schema_arrow
     except (OSError, pa.ArrowException) as error:
         _unreadable(path, error)
     passed_over = tuple(_name(field.name) for field in schema if _holds_bytes(field.type))
@@ -156,7 +157,7 @@ def _no_number(text: str) -> NoReturn:
 
 def _parquet_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row | Failure]:
     try:
-        with pq.ParquetFile(path) as file:
+        with ParquetFile(path) as file:
             fields = zip(columns, file.schema_arrow, strict=True)
             kept = {field.name: column for column, field in fields if not _holds_bytes(field.type)}
             number = 0

@@ -233,7 +233,7 @@ class _Check:
                 continue
             try:
                 hashes = shard_hashes(self.root, name)
-            except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            except (OSError, ValueError, KeyError, DatasetError, pa.ArrowException) as error:
                 self._find("shard", f"{name} cannot be read ({error}); restore it or make the dataset again")
                 continue
             if shard_name(hashes) != name:

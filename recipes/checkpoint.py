@@ -28,6 +28,7 @@ from facedata import __version__
 from facedata.datasets.canonical import content_hash, identifier
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import DatasetError, TargetError
+from facedata.datasets.parquet import read_table
 from facedata.datasets.record import write_text
 
 __all__ = [
@@ -118,9 +119,11 @@ def read_card(path: Path, recipe: str | None = None) -> dict[str, Any]:
     refuse_pickles(path)
     try:
         card: dict[str, Any] = json.loads((path / CARD_NAME).read_text("utf-8"))
+        if not isinstance(card, dict):
+            raise ValueError("it is no mapping")
     except FileNotFoundError:
         raise DatasetError(f"{path} holds no model ({CARD_NAME} is missing); give a model's folder") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path / CARD_NAME} cannot be read ({error}); restore it") from None
     if "recipe" not in card:
         raise DatasetError(
@@ -136,7 +139,7 @@ def read_card(path: Path, recipe: str | None = None) -> dict[str, Any]:
 def read_kept(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return a model's development rows with their scores, and the rows that it learned from, by id."""
     try:
-        return pd.read_parquet(path / DEV_SCORES), pd.read_parquet(path / ROWS)
+        return read_table(path / DEV_SCORES).to_pandas(), read_table(path / ROWS).to_pandas()
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(
             f"{path}: {DEV_SCORES} or {ROWS} cannot be read ({error}); restore them, or train again"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import resource
+import time
 from collections import defaultdict
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jinja2.exceptions import SecurityError, UndefinedError
+from jinja2.exceptions import SecurityError, TemplateError, UndefinedError
 
 from facedata.annotate.checks.form import parse
 from facedata.annotate.evidence import demographics_of, evidence_of
@@ -346,3 +348,48 @@ def test_identical_faces_do_not_share_one_text():
     evidence = evidence_of(row(expression="happiness", au={6: 3.0, 12: 4.0}, au_domain=(6, 12, 25)))
     texts = {written(task, evidence, 0, str(number))[1][0][1] for number in range(200)}
     assert len(texts) > 150
+
+
+_LETTERS = "a" * 3000
+_ITEMS = "'" + "ab," * 3000 + "'.split(',')"
+_TWICE = "".join("{% set a = a ~ a %}" for _ in range(40))
+BOMBS = {
+    "loops within loops": f"{{% set x='{_LETTERS}' %}}" + "{% for a in x %}" * 3 + "{% endfor %}" * 3,
+    "a text to itself": "{% set a='x' %}" + _TWICE,
+    "a block twice": "{% set a %}x{% endset %}" + "{% set a %}{{ a }}{{ a }}{% endset %}" * 40,
+    "replace": f"{{% set a='{_LETTERS}' %}}{{{{ a|replace('a', a)|replace('a', a) }}}}",
+    "the method": f"{{% set a='{_LETTERS}' %}}{{{{ a.replace('a', a).replace('a', a) }}}}",
+    "join": f"{{% set a='{_LETTERS}' %}}{{{{ a|join(a)|join(a) }}}}",
+    "numbers": "{% set a=9999999999 %}" + "{% set a=a*a %}" * 40,
+    "round": "{{ 10|round(-99999999) }}",
+    "escapes of escapes": "{{ '\"'" + "|json" * 60 + " }}",
+    "lists of lists": "{% set a=[1] %}" + "{% set b=[a, a] %}{% set a=[b, b] %}" * 30 + "{{ a == b }}",
+    "filters within filters": f"{{% set x={_ITEMS} %}}{{{{ x|map('select', 'in', x)|map('list')|list }}}}",
+    "looking through lists": f"{{% set x={_ITEMS} %}}" + "{% for a in x %}{{ 'z' in x }}{% endfor %}",
+    "what loops print": f"{{% set x={_ITEMS} %}}{{% for a in x %}}" + "y" * 9000 + "{% endfor %}",
+    "what is printed in loops": f"{{% set x={_ITEMS} %}}"
+    + "{% set y=x|join %}{% for a in x %}{{ y }}{% endfor %}",
+    "blocks that call blocks": "{% block a %}{{ self.a() }}{% endblock %}",
+    "nesting": "{{ " + "(" * 500 + "1" + ")" * 500 + " }}",
+    "more nesting": "{% if 1 %}" * 300 + "{% endif %}" * 300,
+    "minus": "{{ " + "-" * 5000 + "1 }}",
+    "a number of thousands of digits": "{{ " + "9" * 5000 + " }}",
+    "no number": "{{ 1e999 }}",
+    "length": "x" * 30_000,
+}
+
+
+@pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS)
+def test_a_template_of_a_few_lines_takes_neither_hours_nor_the_memory(text):
+    began, held = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(TemplateError):
+        template(text).render()
+    assert time.process_time() - began < 2
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held < 300_000, "kilobytes"
+
+
+def test_what_a_rendering_may_spend_is_not_what_all_may():
+    """The tank is full for each of them."""
+    text = template("{% for a in x %}{{ a }}{% endfor %}")
+    for _ in range(300):
+        assert len(text.render(x=["y"] * 10_000)) == 10_000

@@ -26,6 +26,7 @@ from conftest import jpeg, picture
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from typer.testing import CliRunner
 
 from facedata.annotate.ask import Answered
 from facedata.annotate.compose import compose, judge
@@ -36,12 +37,15 @@ from facedata.annotate.providers.rules import Rules
 from facedata.annotate.store import Store
 from facedata.annotate.tasks import load_task, stock_tasks
 from facedata.augment.policy import load_policy
-from facedata.datasets import conform
+from facedata.cli.main import app
+from facedata.curate.report import write_report
+from facedata.datasets import parquet
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.embed import given as embeddings
 from facedata.datasets.embed.transformers import Transformers
 from facedata.datasets.engine import Options
 from facedata.datasets.errors import DatasetError, FacedataError, PictureError, SourceError, UsageError
+from facedata.datasets.exports.run import export
 from facedata.datasets.ingest import ingest
 from facedata.datasets.inputs import Reading
 from facedata.datasets.instructions import to_table
@@ -53,7 +57,9 @@ from facedata.datasets.versions.edit import edit
 from facedata.datasets.versions.expression import Expression
 from facedata.datasets.versions.filter import filter_rows
 from facedata.datasets.versions.protocol import load_protocol
+from facedata.recipes.checkpoint import read_card
 from facedata.synth.config import load_config
+from facedata.synth.load import read_card as read_synth_card
 
 ROOT = Path(__file__).resolve().parent.parent
 SCALE = int(os.environ.get("FACEDATA_FUZZ", "0"))
@@ -205,7 +211,7 @@ def test_a_row_group_that_unpacks_to_gigabytes_is_not_read(sets, tmp_path, monke
     table = table.set_column(table.column_names.index("domain"), "domain", column)
     pq.write_table(table, path, compression="zstd", use_dictionary=False)
     assert path.stat().st_size < 100_000
-    monkeypatch.setattr(conform, "_MOST_BYTES", 16 << 20)
+    monkeypatch.setattr(parquet, "_MOST_BYTES", 16 << 20)
     with pytest.raises(DatasetError, match=r"row group 0 unpacks to 0.0 GB"):
         list(Dataset.open(tmp_path / "set").tables())
 
@@ -285,6 +291,8 @@ WORDS = re.findall(
 
 @often(150)
 @given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=9).map(" ".join))
+@example(r"label == '\ud800'")
+@example(r"label in ['live', '\ud800'] or label.startswith('\udfff') or attributes['\ud800'] == 1")
 @example("(" * 10_000)
 @example("not " * 10_000 + "true")
 @example("true" + " and true" * 20_000)
@@ -390,6 +398,14 @@ def test_answers_of_models(jobs, data):
     survives(answered)
 
 
+def test_answers_that_take_regular_expressions_long(jobs):
+    """Twenty thousand line ends behind a code fence took minutes."""
+    job, _ = jobs[0]
+    for unit in ("\n", " ", "\n \n", "```\n", "a "):
+        for fence in ("```json\n", "```\n", ""):
+            survives(lambda text=fence + unit * 20_000: judge(job, text))
+
+
 @pytest.fixture(scope="module")
 def journal(tmp_path_factory) -> bytes:
     path = tmp_path_factory.mktemp("journal") / "answers.sqlite"
@@ -469,6 +485,220 @@ def test_weights_that_are_pickles_run_nothing(tmp_path):
     with pytest.raises(FacedataError):
         Transformers(str(tmp_path / "m"))
     assert not (tmp_path / "owned").exists()
+
+
+SMALL = {"rows": -1}, {"rows": 2**60}, {"by_label": {"live": -4}}
+
+
+@pytest.mark.parametrize("counts", SMALL)
+def test_a_record_that_counts_what_nobody_can(sets, tmp_path, counts):
+    shutil.copytree(sets / "files", tmp_path / "set")
+    record = json.loads((tmp_path / "set" / "dataset.json").read_text())
+    record["counts"].update(counts)
+    (tmp_path / "set" / "dataset.json").write_text(json.dumps(record))
+    with pytest.raises(DatasetError, match="counts"):
+        Dataset.open(tmp_path / "set")
+
+
+@pytest.mark.parametrize("value", ['"\\ud800"', "NaN", "1e999", "-Infinity"])
+def test_a_record_of_what_no_file_holds(sets, tmp_path, value):
+    shutil.copytree(sets / "files", tmp_path / "set")
+    path = tmp_path / "set" / "dataset.json"
+    path.write_text(path.read_text().replace('"parameters": {', f'"parameters": {{"x": {value}, ', 1))
+    with pytest.raises(DatasetError, match="cannot be read"):
+        Dataset.open(tmp_path / "set")
+
+
+def test_a_record_that_counts_nothing_gives_a_report(sets, tmp_path):
+    shutil.copytree(sets / "files", tmp_path / "set")
+    record = json.loads((tmp_path / "set" / "dataset.json").read_text())
+    record["counts"]["by_label"] = {"live": 0}
+    (tmp_path / "set" / "dataset.json").write_text(json.dumps(record))
+    write_report(tmp_path / "set", tmp_path / "report.html")
+    assert "live" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(("column", "word"), [("split", "../x"), ("label", "maybe")])
+@pytest.mark.parametrize("kind", ["huggingface", "folder", "webdataset", "list"])
+def test_rows_that_the_record_does_not_count_are_not_exported(sets, tmp_path, column, word, kind):
+    shutil.copytree(sets / "files", tmp_path / "set")
+    path = tmp_path / "set" / "samples.parquet"
+    table = pq.read_table(path)
+    place = table.column_names.index(column)
+    pq.write_table(table.set_column(place, column, pa.array([word] * 4)), path)
+    with contextlib.suppress(DatasetError):
+        export(tmp_path / "set", tmp_path / "out" / "deep" / "er", kind)
+        assert column == "label", "as a text, and no path"
+    places = (tmp_path, tmp_path / "out", tmp_path / "out" / "deep")
+    assert {one.name for place in places for one in place.glob("*")} <= {"set", "out", "deep", "er"}
+
+
+@pytest.mark.parametrize("column", ["sample_id", "content_hash", "label"])
+@pytest.mark.parametrize("word", ["../../../../x", "/x", "a/b", "", "..", "x\n", "x" * 200])
+def test_what_files_are_named_by_leads_nowhere(sets, tmp_path, column, word):
+    shutil.copytree(sets / "files", tmp_path / "set")
+    path = tmp_path / "set" / "samples.parquet"
+    table = pq.read_table(path)
+    values = [word, *table[column].to_pylist()[1:]]
+    pq.write_table(table.set_column(table.column_names.index(column), column, pa.array(values)), path)
+    with pytest.raises(DatasetError, match=f"the column '{column}' holds"):
+        list(Dataset.open(tmp_path / "set"))
+    assert validate(tmp_path / "set").findings
+
+
+@pytest.mark.parametrize("place", ["dataset.json", "samples.parquet", "picture"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_pipes_and_devices_in_a_dataset_are_not_read(sets, tmp_path, place, kind):
+    shutil.copytree(sets / "files", tmp_path / "set")
+    picture = next(iter(Dataset.open(tmp_path / "set"))).image
+    path = tmp_path / "set" / (picture if place == "picture" else place)
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+
+    def read():
+        found = Dataset.open(tmp_path / "set")
+        for sample in found:
+            found.read(sample.image)
+
+    with pytest.raises(DatasetError, match=r"regular file|cannot be read"):
+        read()
+    survives(lambda: validate(tmp_path / "set"))
+    survives(lambda: filter_rows(tmp_path / "set", "true", tmp_path / "out"))
+
+
+def test_a_link_in_a_dataset_gets_no_other_picture_asked_about(tmp_path):
+    """It might be any of the user's, and what is asked goes to a server."""
+    dataset = make_dataset(tmp_path, 1)
+    picture = next(iter(dataset)).image
+    (tmp_path / "mine.jpg").write_bytes(jpeg(7))
+    (dataset.root / picture).unlink()
+    (dataset.root / picture).symlink_to(tmp_path / "mine.jpg")
+    (job,) = Jobs(dataset, [load_task("spoof-coarse")], 0, Sampling(), 1)
+    with pytest.raises(DatasetError, match="is not its row's picture"):
+        job.request.images[0].read()
+
+
+def test_columns_of_one_name(sets, tmp_path):
+    shutil.copytree(sets / "files", tmp_path / "set")
+    path = tmp_path / "set" / "samples.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("label", table["label"]), path)
+    with pytest.raises(DatasetError, match="columns of one name"):
+        list(Dataset.open(tmp_path / "set"))
+
+
+def test_a_shard_whose_hashes_are_bytes(sets, tmp_path):
+    shutil.copytree(sets / "shards", tmp_path / "set")
+    path = next((tmp_path / "set" / "shards").iterdir())
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(0, "content_hash", pa.array([b"\xff"] * 4)), path)
+    assert "shard" in {one.check for one in validate(tmp_path / "set").findings}
+
+
+@pytest.mark.parametrize("kind", ["text", "twice", "absent", "no UTF-8"])
+def test_a_shard_of_other_columns(sets, tmp_path, kind):
+    shutil.copytree(sets / "shards", tmp_path / "set")
+    path = next((tmp_path / "set" / "shards").iterdir())
+    table = pq.read_table(path)
+    if kind == "text":
+        table = table.set_column(1, "bytes", pa.array(["x"] * 4))
+    elif kind == "twice":
+        table = table.append_column("bytes", table["bytes"])
+    else:
+        table = table.select(["content_hash"])
+    pq.write_table(table, path, store_schema=False)
+    if kind == "no UTF-8":
+        path.write_bytes(path.read_bytes().replace(b"content_hash", b"content_\xff\xffsh"))
+    reference = next(iter(Dataset.open(tmp_path / "set"))).image
+    with pytest.raises(DatasetError, match=r"cannot be read|is no shard"):
+        Dataset.open(tmp_path / "set").read(reference)
+    with pytest.raises(FacedataError):
+        filter_rows(tmp_path / "set", "width > 0", tmp_path / "out")
+    assert validate(tmp_path / "set").findings
+
+
+def test_journals_whose_damage_is_in_their_names(tmp_path, journal):
+    """What SQLite says of them is no UTF-8 either."""
+    path = tmp_path / "answers.sqlite"
+    path.write_bytes(journal.replace(b"CREATE TABLE batches", b"CREATE \xcc\xfeBLE batches"))
+
+    def use():
+        with Store(path) as store:
+            store.put("k", "q", Outcome(status="ok", text="x"))
+
+    survives(use)
+    survives(lambda: Replay(path))
+
+
+@pytest.mark.parametrize("text", ["7", "[]", '"recipe"', "null", "[" * 100_000])
+def test_a_model_s_card_that_is_no_mapping(tmp_path, text):
+    (tmp_path / "training.json").write_text(text)
+    for read in (read_card, read_synth_card):
+        with pytest.raises(DatasetError, match="cannot be read"):
+            read(tmp_path)
+
+
+def test_archives_that_are_none_of_vectors(tmp_path):
+    np.savez(tmp_path / "e.npz", sample_id=np.array(["a"]), embeddings=np.ones((1, 2)))
+    data = bytearray((tmp_path / "e.npz").read_bytes())
+    (tmp_path / "e.npy").write_bytes(data)
+    for number in (data.index(b"PK\x01\x02") + 10, data.rindex(b"PK\x01\x02") + 10):
+        data[number] = 99  # a way of packing that there is not
+    (tmp_path / "e.npz").write_bytes(data)
+    for name in ("e.npy", "e.npz"):
+        with pytest.raises(SourceError, match="cannot be read"):
+            embeddings.read_embeddings(tmp_path / name, ["a"])
+
+
+EVIL = '\x1b[31m\u202e<script>alert(1)</script>"><img src=x onerror=alert(2)>`x`|y\x9b2J'
+
+
+def test_texts_of_strangers_are_shown_and_not_obeyed(tmp_path, monkeypatch):
+    """Terminals obey escapes, browsers tags, Markdown its signs: in any field of a list or a record."""
+    monkeypatch.chdir(tmp_path)
+    lines = []
+    for number in range(4):
+        name = f"{number}{EVIL.replace('/', '')}.jpg"
+        (tmp_path / name).write_bytes(jpeg(number))
+        spoof = {"attack": f"print/{EVIL}", "label": "spoof"} if number % 2 else {"label": "live"}
+        spoof |= dict.fromkeys(("domain", "split", "licence"), EVIL) | {"subject": f"{EVIL}{number}"}
+        lines.append({"path": name, **spoof, "attributes": {EVIL: EVIL}})
+    lines.append({"path": f"missing{EVIL}.jpg", "label": "live"})
+    (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, lines)))
+
+    def said(*arguments: str, code: int = 0) -> None:
+        done = CliRunner().invoke(app, list(arguments), color=True)
+        assert done.exit_code == code, (arguments, done.output)
+        assert not {"\x1b", "\u202e", "\x9b"} & set(done.output), (arguments, done.output)
+
+    said("ingest", "list", "list.jsonl", "-o", "set", "--name", EVIL, code=3)
+    record = json.loads((tmp_path / "set" / "dataset.json").read_text())
+    record["version"] = record["verb"] = EVIL
+    record |= {"notes": [EVIL], "libraries": {EVIL: EVIL}, "parents": [{"name": EVIL, "version": EVIL}]}
+    record["counts"] |= {"by_operator": {EVIL: 1}, "instructions": {EVIL: {EVIL: 1}}}
+    (tmp_path / "set" / "dataset.json").write_text(json.dumps(record))
+    said("info", "set")
+    said("info", "set", "--json")
+    said("log", "set")
+    said("report", "set")
+    said("filter", "set", "width > 0", "-o", "made")
+    said("log", "made")
+    said("diff", "set", "made")
+    said("export", "set", "-o", "export", "--to", "list")
+    said("info", f"no{EVIL}", code=1)
+    pages = [*tmp_path.rglob("*.html"), *tmp_path.rglob("*.md")]
+    assert len(pages) >= 4  # the report, and three cards
+    for page in pages:
+        text = page.read_text("utf-8")
+        text = re.sub(
+            r"\A---\n.*?\n---\n|```json\n.*?\n```", "", text, flags=re.DOTALL
+        )  # the hub's YAML, code
+        assert not re.search(r"<(script>alert|img src=x)", text), page
 
 
 def test_no_unsafe_way_of_reading_is_used():

@@ -83,6 +83,27 @@ FAULTS = {
         lambda root: text(root / "Train_files/1_1_01_1.txt", "0,1,2,3,4\n0,1,2,3,4\n"),
         "Train_files/1_1_01_1.txt:2: frame 0 stands twice",
     ),
+    "eyes at infinity": (
+        "oulu-npu",
+        {},
+        trees.oulu,
+        lambda root: text(root / "Train_files/1_1_01_1.txt", "0,1,2,3,1e999\n"),
+        "Train_files/1_1_01_1.txt:1: '0,1,2,3,1e999' is no line of numbers",
+    ),
+    "frame of no number": (
+        "oulu-npu",
+        {},
+        trees.oulu,
+        lambda root: text(root / "Train_files/1_1_01_1.txt", "nan,1,2,3,4\n"),
+        "Train_files/1_1_01_1.txt:1: 'nan,1,2,3,4' is no line of numbers",
+    ),
+    "box at infinity": (
+        "celeba-spoof",
+        {},
+        trees.celeba_spoof,
+        lambda root: text(root / "Data/train/17/live/000001_BB.txt", "1 2 3 " + "9" * 400),
+        f"Data/train/17/live/000001_BB.txt:1: '1 2 3 {'9' * 400}' is not x y width height",
+    ),
     "casia video of another name": (
         "casia-fasd",
         {},

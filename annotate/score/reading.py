@@ -17,7 +17,6 @@ import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from facedata.annotate.evidence import region_of
 from facedata.annotate.score.answers import OTHER, Question, yes_or_no
@@ -32,6 +31,7 @@ from facedata.annotate.score.facts import (
 from facedata.datasets.dataset import Dataset, is_dataset
 from facedata.datasets.errors import DatasetError, SourceError
 from facedata.datasets.instructions import INSTRUCTIONS_NAME
+from facedata.datasets.parquet import ParquetFile
 from facedata.datasets.sample import SCHEMA, Sample
 
 __all__ = [
@@ -89,7 +89,7 @@ class Side:
         if path is None:
             return
         try:
-            with pq.ParquetFile(path) as file:
+            with ParquetFile(path) as file:
                 if missing := set(columns) - set(file.schema_arrow.names):
                     raise DatasetError(
                         f"{path} lacks the columns {sorted(missing)}; is it a file of records?"
@@ -110,7 +110,8 @@ class Side:
         records = 0
         if self.records is not None:
             try:
-                records = pq.read_metadata(self.records).num_rows
+                with ParquetFile(self.records) as file:
+                    records = file.metadata.num_rows
             except (OSError, pa.ArrowException) as error:
                 raise DatasetError(
                     f"{self.records} cannot be read ({error}); restore it or make it again"

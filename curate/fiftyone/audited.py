@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from facedata.curate.fiftyone.shown import OURS
 from facedata.datasets.canonical import content_hash
 from facedata.datasets.errors import SourceError, UsageError
+from facedata.datasets.parquet import read_table
 
 __all__ = ["NO_AUDIT", "Audited", "read_audit"]
 
@@ -66,7 +66,7 @@ def read_audit(folder: Path, version: str) -> Audited:
     try:
         text = (folder / _JSON).read_bytes()
         told = json.loads(text)
-        table = pq.read_table(folder / _TABLE)
+        table = read_table(folder / _TABLE)
         audits = told["audits"]
         tags: dict[str, list[str]] = defaultdict(list)
         titles = {}

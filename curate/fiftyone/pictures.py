@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from facedata.datasets.canonical import content_hash
+from facedata.datasets.conform import open_shard
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.remote import remote_of
@@ -44,11 +44,11 @@ class Pictures:
         for shard in sorted(Path(self._root, "shards").glob("*.parquet")):
             try:
                 self._unpack(shard)
-            except (OSError, KeyError, pa.ArrowException):
+            except (OSError, KeyError, DatasetError, pa.ArrowException):
                 continue  # `file` says of each picture why it cannot be read
 
     def _unpack(self, shard: Path) -> None:
-        with pq.ParquetFile(shard) as file:
+        with open_shard(shard) as file:
             for group in range(file.num_row_groups):
                 hashes = file.read_row_group(group, columns=["content_hash"])["content_hash"].to_pylist()
                 if all(self._there(one) for one in hashes):

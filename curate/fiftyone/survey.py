@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.instructions import INSTRUCTIONS_NAME
+from facedata.datasets.parquet import ParquetFile
 from facedata.datasets.sample import json_object
 
 __all__ = ["TAGS", "Family", "Review", "Survey", "families", "parsed", "survey"]
@@ -158,14 +159,12 @@ def _kind(value: Any) -> str:
 
 def _reviews(dataset: Dataset) -> dict[str, Review]:
     """Return what became of the instruction records of each sample; their texts are not read."""
-    import pyarrow.parquet as pq
-
     path = dataset.root / INSTRUCTIONS_NAME
     if not path.is_file():
         return {}
     found: dict[str, Review] = {}
     try:
-        with pq.ParquetFile(path) as file:
+        with ParquetFile(path) as file:
             for batch in file.iter_batches(_ROWS, columns=["sample_id", "task", "status", "checks"]):
                 for row in batch.to_pylist():
                     review = found.setdefault(row["sample_id"], Review())

@@ -16,6 +16,7 @@ from facedata.curate.fiftyone.state import State, open_state
 from facedata.curate.selection import annotate_selected, augment_selected, free_folder
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import FacedataError
+from facedata.datasets.plain import in_markdown
 
 __all__ = ["AugmentSelected", "ReannotateSelected", "SaveCuration"]
 
@@ -77,7 +78,7 @@ class _Verb(foo.Operator):
                 ctx.ops.open_dataset(told["name"])
         except FacedataError as error:
             ctx.ops.notify(str(error), variant="error")
-            return {"error": str(error), "said": f"**Nothing was made.** {error}"}
+            return {"error": str(error), "said": f"**Nothing was made.** {in_markdown(str(error))}"}
         ctx.ops.notify(told["said"], variant="success")
         return told
 

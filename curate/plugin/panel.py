@@ -16,6 +16,7 @@ from facedata.curate.fiftyone.pull import pending
 from facedata.curate.fiftyone.state import open_state
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import FacedataError
+from facedata.datasets.plain import printable
 
 __all__ = ["CurationPanel"]
 
@@ -43,7 +44,7 @@ class CurationPanel(Panel):
         try:
             found = overview(fo, open_state(fo, ctx.dataset.name), ctx.view)
         except FacedataError as error:
-            ctx.panel.set_state("head", f"**{error}**")
+            ctx.panel.set_state("head", f"**{_cell(error)}**")
             return
         ctx.panel.set_state("head", _head(found))
         ctx.panel.set_state("counts", _counts(found))
@@ -64,14 +65,14 @@ class CurationPanel(Panel):
             state = open_state(fo, ctx.dataset.name)
             found = pending(state, Dataset.open(Path(state.root)))
         except FacedataError as error:
-            ctx.panel.set_state("edits", f"**{error}**")
+            ctx.panel.set_state("edits", f"**{_cell(error)}**")
             return
         rows = [[one.sid[:12], one.field, one.old, one.new, one.message] for one in found.edits[:_MOST_EDITS]]
         text = _table(["sample", "field", "was", "is", ""], rows) if rows else "Nothing was edited."
         if (more := len(found.edits) - _MOST_EDITS) > 0:
             text += f"\n\nand {more} more"
         conflicts = [*found.conflicts, *(one.reason for one in found.refused)]
-        text += "".join(f"\n\n**Conflict:** {one}" for one in conflicts[:_MOST_EDITS])
+        text += "".join(f"\n\n**Conflict:** {_cell(one)}" for one in conflicts[:_MOST_EDITS])
         ctx.panel.set_state("edits", text)
         self.on_load(ctx)
 
@@ -144,4 +145,8 @@ def _table(head: list[str], rows: list[Any]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return str(value).replace("|", "\\|")
+    """Return what stands in a table: no link, picture or tag of a name, which may be a stranger's."""
+    text = printable(str(value))
+    for sign in "\\`[]<|":
+        text = text.replace(sign, f"&#{ord(sign)};")
+    return text

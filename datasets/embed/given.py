@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from lzma import LZMAError
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -11,10 +12,10 @@ from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from facedata.datasets.errors import SourceError, UsageError
+from facedata.datasets.parquet import read_table
 
 __all__ = ["read_embeddings"]
 
@@ -25,7 +26,14 @@ _FORMS = (
 _NAMED = 5  # missing ids that are named
 
 
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, TokenError, BadZipFile, zlib.error, pa.ArrowException)
+_UNREADABLE = (
+    *(OSError, ValueError, TypeError, KeyError, EOFError, TokenError, BadZipFile, zlib.error, LZMAError),
+    *(
+        pa.ArrowException,
+        NotImplementedError,
+        RuntimeError,
+    ),  # an odd or locked archive
+)
 _MOST_TIMES, _SMALL = 50, 256 << 20  # vectors of numbers hardly pack: to a half, if at all
 
 
@@ -84,7 +92,11 @@ _Vectors = tuple[NDArray[Any], Sequence[Any] | None]
 
 
 def _npy(path: Path) -> _Vectors:
-    return np.load(path, mmap_mode="r", allow_pickle=False), None
+    found = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(found, np.ndarray):
+        found.close()
+        raise ValueError("it is an archive; name it .npz")
+    return found, None
 
 
 def _refuse_bomb(path: Path) -> None:
@@ -107,7 +119,7 @@ def _npz(path: Path) -> _Vectors:
 
 
 def _parquet(path: Path) -> _Vectors:
-    table = pq.read_table(path, columns=["sample_id", "embedding"])
+    table = read_table(path, ["sample_id", "embedding"])
     column = table["embedding"].combine_chunks()
     lists = column.cast(pa.large_list(pa.float32()))
     lengths = np.diff(lists.offsets.to_numpy())

@@ -90,6 +90,16 @@ class Picks:
             taken[word] = name
         return names
 
+    def split_name(self, split: str | None) -> str:
+        """Return the name of a row's split; raise DatasetError where the record does not count it."""
+        try:
+            return self.split_names[split]
+        except KeyError:
+            raise DatasetError(
+                f"{self.dataset.root} has rows of the split {split!r}, which its record does not count; see "
+                "all damage with `facedata validate`"
+            ) from None
+
     @cached_property
     def units(self) -> tuple[int, ...]:
         """The action units that any row of the dataset has or was coded for, sorted."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from facedata.datasets.errors import DatasetError
 from facedata.datasets.sample import LABELS, SCHEMA
 from facedata.datasets.storage import slug
 
@@ -42,6 +43,8 @@ def content_features(units: Sequence[int], *, classes: bool) -> datasets.Feature
 
 def label_class(label: str | None) -> int | None:
     """Return the number of a label's class: 0 is live, 1 is spoof, None where the source says nothing."""
+    if label is not None and label not in LABELS:
+        raise DatasetError(f"a row has the label {label!r}; see all damage with `facedata validate`")
     return None if label is None else LABELS.index(label)
 
 

@@ -58,7 +58,7 @@ class Folder(Exporter):
             tables: dict[str, TableFile] = {}
             for row in picks.rows():
                 sample = Sample.from_row(row)
-                split, stem = picks.split_names[sample.split], file_stem(sample)
+                split, stem = picks.split_name(sample.split), file_stem(sample)
                 if split not in tables:
                     (tree / split).mkdir()
                     tables[split] = files.enter_context(closing(TableFile(tree / split / TABLE_NAME, schema)))

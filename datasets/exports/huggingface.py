@@ -64,7 +64,7 @@ class HuggingFace(Exporter):
             for name, layer in picks.layers_of(row, choices.layers).items():
                 values[columns[name]] = layer and {"bytes": layer, "path": f"{stem}.png"}
                 size += len(layer or b"")
-            split = picks.split_names[sample.split]
+            split = picks.split_name(sample.split)
             if split not in writers:
                 prefix = tree / "data" / split
                 writers[split] = _Series(prefix, features.arrow_schema, choices.shard_mb << 20)

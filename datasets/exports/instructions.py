@@ -152,7 +152,7 @@ def _splits(picks: Picks) -> Iterator[tuple[str, str]]:
     for table in picks.dataset.tables(["sample_id", "split"]):
         for row in table.to_pylist():
             if not picks.splits or (row["split"] or "none") in picks.splits:
-                yield row["sample_id"], picks.split_names[row["split"]]
+                yield row["sample_id"], picks.split_name(row["split"])
 
 
 def _take(picks: Picks, taken: Taken, choices: InstructionChoices) -> list[str]:

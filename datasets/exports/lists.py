@@ -57,7 +57,7 @@ class Lists(Exporter):
                 if sample.label is None:
                     unlabelled += 1
                     continue
-                split = picks.split_names[sample.split]
+                split = picks.split_name(sample.split)
                 if split not in lists:
                     path = tree / f"{split}.{choices.form}"
                     file = open_files.enter_context(path.open("w", encoding="utf-8", newline="\n"))

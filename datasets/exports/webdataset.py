@@ -53,7 +53,7 @@ class WebDataset(Exporter):
         series: dict[str, _Series] = {}
         rows: Counter[str] = Counter()
         for row in picks.rows():
-            split, key = picks.split_names[row["split"]], row["sample_id"]
+            split, key = picks.split_name(row["split"]), row["sample_id"]
             data = picks.read(row["image"], row["content_hash"])
             members = {f"{key}.{suffix_of(data)}": data}
             members[f"{key}.json"] = canonical_json(typed(row, picks.units)).encode("utf-8")

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from facedata.datasets.errors import SourceError
 from facedata.datasets.readers.base import Choices, Entry, Note, Reader
 from facedata.datasets.readers.text import failure, json_pairs, read_text, relative
+from facedata.datasets.readers.tree import coordinates
 from facedata.datasets.record import Failure
 
 __all__ = ["CelebASpoof"]
@@ -166,7 +167,7 @@ def _box(root: Path, file: str) -> list[float] | Failure | None:
     path = Path(place)
     words = read_text(path).split()
     try:
-        x, y, width, height = (float(word) for word in words[:4])
+        x, y, width, height = coordinates(words[:4])
     except ValueError:
         return failure(f"{relative(root, path)}:1", "bad-box", f"{' '.join(words)!r} is not x y width height")
     return [x, y, width, height] if width > 0 and height > 0 else None

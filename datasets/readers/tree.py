@@ -12,7 +12,9 @@ from facedata.datasets.readers.base import Entry
 from facedata.datasets.readers.text import failure, lines
 from facedata.datasets.record import Failure
 
-__all__ = ["files", "named", "per_frame"]
+__all__ = ["coordinates", "files", "named", "per_frame"]
+
+_MOST = 1e9  # pixels, or frames: what is farther off is no place in a picture
 
 
 def files(root: Path, endings: Collection[str]) -> Iterator[PurePosixPath]:
@@ -39,6 +41,14 @@ def named(
             yield Entry(str(file), found)
 
 
+def coordinates(words: Sequence[str]) -> list[float]:
+    """Return numbers that a picture may have; raise ValueError where one is none, such as infinity."""
+    numbers = [float(word) for word in words]
+    if not all(abs(number) < _MOST for number in numbers):
+        raise ValueError("too large")
+    return numbers
+
+
 def per_frame(
     root: Path,
     path: Path,
@@ -59,7 +69,7 @@ def per_frame(
     found: dict[int, dict[str, Any]] = {}
     for where, text in lines(root, path):
         try:
-            numbers = [float(word) for word in text.replace(",", " ").split()]
+            numbers = coordinates(text.replace(",", " ").split())
         except ValueError:
             problems.append(failure(where, "bad-box", f"{text!r} is no line of numbers; mend it"))
             continue

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from facedata.datasets.dataset import SAMPLES_NAME
 from facedata.datasets.errors import UsageError
 from facedata.datasets.instructions import INSTRUCTIONS_NAME, SCHEMA, Record, rows_to_table
+from facedata.datasets.parquet import read_table
 
 __all__ = ["Carried", "InstructionsHash", "Places", "samples_with_records", "write_records"]
 
@@ -66,7 +67,7 @@ class Places:
     @cached_property
     def _read(self) -> tuple[NDArray[np.bytes_], pa.Table]:
         """The rows, read when the first record asks: most datasets have no instructions."""
-        rows = pq.read_table(self._root / SAMPLES_NAME, columns=["sample_id", "image", "content_hash"])
+        rows = read_table(self._root / SAMPLES_NAME, ["sample_id", "image", "content_hash"])
         return np.array(rows["sample_id"].to_pylist(), np.bytes_), rows.combine_chunks()
 
 
@@ -181,4 +182,4 @@ def samples_with_records(root: Path) -> pa.Array:
     path = root / INSTRUCTIONS_NAME
     if not path.is_file():
         return pa.array([], pa.string())
-    return pq.read_table(path, columns=["sample_id"])["sample_id"].combine_chunks()
+    return read_table(path, ["sample_id"])["sample_id"].combine_chunks()

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from facedata.datasets.canonical import content_hash
+from facedata.datasets.conform import open_shard
 from facedata.datasets.errors import DatasetError
+from facedata.datasets.parquet import ParquetFile
 from facedata.datasets.record import Failure
 from facedata.datasets.sample import SCHEMA
 from facedata.datasets.storage import ShardsWriter, read_reference, shard_at_hand
@@ -99,7 +100,7 @@ class ToShards(Carrier):
         self, writer: ShardsWriter, place: _Place, span: range, hashes: NDArray[np.void]
     ) -> None:
         """Carry the wanted pictures of one shard: those of the numbers in `span`."""
-        with shard_at_hand(self.inputs[place[0]], place[1]) as path, pq.ParquetFile(path) as file:
+        with shard_at_hand(self.inputs[place[0]], place[1]) as path, open_shard(path) as file:
             whole = file.metadata.num_rows == len(span)
             if whole and sum(1 for _ in self._sound(file, span, hashes)) == len(span):
                 if not (self.tree / place[1]).exists():  # two inputs may share a shard
@@ -111,9 +112,7 @@ class ToShards(Carrier):
             for number, data in self._sound(file, span, hashes):
                 writer.put(data, str(number))
 
-    def _sound(
-        self, file: pq.ParquetFile, span: range, hashes: NDArray[np.void]
-    ) -> Iterator[tuple[int, bytes]]:
+    def _sound(self, file: ParquetFile, span: range, hashes: NDArray[np.void]) -> Iterator[tuple[int, bytes]]:
         """Yield number and bytes of each wanted picture that is the picture of its row."""
         rows = self._wanted[span.start : span.stop] & _MASK
         start = 0

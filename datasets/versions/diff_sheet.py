@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pyarrow.parquet as pq
+import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image, ImageDraw, ImageFont
 
-from facedata.datasets.dataset import SAMPLES_NAME
+from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import FacedataError, TargetError
 from facedata.datasets.items import printable
 from facedata.datasets.pictures import read_picture
@@ -66,8 +67,10 @@ def _sections(found: Diff) -> list[tuple[str, list[_Pair]]]:
 def _samples(root: Path, ids: set[str | None]) -> dict[str, Sample]:
     if not ids:
         return {}
-    rows = pq.read_table(root / SAMPLES_NAME, filters=[("sample_id", "in", ids)]).to_pylist()
-    return {row["sample_id"]: Sample.from_row(row) for row in rows}
+    wanted = pa.array([one for one in ids if one is not None], pa.string())
+    tables = Dataset.open(root).tables()
+    found = (table.filter(pc.is_in(table["sample_id"], wanted)).to_pylist() for table in tables)
+    return {row["sample_id"]: Sample.from_row(row) for rows in found for row in rows}
 
 
 def _draw(

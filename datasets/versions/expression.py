@@ -235,7 +235,8 @@ class _Evaluation:
         self.fail(node, "is not part of this language")
 
     def _constant(self, node: ast.expr, value: Any) -> pa.Scalar:
-        if isinstance(value, (bool, str, float)) or value is None:
+        half = isinstance(value, str) and any("\ud800" <= one <= "\udfff" for one in value)  # no UTF-8 has it
+        if value is None or (isinstance(value, (bool, str, float)) and not half):
             return pa.scalar(value)
         if isinstance(value, int) and -(2**63) <= value < 2**63:
             return pa.scalar(value, pa.int64())
