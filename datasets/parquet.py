@@ -31,6 +31,8 @@ _MOST_TIMES, _SMALL = 50, 256 << 20
 """A file that unpacks to more than this many times its size, and to more than so many bytes, is not read."""
 _SLACK = 512 << 20
 """Bytes that reading may take beside what the file states: dictionaries made into texts, Arrow's own."""
+_OTHERS = 4 << 30
+"""Bytes more where other threads run: what they take meanwhile, a network perhaps, must not meet the bound."""
 _LIMITED = sys.platform == "linux"
 if sys.platform == "linux":
     from resource import RLIM_INFINITY as _NONE
@@ -133,7 +135,7 @@ class _Bound:
     def __enter__(self) -> None:
         if not _LIMITED:
             return
-        self._limit = _held(5) + self._more
+        self._limit = _held(5) + self._more + (_OTHERS if threading.active_count() > 1 else 0)
         with _LOCK:
             _LIMITS.append(self._limit)
             if not _BEFORE:
