@@ -11,7 +11,7 @@ import pytest
 from .__main__ import put, table
 from .faults import FAULTS
 from .harness import Bench, Outcome, bench
-from .world import VERBS
+from .verbs import VERBS
 
 SHORT = {
     "kill -9": ("augment", "merge"),
