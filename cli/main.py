@@ -37,7 +37,7 @@ from facedata.cli import (
     validate,
 )
 from facedata.cli import filter as filter_verb
-from facedata.datasets.errors import OUT_OF_MEMORY, FacedataError
+from facedata.datasets.errors import OUT_OF_MEMORY, FacedataError, lacks_memory
 
 __all__ = ["app", "run"]
 
@@ -55,9 +55,15 @@ class _Verbs(TyperGroup):
             show.stopped("; what is finished is kept, go on with --resume")
             raise typer.Exit(130) from None
         except (MemoryError, RuntimeError) as error:
-            if not isinstance(error, MemoryError) and "can't start new thread" not in str(error):
+            if not lacks_memory(error):
                 raise
             typer.echo(f"facedata: {OUT_OF_MEMORY}", err=True)
+            raise typer.Exit(1) from None
+        except OSError as error:
+            if error.strerror is None:
+                raise
+            place = f"{error.filename}: " if error.filename else "the system says: "
+            typer.echo(f"facedata: {place}{error.strerror}; mend that and run it again", err=True)
             raise typer.Exit(1) from None
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "StorageError",
     "TargetError",
     "UsageError",
+    "lacks_memory",
 ]
 
 
@@ -32,6 +33,18 @@ OUT_OF_MEMORY = (
     "go on with --resume"
 )
 """What a run says that ends because the machine gives no more memory, whatever it was doing."""
+
+
+_OF_MEMORY = ("can't start new thread", "can't allocate memory", "bad_alloc", "could not create a primitive")
+"""What Python, torch and oneDNN say in a RuntimeError of a machine that gives no more memory."""
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that there is no memory left, in whichever words."""
+    said = str(error)
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in said for words in _OF_MEMORY)
+    )
 
 
 class FacedataError(Exception):
