@@ -22,6 +22,7 @@ from torch import Tensor
 from facedata import __version__
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import FacedataError, TargetError, UsageError
+from facedata.datasets.in_place import in_place
 from facedata.datasets.inputs import refuse_overlap
 from facedata.datasets.record import write_text
 from facedata.synth.adapter import save_adapter
@@ -93,8 +94,9 @@ def train(
     if origin is not None:
         pairs = origin.extended(pairs)
     card = _card(dataset, pairs, config) | ({"base": origin.told(target)} if origin else {})
-    _prepare(target, card, resume=resume, overwrite=overwrite)
-    return _Run(dataset, target, config, pairs, card, origin, progress).make()
+    with in_place(target):
+        _prepare(target, card, resume=resume, overwrite=overwrite)
+        return _Run(dataset, target, config, pairs, card, origin, progress).make()
 
 
 def _card(dataset: Dataset, pairs: Pairs, config: TrainConfig) -> dict[str, Any]:
