@@ -244,7 +244,9 @@ class Bench:
             return
         missing = whole.ids - set(found.get("ids") or ())
         outcome.lost = len(missing)
-        short = f"{outcome.lost} rows short"
+        every = {**whole.files, **found["files"]}
+        odd = [name for name in every if whole.files.get(name) != found["files"].get(name)][:8]
+        short = f"{outcome.lost} rows short, {odd}"
         outcome.problems.append(f"exit {code}, not the untouched bytes, {short}: {text[-400:]}")
 
     def _words(self, outcome: Outcome, place: Path, code: int | None, when: str) -> None:
