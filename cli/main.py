@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Annotated, Any
 
@@ -54,16 +55,16 @@ class _Verbs(TyperGroup):
         except KeyboardInterrupt:
             show.stopped("; what is finished is kept, go on with --resume")
             raise typer.Exit(130) from None
-        except (MemoryError, RuntimeError) as error:
-            if not lacks_memory(error):
-                raise
-            typer.echo(f"facedata: {OUT_OF_MEMORY}", err=True)
-            raise typer.Exit(1) from None
         except OSError as error:
             if error.strerror is None:
                 raise
             place = f"{error.filename}: " if error.filename else "the system says: "
             typer.echo(f"facedata: {place}{error.strerror}; mend that and run it again", err=True)
+            raise typer.Exit(1) from None
+        except Exception as error:
+            if not lacks_memory(error):
+                raise
+            typer.echo(f"facedata: {OUT_OF_MEMORY}", err=True)
             raise typer.Exit(1) from None
 
 
@@ -119,7 +120,10 @@ def _main(
 def run() -> None:
     """Run the command line; a fault of facedata's own is one line too, unless the trace is asked for."""
     try:
-        app()
+        try:
+            app()
+        finally:  # the verb is over: Ctrl-C now is not to meet what libraries do on their way out
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
     except KeyboardInterrupt:  # before the verb was found, or after it was done
         show.stopped("")
         sys.exit(130)

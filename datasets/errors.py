@@ -35,16 +35,18 @@ OUT_OF_MEMORY = (
 """What a run says that ends because the machine gives no more memory, whatever it was doing."""
 
 
-_OF_MEMORY = ("can't start new thread", "can't allocate memory", "bad_alloc", "could not create a primitive")
-"""What Python, torch and oneDNN say in a RuntimeError of a machine that gives no more memory."""
+_OF_MEMORY = (
+    "can't start new thread",  # Python
+    "can't allocate memory",  # torch
+    "bad_alloc",  # C++
+    "could not create a primitive",  # oneDNN
+    "Failed to launch worker thread",  # Arrow
+)
 
 
 def lacks_memory(error: BaseException) -> bool:
-    """Whether an error says that there is no memory left, in whichever words."""
-    said = str(error)
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in said for words in _OF_MEMORY)
-    )
+    """Whether an error says that the machine gives no more memory, in whichever words."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _OF_MEMORY)
 
 
 class FacedataError(Exception):

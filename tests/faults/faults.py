@@ -108,7 +108,7 @@ def worker_crashes(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
 def out_of_memory(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
     """An address space that ends somewhere between nothing and what the run needs."""
     place = bench.round()
-    if draws.random() < 0.5:
+    if draws.random() < 0.5 or verb.early:  # a database's driver has threads that die of less
         at = draws.randint(1, operations(bench, verb))
         outcome = Outcome(verb.name, "memory limit", f"MemoryError at file operation {at}")
         trap = {"root": str(place), "fail_at": at}
@@ -327,14 +327,31 @@ def damaged_part(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
     count = operations(bench, verb)
     at = draws.randint(count // 3, count)
     bench.run(bench.order(verb, place, trap={"root": str(place), "kill_at": at}))
-    partial = place / ".out.partial"
+    partial = place / "out" / "states" if verb.makes == "model" else place / ".out.partial"
     files = sorted(path for path in partial.rglob("*") if path.is_file()) if partial.exists() else []
     outcome.struck = bool(files)
     if files:
         victim = draws.choice(files)
         outcome.detail = f"{victim.relative_to(partial)}: {damage(victim, draws)}"
+        _follow(bench, verb, place, outcome)
     bench.go_on(outcome, place)
     return outcome
+
+
+def _follow(bench: Bench, verb: Verb, place: Path, outcome: Outcome) -> None:
+    """Do what a refusal to go on from a damaged state says: remove it, as often as that is said."""
+    if verb.makes != "model":
+        return
+    while True:
+        code = bench.run(bench.order(verb, place, *verb.go_on))["code"]
+        bench.struck(outcome, place, code)
+        text = (place / "stderr").read_text()
+        named = re.search(r"facedata: (\S+) cannot be read .*; remove it to go on", text)
+        if code == 0 or outcome.problems or not named:
+            return
+        outcome.detail += ", refused"
+        path = place / named[1]
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def damaged_journal(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:

@@ -232,13 +232,15 @@ class Bench:
         self, outcome: Outcome, place: Path, code: int | None, found: dict[str, Any], whole: Whole
     ) -> None:
         """Set what stands at the target against the untouched run."""
-        if code == 0 and found["there"] and found["hash"] == whole.hash:
+        text = (place / "stderr").read_text()
+        clear = code in (1, 2) and "facedata: " in text
+        # What was done already may be told so; what stands there counts.
+        if (code == 0 or clear) and found["there"] and found["hash"] == whole.hash:
             outcome.end = "same"
             if found["beside"]:
                 outcome.problems.append(f"left behind: {found['beside']}")
             return
-        text = (place / "stderr").read_text()
-        if code in (1, 2) and "facedata: " in text:
+        if clear:
             outcome.end = "refused"
             outcome.detail += " " + text.strip().splitlines()[-1]
             return
