@@ -262,11 +262,14 @@ def test_pictures_are_their_middle_square_and_memory_keeps_what_fits(tmp_path):
     assert Counter(reads) == {"1": 1, "2": 2, "3": 2}
 
 
-def test_a_damaged_state_says_which_and_that_the_one_before_is_there(tmp_path):
+@pytest.mark.parametrize("damaged", [lambda data: data[:-100], lambda data: data[:-5] + b"\1" + data[-4:]])
+def test_a_damaged_state_says_which_and_that_the_one_before_is_there(tmp_path, damaged):
     with pytest.raises(KeyboardInterrupt):
         loop.train(Fit(), tmp_path, progress=stop_at(9))
     newest = states.newest_state(tmp_path)
-    newest.write_bytes(newest.read_bytes()[:-100])
+    whole = newest.read_bytes()
+    newest.write_bytes(damaged(whole))
+    assert newest.read_bytes() != whole
     with pytest.raises(DatasetError, match=r"step-00000008.*remove it to go on from the state before"):
         loop.train(Fit(), tmp_path, resume=True)
     newest.unlink()
