@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from facedata.datasets.canonical import content_hash, identifier
 from facedata.datasets.errors import DatasetError
+from facedata.datasets.record import write_text
 from facedata.datasets.whole import whole
 
 __all__ = ["Best", "State", "hash_of", "moments_of", "newest_state", "put_moments", "trim_log"]
@@ -125,8 +126,8 @@ def newest_state(root: Path) -> Path | None:
 
 
 def trim_log(log: Path, step: int) -> None:
-    """Leave the lines of a run's log up to `step`: those after its newest state will be written again."""
+    """Leave the whole lines of a run's log up to `step`: those after its newest state will come again."""
     if log.is_file():
-        head, *lines = log.read_text("utf-8").splitlines(keepends=True) or [""]
-        kept = [line for line in lines if int(line.split(",")[0]) <= step]
-        log.write_text("".join([head, *kept]), "utf-8")
+        lines = [line for line in log.read_text("utf-8").splitlines(keepends=True) if line.endswith("\n")]
+        kept = [line for line in lines[1:] if int(line.split(",")[0]) <= step]
+        write_text(log, "".join([*lines[:1], *kept]))

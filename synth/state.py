@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from facedata.datasets.errors import DatasetError
+from facedata.datasets.record import write_text
 from facedata.datasets.seal import seal, sealed
 
 __all__ = ["learned", "load_state", "newest_state", "put", "save_state", "trim_log"]
@@ -71,10 +72,10 @@ def newest_state(root: Path) -> Path | None:
 
 
 def trim_log(log: Path, step: int) -> None:
-    """Leave the first `step` lines of a run's log: those after its newest state will be written again."""
+    """Leave the whole lines of a run's log up to `step`: those after its newest state will come again."""
     if log.is_file():
-        lines = log.read_text("utf-8").splitlines(keepends=True)
-        log.write_text("".join(line for line in lines if int(line.split(",")[0]) <= step), "utf-8")
+        lines = [line for line in log.read_text("utf-8").splitlines(keepends=True) if line.endswith("\n")]
+        write_text(log, "".join(line for line in lines if int(line.split(",")[0]) <= step))
 
 
 def load_state(path: Path, model: nn.Module, ema: EMAModel, optimizer: Any) -> int:

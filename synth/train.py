@@ -322,17 +322,18 @@ class _Run:
         self, step: int, loss: float, model: SpoofUNet, ema: EMAModel, optimizer: Any, grid: Grid
     ) -> None:
         with (self.target / LOG_NAME).open("a", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerow([step, f"{loss:.6f}"])
+            csv.writer(file, lineterminator="\n").writerow([step, f"{loss:.6f}"])
         if self.progress:
             self.progress(step, self.config.steps, loss)
-        if step % self.config.save_every == 0 or step == self.config.steps:
-            save_state(self.target, step, model, ema, optimizer)
         if step % self.config.grid_every == 0 or step == self.config.steps:
             parameters = list(learned(model).values())
             ema.store(parameters)
             ema.copy_to(parameters)
             grid.write(self._pipeline(model), self.target / "grids" / f"step-{step:06d}.png")
             ema.restore(parameters)
+        # The state comes last: what goes on from it has all that was to come before.
+        if step % self.config.save_every == 0 or step == self.config.steps:
+            save_state(self.target, step, model, ema, optimizer)
 
     def _pipeline(self, model: SpoofUNet) -> SpoofDiffusionPipeline:
         pipeline = SpoofDiffusionPipeline(model, DDIMScheduler.from_config(self.scheduler.config), self.vae)

@@ -367,3 +367,12 @@ def test_a_run_of_another_configuration_dataset_or_recipe_is_refused(faces, tmp_
         train_fas(faces, tmp_path / "m", tiny(loop={"steps": 2}), resume=True)
     (tmp_path / "m" / "optimizer.pt").unlink()
     assert train_fas(faces, tmp_path / "m", tiny(loop={"steps": 2, "rate": 0.1}), resume=True).steps == 2
+
+
+def test_a_log_that_ends_in_half_a_line_goes_on_with_whole_ones(tmp_path):
+    (tmp_path / "log.csv").write_text("step,loss\n1,0.5\n12,0.4\n1")
+    states.trim_log(tmp_path / "log.csv", 11)
+    assert (tmp_path / "log.csv").read_text() == "step,loss\n1,0.5\n"
+    (tmp_path / "log.csv").write_text("step,lo")
+    states.trim_log(tmp_path / "log.csv", 11)
+    assert (tmp_path / "log.csv").read_text() == ""

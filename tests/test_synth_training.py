@@ -48,7 +48,7 @@ def test_a_run_that_stopped_goes_on_to_the_same_loss_and_weights(attacks, tmp_pa
         train(attacks, tmp_path / "parts", config, progress=stop)
     again = train(attacks, tmp_path / "parts", config, resume=True)
     assert again.loss == whole.loss
-    logs = [(tmp_path / name / "log.csv").read_text() for name in ("whole", "parts")]
+    logs = [(tmp_path / name / "log.csv").read_bytes() for name in ("whole", "parts")]
     assert logs[0] == logs[1]
     assert [int(line.split(",")[0]) for line in logs[0].splitlines()] == list(range(1, 9))
     before, after = weights(tmp_path / "whole"), weights(tmp_path / "parts")

@@ -133,8 +133,7 @@ def disk_full(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
     place, whole = bench.round(), bench.whole(verb)
     size = int(4096 * draws.randint(4, 60))
     outcome = Outcome(verb.name, "disk full", f"tmpfs of {size >> 10} KiB")
-    at = place / "disk"
-    at.mkdir()
+    at = bench.round()  # as deep as others: a model may say where its base is as seen from it
     logs = {"out": str(place / "stdout"), "err": str(place / "stderr")}
     begun, on = bench.order(verb, at), bench.order(verb, at, *verb.go_on)
     steps = [
@@ -184,8 +183,7 @@ def read_only(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
     """The target's file system is mounted read-only; then it is not."""
     place, whole = bench.round(), bench.whole(verb)
     outcome = Outcome(verb.name, "read-only target")
-    at = place / "disk"
-    at.mkdir()
+    at = bench.round()  # as deep as others: a model may say where its base is as seen from it
     begun, on = bench.order(verb, at), bench.order(verb, at, *verb.go_on)
     steps = [
         {"do": "mount", "at": str(at), "options": "size=64m"},
