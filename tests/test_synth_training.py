@@ -50,7 +50,7 @@ def test_a_run_that_stopped_goes_on_to_the_same_loss_and_weights(attacks, tmp_pa
     assert again.loss == whole.loss
     logs = [(tmp_path / name / "log.csv").read_bytes() for name in ("whole", "parts")]
     assert logs[0] == logs[1]
-    assert [int(line.split(",")[0]) for line in logs[0].splitlines()] == list(range(1, 9))
+    assert [int(line.split(",")[0]) for line in logs[0].decode().splitlines()] == list(range(1, 9))
     before, after = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert before.keys() == after.keys()
     assert all(torch.equal(before[key], after[key]) for key in before)

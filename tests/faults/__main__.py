@@ -48,10 +48,9 @@ def main() -> int:
                 for problem in outcome.problems:
                     sys.stderr.write(f"{name} | {verb} | {number}: {outcome.detail}\n    {problem}\n")
             sys.stderr.write(f"{time.monotonic() - began:7.1f} s  {name}\n")
-    page = table(outcomes)
-    sys.stdout.write(page)
-    if given.write:
-        put(given.write, page)
+            if given.write:
+                put(given.write, table(outcomes))
+    sys.stdout.write(table(outcomes))
     return 1 if any(one.problems or one.lost for one in outcomes) else 0
 
 
