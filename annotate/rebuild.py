@@ -34,7 +34,7 @@ from facedata.datasets.dataset import Dataset
 from facedata.datasets.engine import Options
 from facedata.datasets.errors import DatasetError, UsageError
 from facedata.datasets.instructions import Usage, read_records, record_id
-from facedata.datasets.workplace import Workplace
+from facedata.datasets.remote_place import workplace
 
 __all__ = ["rebuild"]
 
@@ -72,7 +72,7 @@ def rebuild(made: Dataset, source: Path, target: Path, answers: Path, options: O
     dataset = Dataset.open(source)
     check_target(dataset, target, options)
     known = _Known.of(made, dataset)
-    place = Workplace(target)
+    place = workplace(target)
     with place.held():
         spool = Spool(place.spool)
         try:

@@ -39,6 +39,7 @@ from facedata.cli import (
 )
 from facedata.cli import filter as filter_verb
 from facedata.datasets.errors import OUT_OF_MEMORY, FacedataError, lacks_memory
+from facedata.datasets.remote import shown_in
 
 __all__ = ["app", "run"]
 
@@ -50,7 +51,7 @@ class _Verbs(TyperGroup):
         try:
             return super().invoke(ctx)
         except FacedataError as error:
-            typer.echo(f"facedata: {error}", err=True)
+            typer.echo(f"facedata: {shown_in(str(error))}", err=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             show.stopped("; what is finished is kept, go on with --resume")
@@ -59,7 +60,7 @@ class _Verbs(TyperGroup):
             if error.strerror is None:
                 raise
             place = f"{error.filename}: " if error.filename else "the system says: "
-            typer.echo(f"facedata: {place}{error.strerror}; mend that and run it again", err=True)
+            typer.echo(f"facedata: {shown_in(place)}{error.strerror}; mend that and run it again", err=True)
             raise typer.Exit(1) from None
         except Exception as error:
             if not lacks_memory(error):

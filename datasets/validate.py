@@ -8,12 +8,11 @@ instruction records (their ids, samples, pictures and form), and files that no r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from facedata.datasets.assemble import VersionHash
 from facedata.datasets.canonical import content_hash
@@ -23,9 +22,10 @@ from facedata.datasets.errors import DatasetError, PictureError
 from facedata.datasets.instructions import INSTRUCTIONS_NAME
 from facedata.datasets.pictures import read_picture
 from facedata.datasets.record import RECORD_NAME, Counts, Tally
+from facedata.datasets.remote import shown
 from facedata.datasets.sample import Sample
 from facedata.datasets.sheet import SHEET_NAME
-from facedata.datasets.storage import read_reference, shard_name
+from facedata.datasets.storage import read_reference, shard_hashes, shard_name, stored_names
 from facedata.datasets.versions.check_records import check_records
 from facedata.datasets.versions.edits_log import EDITS_NAME
 
@@ -86,8 +86,9 @@ class _Check:
             return self.result
         self._lineage()
         self._record(*self._instructions(version.result(), tally.counts()))
-        self._shards()
-        self._strays()
+        names = stored_names(self.root)
+        self._shards(names)
+        self._strays(names)
         return self.result
 
     def _find(self, check: str, message: str, sample: str | None = None) -> None:
@@ -226,11 +227,12 @@ class _Check:
             if found != stated and not (name == "orphans" and stated is None):
                 self._find("counts", f"{RECORD_NAME} says {name} {stated}, the rows give {found}")
 
-    def _shards(self) -> None:
-        for path in sorted((self.root / "shards").glob("*.parquet")):
-            name = path.relative_to(self.root).as_posix()
+    def _shards(self, names: Sequence[str]) -> None:
+        for name in names:
+            if not (name.startswith("shards/") and name.endswith(".parquet")):
+                continue
             try:
-                hashes = pq.read_table(path, columns=["content_hash"])["content_hash"].to_pylist()
+                hashes = shard_hashes(self.root, name)
             except (OSError, ValueError, KeyError, pa.ArrowException) as error:
                 self._find("shard", f"{name} cannot be read ({error}); restore it or make the dataset again")
                 continue
@@ -239,12 +241,11 @@ class _Check:
                     "shard", f"{name} is not named by its content; restore it or make the dataset again"
                 )
 
-    def _strays(self) -> None:
+    def _strays(self, names: Sequence[str]) -> None:
         known = {RECORD_NAME, SAMPLES_NAME, CARD_NAME, SHEET_NAME, EDITS_NAME, INSTRUCTIONS_NAME}
         for name in (CARD_NAME, SHEET_NAME):
             if not (self.root / name).is_file():
-                self._find("missing", f"{self.root / name} is missing; make the dataset again")
-        for path in sorted(self.root.rglob("*")):
-            name = path.relative_to(self.root).as_posix()
-            if path.is_file() and name not in known and name not in self.files:
+                self._find("missing", f"{shown(self.root / name)} is missing; make the dataset again")
+        for name in names:
+            if name not in known and name not in self.files:
                 self._find("stray", f"{name} belongs to no row; move it out of the dataset")

@@ -19,7 +19,7 @@ from trl import SFTConfig, SFTTrainer
 
 from facedata.annotate.providers.local import ADAPTER, ADAPTER_WEIGHTS
 from facedata.datasets.errors import DatasetError
-from facedata.datasets.seal import SEAL, seal, sealed
+from facedata.datasets.seal import SEAL_NAME, seal, sealed
 from facedata.recipes.faults import diverged
 from facedata.recipes.logs import Logs
 from facedata.recipes.schedule import share_of_rate
@@ -174,7 +174,7 @@ def patience_is_out(state: TrainerState, pace: SftPace) -> bool:
 
 def newest_state(target: Path) -> Path | None:
     """Return the newest whole state of a run, None where there is none."""
-    found = [one.parent for one in (target / STATES).glob(f"checkpoint-*/{SEAL}")]
+    found = [one.parent for one in (target / STATES).glob(f"checkpoint-*/{SEAL_NAME}")]
     return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
