@@ -5,13 +5,18 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 import torch
 from safetensors import SafetensorError
+from typer.testing import CliRunner
 
+from facedata.cli.main import app
 from facedata.datasets.errors import TargetError, lacks_memory
 from facedata.datasets.in_place import in_place
 from facedata.datasets.record import write_text
@@ -92,3 +97,35 @@ def test_a_lack_of_memory_is_known_in_everybodys_words():
     )
     assert lacks_memory(RuntimeError("can't start new thread"))
     assert not lacks_memory(OSError(errno.ENOSPC, "No space left on device"))
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "a.html"),
+            "a.html: No space left on device; mend that",
+        ),
+        (OSError(errno.EIO, "Input/output error"), "the system says: Input/output error; mend that"),
+        (RuntimeError("could not create a primitive"), "not enough memory; give it more"),
+    ],
+)
+def test_what_the_machine_refuses_is_one_line(monkeypatch, error, said):
+    def refused(*_given, **_named):
+        raise error
+
+    monkeypatch.setattr("facedata.curate.report.write_report", refused)
+    done = CliRunner().invoke(app, ["report", "set"])
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"facedata: {said}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_ctrl_c_on_the_way_out_ends_without_a_word():
+    late = "import atexit, os, signal, time; atexit.register(lambda: (os.kill(os.getpid(), signal.SIGINT), "
+    late += "time.sleep(20))); from facedata.cli.main import run; run()"
+    done = subprocess.run(
+        [sys.executable, "-c", late, "--version"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+    assert done.stdout.startswith("facedata ")
