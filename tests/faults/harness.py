@@ -104,6 +104,7 @@ class Bench:
         self._uri: str | None = None
         self.world = folder / "world"
         self._wholes: dict[str, Whole] = {}
+        self._operations: dict[str, int] = {}
         self._rounds = 0
         make_pictures(self.world / "faces", pictures)
         inputs = [
@@ -211,6 +212,16 @@ class Bench:
             if whole.files.get(name) != one and (name == "." or not Path(name).name.startswith("."))
         ]
         return f"files that are not whole stand under their names: {odd}" if odd else ""
+
+    def operations(self, verb: Verb) -> int:
+        """Return how many changes of the file tree a verb makes."""
+        if verb.name not in self._operations:
+            place = self.round()
+            count = self.folder / "count"
+            self.run(self.order(verb, place, trap={"root": str(place), "count": str(count)}))
+            self._operations[verb.name] = int(count.read_text())
+            shutil.rmtree(place)
+        return self._operations[verb.name]
 
     def struck(self, outcome: Outcome, place: Path, code: int | None) -> None:
         """Look at what a fault left: nothing at the target or the whole, and no bare trace."""
