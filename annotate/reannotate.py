@@ -29,6 +29,7 @@ from facedata.annotate.facs import EXPRESSIONS
 from facedata.annotate.votes import ABSENT, PRESENT, Answers, Votes, expression_votes, unit_votes
 from facedata.datasets.errors import UsageError
 from facedata.datasets.sample import Sample
+from facedata.datasets.whole import whole
 
 __all__ = [
     "THRESHOLD",
@@ -310,7 +311,7 @@ def _json(value: Any) -> str:
 
 def write_csv(rows: Sequence[ProposedEdit | Review], kind: type[ProposedEdit | Review], path: Path) -> None:
     """Write edits or reviews as CSV with a header, in the order of their samples; `kind` is their class."""
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with whole(path) as hidden, hidden.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([one.name for one in fields(kind)])
         writer.writerows(astuple(one) for one in sorted(rows, key=lambda one: (one.sid, one.field)))

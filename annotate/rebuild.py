@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +34,7 @@ from facedata.datasets.dataset import Dataset
 from facedata.datasets.engine import Options
 from facedata.datasets.errors import DatasetError, UsageError
 from facedata.datasets.instructions import Usage, read_records, record_id
+from facedata.datasets.remote_place import workplace
 
 __all__ = ["rebuild"]
 
@@ -72,17 +72,17 @@ def rebuild(made: Dataset, source: Path, target: Path, answers: Path, options: O
     dataset = Dataset.open(source)
     check_target(dataset, target, options)
     known = _Known.of(made, dataset)
-    target.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.absolute().parent) as folder:
-        spool = Spool(Path(folder, "records"))
+    place = workplace(target)
+    with place.held():
+        spool = Spool(place.spool)
         try:
             provider: Provider = Replay(answers) if name == "replay" else _Recorded(told["provider"])
             tally = asyncio.run(_make(dataset, tasks, provider, asking, answers, known, spool))
-            write_annotated(
-                dataset, spool, target, settings(tasks, provider, asking), asking.seed, options, tally
-            )
+            what = settings(tasks, provider, asking)
+            write_annotated(dataset, spool, target, what, asking.seed, options, tally, place)
         finally:
             spool.close()
+            place.spool.unlink(missing_ok=True)
 
 
 async def _make(

@@ -74,9 +74,10 @@ def score(
 
 def _write(path: Path, text: str) -> None:
     from facedata.datasets.errors import TargetError
+    from facedata.datasets.record import write_text
 
     try:
-        path.write_text(text, "utf-8")
+        write_text(path, text)
     except OSError as error:
         raise TargetError(f"{path} cannot be written ({error.strerror}); give another --output") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Annotated, Any
 
@@ -37,7 +38,7 @@ from facedata.cli import (
     validate,
 )
 from facedata.cli import filter as filter_verb
-from facedata.datasets.errors import OUT_OF_MEMORY, FacedataError
+from facedata.datasets.errors import OUT_OF_MEMORY, FacedataError, lacks_memory
 from facedata.datasets.remote import shown_in
 
 __all__ = ["app", "run"]
@@ -55,8 +56,14 @@ class _Verbs(TyperGroup):
         except KeyboardInterrupt:
             show.stopped("; what is finished is kept, go on with --resume")
             raise typer.Exit(130) from None
-        except (MemoryError, RuntimeError) as error:
-            if not isinstance(error, MemoryError) and "can't start new thread" not in str(error):
+        except OSError as error:
+            if error.strerror is None:
+                raise
+            place = f"{error.filename}: " if error.filename else "the system says: "
+            typer.echo(f"facedata: {shown_in(place)}{error.strerror}; mend that and run it again", err=True)
+            raise typer.Exit(1) from None
+        except Exception as error:
+            if not lacks_memory(error):
                 raise
             show.echo(f"facedata: {OUT_OF_MEMORY}", err=True)
             raise typer.Exit(1) from None
@@ -114,7 +121,10 @@ def _main(
 def run() -> None:
     """Run the command line; a fault of facedata's own is one line too, unless the trace is asked for."""
     try:
-        app()
+        try:
+            app()
+        finally:  # the verb is over: Ctrl-C now is not to meet what libraries do on their way out
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
     except KeyboardInterrupt:  # before the verb was found, or after it was done
         show.stopped("")
         sys.exit(130)

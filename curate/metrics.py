@@ -24,6 +24,7 @@ from facedata.datasets.items import printable
 from facedata.datasets.pictures import read_picture
 from facedata.datasets.quality import Quality, quality_of
 from facedata.datasets.record import write_text
+from facedata.datasets.whole import whole
 
 __all__ = ["PLOTS", "write_metrics", "write_plots"]
 
@@ -89,7 +90,8 @@ def _write_plots(found: Dataset, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name, figure in zip(PLOTS, drawn, strict=True):
             # without the library's version, so that equal data gives equal bytes
-            figure.savefig(folder / name, dpi=120, metadata={"Software": None})
+            with whole(folder / name) as hidden:
+                figure.savefig(hidden, format="png", dpi=120, metadata={"Software": None})
     except OSError as error:
         raise TargetError(f"cannot write {folder}: {error.strerror}; choose another --plots") from None
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 
 from facedata.datasets.errors import TargetError, UsageError
+from facedata.datasets.record import write_text
 
 __all__ = ["DEMO", "LaidOut", "lay_out", "pipeline_files"]
 
@@ -74,21 +74,26 @@ def lay_out(folder: Path, kind: str, path: str | None = None) -> LaidOut:
     """
     files = pipeline_files(kind, path)
     scm = any((parent / ".git").exists() for parent in (folder.resolve(), *folder.resolve().parents))
-    if not (folder / ".dvc").exists():
-        files[".dvc/config"] = _CONFIG if scm else _CONFIG.replace("[core]\n    analytics = false\n", _NO_SCM)
+    if not (folder / ".dvc" / "config").exists():
         files[".dvc/.gitignore"] = "".join(f"/{name}\n" for name in _DVC_IGNORED)
+        files[".dvc/config"] = _CONFIG if scm else _CONFIG.replace("[core]\n    analytics = false\n", _NO_SCM)
     if (folder / "README.md").exists():
         del files["README.md"]
     if folder.exists() and not folder.is_dir():
         raise TargetError(f"{folder} is a file; give a folder")
-    if there := sorted(name for name in files if (folder / name).exists()):
+    mine = {name for name, text in files.items() if _holds(folder / name, text)}  # of a run that was stopped
+    there = sorted(name for name in files if (folder / name).exists())
+    if set(there) - mine or len(mine) == len(files):
         raise TargetError(
             f"{folder} has {', '.join(there)} already, which init does not overwrite; move "
             f"{'them' if there[1:] else 'it'} away, or give another folder"
         )
     try:
-        _write(folder, files)
+        folder.mkdir(parents=True, exist_ok=True)
         added = tuple(name for name in (".gitignore", ".dvcignore") if _add_lines(folder / name, _IGNORED))
+        for name, text in files.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            write_text(folder / name, text)
     except OSError as error:
         raise TargetError(f"cannot write to {folder}: {error.strerror}; check its rights") from None
     return LaidOut(tuple(sorted(files)), added, scm)
@@ -101,11 +106,8 @@ def _scalar(path: str | None) -> str | None:
     return None if path is None else yaml.safe_dump(path, width=2**16, allow_unicode=True).split("\n")[0]
 
 
-def _write(folder: Path, files: Mapping[str, str]) -> None:
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        with (folder / name).open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_bytes() == text.encode()
 
 
 def _add_lines(path: Path, lines: tuple[str, ...]) -> bool:
@@ -114,5 +116,5 @@ def _add_lines(path: Path, lines: tuple[str, ...]) -> bool:
     missing = [line for line in lines if line not in text.splitlines()]
     if missing:
         end = "" if not text or text.endswith("\n") else "\n"
-        path.write_text(text + end + "".join(f"{line}\n" for line in missing), "utf-8", newline="\n")
+        write_text(path, text + end + "".join(f"{line}\n" for line in missing))
     return bool(missing)

@@ -24,6 +24,7 @@ __all__ = [
     "StorageError",
     "TargetError",
     "UsageError",
+    "lacks_memory",
 ]
 
 
@@ -32,6 +33,20 @@ OUT_OF_MEMORY = (
     "go on with --resume"
 )
 """What a run says that ends because the machine gives no more memory, whatever it was doing."""
+
+
+_OF_MEMORY = (
+    "can't start new thread",  # Python
+    "can't allocate memory",  # torch
+    "bad_alloc",  # C++
+    "could not create a primitive",  # oneDNN
+    "Failed to launch worker thread",  # Arrow
+)
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that the machine gives no more memory, in whichever words."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _OF_MEMORY)
 
 
 class FacedataError(Exception):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-__all__ = ["Held", "hold"]
+__all__ = ["Held", "hold", "locked"]
 
 
 class Held(Exception):  # noqa: N818 - a state of affairs, which the caller puts into words
@@ -24,7 +24,7 @@ class Held(Exception):  # noqa: N818 - a state of affairs, which the caller puts
 @contextlib.contextmanager
 def hold(path: Path) -> Iterator[None]:
     """Hold the lock `path`, or raise Held; raises OSError where the file cannot be written."""
-    file = _locked(path)
+    file = locked(path)
     with file:
         file.truncate(0)
         # The host too: on a shared file system the holder may be a process of another machine.
@@ -36,11 +36,15 @@ def hold(path: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def _locked(path: Path) -> TextIO:
+def locked(path: Path, *, wait: bool = False) -> TextIO:
+    """Return the file `path`, made where there is none, locked until it is closed.
+
+    Where another has it, this waits for the other to close it, or raises Held.
+    """
     while True:
         file = path.open("a+", encoding="utf-8", errors="replace")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             # The holder before may have removed the file after it was opened here: a lock on a file that has
             # no name any more keeps nobody out.
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):

@@ -90,7 +90,7 @@ class _ProcessEngine:
                 pool.shutdown(wait=True, cancel_futures=True)
             except BaseException:
                 # Ctrl-C or a full disk: shards already begun are finished and kept, the rest is dropped.
-                pool.shutdown(wait=True, cancel_futures=True)
+                _end(pool)
                 raise
             finished = [
                 future
@@ -187,16 +187,32 @@ def worker_pool(workers: int, preload: tuple[str, ...]) -> ProcessPoolExecutor:
 def try_a_worker(preload: tuple[str, ...]) -> None:
     """Tell a machine or a script on which no worker starts from one whose pictures kill workers."""
     for _ in range(2):  # the first may have been killed by somebody
-        with worker_pool(1, preload) as pool:
-            try:
-                pool.submit(os.getpid).result()
-                return
-            except BrokenProcessPool:
-                continue
+        pool = worker_pool(1, preload)
+        try:
+            pool.submit(os.getpid).result()
+            return
+        except BrokenProcessPool:
+            continue
+        finally:
+            _end(pool)
     raise FacedataError(
         "worker processes cannot start; in a script, put the call under if __name__ == '__main__': (workers "
         "import the script), or use the serial engine"
     )
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """Shut a pool down; where Ctrl-C is met meanwhile, kill its workers.
+
+    One that starts while its parent ends would say so in Python's own words.
+    """
+    workers = list((pool._processes or {}).values())
+    try:
+        pool.shutdown(wait=True, cancel_futures=True)
+    except KeyboardInterrupt:
+        for worker in workers:
+            worker.kill()
+        raise
 
 
 def warm(preload: Sequence[str]) -> None:

@@ -6,7 +6,6 @@ run gives the same bytes.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections import Counter
@@ -19,6 +18,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facedata.datasets.errors import DatasetError
+from facedata.datasets.whole import whole
 
 __all__ = [
     "RECORD_NAME",
@@ -213,15 +213,8 @@ def read_record(root: Path) -> Record:
 
 def write_text(path: Path, text: str, *, flush: bool = True) -> None:
     """Write `text` under a temporary name, flush it to disk, then rename: never half a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            if flush:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+    with whole(path) as hidden, hidden.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        if flush:
+            file.flush()
+            os.fsync(file.fileno())

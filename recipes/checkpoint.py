@@ -19,7 +19,6 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -30,6 +29,8 @@ from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import DatasetError, TargetError
 from facedata.datasets.parquet import read_table
 from facedata.datasets.record import write_text
+from facedata.datasets.whole import whole
+from facedata.recipes.states import hash_of
 
 __all__ = [
     "CARD_NAME",
@@ -102,10 +103,10 @@ def publish(target: Path, module: nn.Module, card: dict[str, Any]) -> None:
 
 def publish_tensors(target: Path, name: str, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
     """Write tensors into the file `name` of a model's folder, and the card with their hash: a run's end."""
-    card = {**card, "weights": _hash(tensors)}
-    work = target / f".{name}"
-    save_file(tensors, work, {"format": "pt", "training": json.dumps(card)})
-    work.replace(target / name)
+    card = {**card, "weights": hash_of(tensors)}
+    with whole(target / name) as hidden:
+        # One key alone: safetensors writes several in any order, and equal models are to have equal bytes.
+        save_file(tensors, hidden, {"training": json.dumps(card)})
     write_text(target / CARD_NAME, json.dumps(card, indent=1))
 
 
@@ -150,7 +151,7 @@ def load_weights(path: Path, module: nn.Module, card: dict[str, Any]) -> None:
     """Put a folder's weights into `module`; raise DatasetError where they are not those of its card."""
     try:
         tensors = load_file(path / WEIGHTS)
-        if _hash(tensors) != card["weights"]:
+        if hash_of(tensors) != card["weights"]:
             raise DatasetError(
                 f"{path}: the weights are not those that its {CARD_NAME} names; restore the folder"
             )
@@ -187,9 +188,3 @@ def _same_run(target: Path, before: dict[str, Any], card: dict[str, Any]) -> Non
                 f"{target} was trained with another {key} ({before.get(key)}, not {card.get(key)}); "
                 "choose another -o"
             )
-
-
-def _hash(tensors: dict[str, Tensor]) -> str:
-    """Return the version of weights: a hash of names and bytes, not of the file and its metadata."""
-    bytes_of = {name: one.cpu().contiguous().flatten().view(torch.uint8) for name, one in tensors.items()}
-    return identifier({name: content_hash(one.numpy().tobytes()) for name, one in bytes_of.items()})

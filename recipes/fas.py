@@ -32,7 +32,7 @@ from facedata.recipes.metrics.truth import read_truth
 from facedata.recipes.models.base import Network
 from facedata.recipes.pictures import Shelf
 from facedata.recipes.pretrained import Pretrained, pretrained_of
-from facedata.recipes.processes import this_process
+from facedata.recipes.processes import this_process, writing
 from facedata.recipes.robust import Share
 from facedata.recipes.rows import Chosen, choose_rows, refuse_unbalanced
 
@@ -160,32 +160,38 @@ def train_fas(
         pretrained.refuse_learned([row.sample_id for row in rows.dev])
         card["pretrained"] = {key: pretrained.card[key] for key in ("dataset", "weights")}
     shared = this_process()
-    if shared.is_main_process:
-        prepare(target, card, resume=resume, overwrite=overwrite)
-    shared.wait_for_everyone()
-    recipe = FasRecipe(dataset, rows, config, pretrained)
-    trained = train(recipe, target, resume=resume, progress=progress)
-    network = cast(Network, trained.module.get_submodule("network"))
-    device = shared.device
-    scores = recipe.watched.scores(network.to(device).eval(), device)
-    threshold = _threshold(scores, rows, dataset, target if shared.is_main_process else None, pretrained)
-    if shared.is_main_process:
-        best = {"step": trained.best_step, "of": trained.steps}
-        publish(
+    with writing(target):
+        if shared.is_main_process:
+            prepare(target, card, resume=resume, overwrite=overwrite)
+        shared.wait_for_everyone()
+        recipe = FasRecipe(dataset, rows, config, pretrained)
+        trained = train(recipe, target, resume=resume, progress=progress)
+        network = cast(Network, trained.module.get_submodule("network"))
+        device = shared.device
+        scores = recipe.watched.scores(network.to(device).eval(), device)
+        threshold = _threshold(scores, rows, dataset, target if shared.is_main_process else None, pretrained)
+        if shared.is_main_process:
+            best = {"step": trained.best_step, "of": trained.steps}
+            publish(
+                target,
+                network,
+                {
+                    **card,
+                    "architecture": network.architecture,
+                    "best": best,
+                    "threshold": threshold.to_json(),
+                },
+            )
+        return TrainedFas(
             target,
-            network,
-            {**card, "architecture": network.architecture, "best": best, "threshold": threshold.to_json()},
+            trained.steps,
+            trained.best_step,
+            Share.of(network),
+            len(rows.train),
+            len(rows.dev),
+            threshold,
+            eer_of(scores, np.array([row.spoof for row in rows.dev])),
         )
-    return TrainedFas(
-        target,
-        trained.steps,
-        trained.best_step,
-        Share.of(network),
-        len(rows.train),
-        len(rows.dev),
-        threshold,
-        eer_of(scores, np.array([row.spoof for row in rows.dev])),
-    )
 
 
 def eer_of(scores: NDArray[np.float64], spoof: NDArray[np.bool_]) -> float:

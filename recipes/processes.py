@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 
 from facedata.datasets.errors import UsageError
+from facedata.datasets.in_place import in_place
 from facedata.recipes.config import LoopConfig
 
-__all__ = ["accelerator_of", "this_process"]
+__all__ = ["accelerator_of", "this_process", "writing"]
 
 
 def this_process() -> PartialState:
     """Return its place and its device; Accelerate sees processes of a CPU only where it is told of a CPU."""
     return PartialState(cpu=not torch.accelerator.is_available())
+
+
+@contextlib.contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Hold the folder of a model in this process, if it is the one of them that writes."""
+    with in_place(target) if this_process().is_main_process else contextlib.nullcontext():
+        yield
 
 
 def accelerator_of(config: LoopConfig) -> Accelerator:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +14,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from facedata.datasets.canonical import content_hash, identifier
 from facedata.datasets.errors import DatasetError
+from facedata.datasets.record import write_text
+from facedata.datasets.whole import whole
 
-__all__ = ["Best", "State", "moments_of", "newest_state", "put_moments", "trim_log"]
+__all__ = ["Best", "State", "hash_of", "moments_of", "newest_state", "put_moments", "trim_log"]
 
 _KEPT = 2
 
@@ -57,14 +59,14 @@ class State:
         tensors |= {f"average.{name}": one for name, one in self.average.state_dict().items()}
         tensors |= {f"best.{name}": one for name, one in self.best.weights.items()}
         tensors |= {f"optimizer.{name}": one for name, one in moments_of(self.optimizer).items()}
+        tensors = {name: one.detach().contiguous() for name, one in tensors.items()}
         best = {"score": self.best.score, "step": self.best.step, "stale": self.best.stale}
         told = {"step": self.step, "best": best, "scaler": self.scaler and self.scaler.state_dict()}
+        told["tensors"] = hash_of(tensors)
         folder = root / "states"
         folder.mkdir(parents=True, exist_ok=True)
-        final = folder / f"step-{self.step:08d}.safetensors"
-        work = folder / ".state"
-        save_file({k: v.detach().contiguous() for k, v in tensors.items()}, work, {"state": json.dumps(told)})
-        os.replace(work, final)  # noqa: PTH105 - one call that is atomic
+        with whole(folder / f"step-{self.step:08d}.safetensors") as hidden:
+            save_file(tensors, hidden, {"state": json.dumps(told)})
         for old in sorted(folder.glob("step-*"))[:-_KEPT]:
             old.unlink()
 
@@ -74,6 +76,8 @@ class State:
             with safe_open(path, "pt") as file:
                 told = json.loads((file.metadata() or {})["state"])
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+            if told.pop("tensors") != hash_of(tensors):
+                raise ValueError("its numbers are not those that were written")
             parts: dict[str, dict[str, Tensor]] = {}
             for key, value in tensors.items():
                 part, _, name = key.partition(".")
@@ -90,6 +94,12 @@ class State:
             raise DatasetError(
                 f"{path} cannot be read ({reason}); remove it to go on from the state before"
             ) from None
+
+
+def hash_of(tensors: Mapping[str, Tensor]) -> str:
+    """Return the version of tensors: a hash of names and bytes, not of a file and its metadata."""
+    bytes_of = {name: one.cpu().contiguous().flatten().view(torch.uint8) for name, one in tensors.items()}
+    return identifier({name: content_hash(one.numpy().tobytes()) for name, one in bytes_of.items()})
 
 
 def moments_of(optimizer: Any) -> dict[str, Tensor]:
@@ -116,8 +126,8 @@ def newest_state(root: Path) -> Path | None:
 
 
 def trim_log(log: Path, step: int) -> None:
-    """Leave the lines of a run's log up to `step`: those after its newest state will be written again."""
+    """Leave the whole lines of a run's log up to `step`: those after its newest state will come again."""
     if log.is_file():
-        head, *lines = log.read_text("utf-8").splitlines(keepends=True) or [""]
-        kept = [line for line in lines if int(line.split(",")[0]) <= step]
-        log.write_text("".join([head, *kept]), "utf-8")
+        lines = [line for line in log.read_text("utf-8").splitlines(keepends=True) if line.endswith("\n")]
+        kept = [line for line in lines[1:] if int(line.split(",")[0]) <= step]
+        write_text(log, "".join([*lines[:1], *kept]))

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from facedata.datasets.whole import whole
 from facedata.datasets.words import Words, generator_of
 from facedata.synth.conditions import Conditions
 from facedata.synth.config import TrainConfig
@@ -63,7 +64,8 @@ class Grid:
             made = pipeline(conditions, generators, temperature=TEMPERATURE)
             rows.append([content, *as_pixels(made)])
         path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), _sheet(rows)[:, :, ::-1])
+        with whole(path) as hidden:  # and not imwrite, which says nothing of a disk that is full
+            hidden.write_bytes(cv2.imencode(".png", _sheet(rows)[:, :, ::-1])[1].tobytes())
 
 
 def _some(numbers: Sequence[int], count: int, words: Words) -> list[int]:

@@ -13,10 +13,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from facedata.datasets.errors import DatasetError
+from facedata.datasets.record import write_text
+from facedata.datasets.seal import seal, sealed
 
 __all__ = ["learned", "load_state", "newest_state", "put", "save_state", "trim_log"]
 
 _KEPT = 2
+_FILES = ("state.json", "model.safetensors", "ema.safetensors", "optimizer.safetensors")
 
 
 def learned(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -37,8 +40,9 @@ def put(parameters: dict[str, nn.Parameter], values: dict[str, Tensor]) -> None:
 def save_state(root: Path, step: int, model: nn.Module, ema: EMAModel, optimizer: Any) -> None:
     """Write the state after `step` steps, whole or not at all, and drop all but the newest two."""
     final = root / "states" / f"step-{step:08d}"
+    for left in final.parent.glob(".step-*"):  # by a run that was killed
+        shutil.rmtree(left)
     work = final.with_name(f".{final.name}")
-    shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     save_file(
         {name: one.detach().contiguous() for name, one in learned(model).items()},
@@ -55,6 +59,7 @@ def save_state(root: Path, step: int, model: nn.Module, ema: EMAModel, optimizer
         work / "optimizer.safetensors",
     )
     (work / "state.json").write_text(json.dumps({"step": step, "ema_step": ema.optimization_step}), "utf-8")
+    seal(work, _FILES)
     shutil.rmtree(final, ignore_errors=True)
     work.rename(final)
     for old in sorted((root / "states").glob("step-*"))[:-_KEPT]:
@@ -67,10 +72,10 @@ def newest_state(root: Path) -> Path | None:
 
 
 def trim_log(log: Path, step: int) -> None:
-    """Leave the first `step` lines of a run's log: those after its newest state will be written again."""
+    """Leave the whole lines of a run's log up to `step`: those after its newest state will come again."""
     if log.is_file():
-        lines = log.read_text("utf-8").splitlines(keepends=True)
-        log.write_text("".join(line for line in lines if int(line.split(",")[0]) <= step), "utf-8")
+        lines = [line for line in log.read_text("utf-8").splitlines(keepends=True) if line.endswith("\n")]
+        write_text(log, "".join(line for line in lines if int(line.split(",")[0]) <= step))
 
 
 def load_state(path: Path, model: nn.Module, ema: EMAModel, optimizer: Any) -> int:
@@ -79,6 +84,8 @@ def load_state(path: Path, model: nn.Module, ema: EMAModel, optimizer: Any) -> i
     Raises DatasetError where it cannot be read or is of another network.
     """
     try:
+        if not sealed(path, _FILES):
+            raise ValueError("it is not what was written")
         told = json.loads((path / "state.json").read_text("utf-8"))
         put(learned(model), load_file(path / "model.safetensors"))
         shadow = load_file(path / "ema.safetensors")

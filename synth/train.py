@@ -22,6 +22,7 @@ from torch import Tensor
 from facedata import __version__
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import FacedataError, TargetError, UsageError
+from facedata.datasets.in_place import in_place
 from facedata.datasets.inputs import refuse_overlap
 from facedata.datasets.record import write_text
 from facedata.synth.adapter import save_adapter
@@ -93,8 +94,9 @@ def train(
     if origin is not None:
         pairs = origin.extended(pairs)
     card = _card(dataset, pairs, config) | ({"base": origin.told(target)} if origin else {})
-    _prepare(target, card, resume=resume, overwrite=overwrite)
-    return _Run(dataset, target, config, pairs, card, origin, progress).make()
+    with in_place(target):
+        _prepare(target, card, resume=resume, overwrite=overwrite)
+        return _Run(dataset, target, config, pairs, card, origin, progress).make()
 
 
 def _card(dataset: Dataset, pairs: Pairs, config: TrainConfig) -> dict[str, Any]:
@@ -320,17 +322,18 @@ class _Run:
         self, step: int, loss: float, model: SpoofUNet, ema: EMAModel, optimizer: Any, grid: Grid
     ) -> None:
         with (self.target / LOG_NAME).open("a", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerow([step, f"{loss:.6f}"])
+            csv.writer(file, lineterminator="\n").writerow([step, f"{loss:.6f}"])
         if self.progress:
             self.progress(step, self.config.steps, loss)
-        if step % self.config.save_every == 0 or step == self.config.steps:
-            save_state(self.target, step, model, ema, optimizer)
         if step % self.config.grid_every == 0 or step == self.config.steps:
             parameters = list(learned(model).values())
             ema.store(parameters)
             ema.copy_to(parameters)
             grid.write(self._pipeline(model), self.target / "grids" / f"step-{step:06d}.png")
             ema.restore(parameters)
+        # The state comes last: what goes on from it has all that was to come before.
+        if step % self.config.save_every == 0 or step == self.config.steps:
+            save_state(self.target, step, model, ema, optimizer)
 
     def _pipeline(self, model: SpoofUNet) -> SpoofDiffusionPipeline:
         pipeline = SpoofDiffusionPipeline(model, DDIMScheduler.from_config(self.scheduler.config), self.vae)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from annotate_parts import facedata, write_task
 from recipe_parts import listed
-from test_annotate_transformers import CHAT, model
+from test_annotate_transformers import CHAT, make_model, model
 from typer.testing import CliRunner
 
 from facedata.cli.main import app
@@ -39,8 +39,15 @@ TASK = {
 @pytest.fixture(scope="module")
 def base(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny LLaVA with a chat template that ends answers, and letters that come out without gaps."""
-    root: Path = tmp_path_factory.mktemp("base") / "tiny-llava"
-    shutil.copytree(model, root)
+    return _ended(shutil.copytree(model, tmp_path_factory.mktemp("base") / "tiny-llava"))
+
+
+def make_base(root: Path) -> Path:
+    """Write what the fixture `base` gives."""
+    return _ended(make_model(root))
+
+
+def _ended(root: Path) -> Path:
     (root / "chat_template.jinja").write_text(_chat(ends="</s>"))
     told = json.loads((root / "tokenizer.json").read_text())
     (root / "tokenizer.json").write_text(json.dumps({**told, "decoder": {"type": "Fuse"}}))

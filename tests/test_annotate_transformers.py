@@ -27,7 +27,12 @@ CHAT = (
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """A LLaVA of one layer a side, with a vocabulary of characters."""
+    """A LLaVA of one layer a side."""
+    return make_model(tmp_path_factory.mktemp("tiny-llava"))
+
+
+def make_model(path):
+    """Write a LLaVA of one layer a side, with a vocabulary of characters, and return its folder."""
     import torch
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers
     from transformers import (
@@ -40,7 +45,6 @@ def model(tmp_path_factory):
     )
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-    path = tmp_path_factory.mktemp("tiny-llava")
     words = ["<unk>", "<pad>", "</s>", "<image>", *string.printable]
     tokenizer = Tokenizer(models.WordLevel({word: n for n, word in enumerate(words)}, unk_token=words[0]))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("[\\s\\S]"), "isolated")

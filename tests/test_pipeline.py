@@ -231,6 +231,18 @@ def test_init_overwrites_nothing(tmp_path):
     assert (tmp_path / "params.yaml").read_text() == "mine: 1\n"
 
 
+def test_init_goes_on_where_it_was_stopped(tmp_path):
+    whole = lay_out(tmp_path / "whole", "demo").written
+    (tmp_path / "stopped" / ".dvc").mkdir(parents=True)
+    for name in ("dvc.yaml", "README.md", ".dvc/.gitignore"):
+        (tmp_path / "stopped" / name).write_bytes((tmp_path / "whole" / name).read_bytes())
+    lay_out(tmp_path / "stopped", "demo")
+    for name in (*whole, ".gitignore", ".dvcignore"):
+        assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    with pytest.raises(TargetError, match="which init does not overwrite"):
+        lay_out(tmp_path / "stopped", "demo")
+
+
 def test_init_adds_lines_to_ignore_files_once(tmp_path):
     (tmp_path / ".gitignore").write_text("*.pyc\n.venv/")
     done = lay_out(tmp_path, "folder", "faces")

@@ -262,11 +262,14 @@ def test_pictures_are_their_middle_square_and_memory_keeps_what_fits(tmp_path):
     assert Counter(reads) == {"1": 1, "2": 2, "3": 2}
 
 
-def test_a_damaged_state_says_which_and_that_the_one_before_is_there(tmp_path):
+@pytest.mark.parametrize("damaged", [lambda data: data[:-100], lambda data: data[:-5] + b"\1" + data[-4:]])
+def test_a_damaged_state_says_which_and_that_the_one_before_is_there(tmp_path, damaged):
     with pytest.raises(KeyboardInterrupt):
         loop.train(Fit(), tmp_path, progress=stop_at(9))
     newest = states.newest_state(tmp_path)
-    newest.write_bytes(newest.read_bytes()[:-100])
+    whole = newest.read_bytes()
+    newest.write_bytes(damaged(whole))
+    assert newest.read_bytes() != whole
     with pytest.raises(DatasetError, match=r"step-00000008.*remove it to go on from the state before"):
         loop.train(Fit(), tmp_path, resume=True)
     newest.unlink()
@@ -364,3 +367,12 @@ def test_a_run_of_another_configuration_dataset_or_recipe_is_refused(faces, tmp_
         train_fas(faces, tmp_path / "m", tiny(loop={"steps": 2}), resume=True)
     (tmp_path / "m" / "optimizer.pt").unlink()
     assert train_fas(faces, tmp_path / "m", tiny(loop={"steps": 2, "rate": 0.1}), resume=True).steps == 2
+
+
+def test_a_log_that_ends_in_half_a_line_goes_on_with_whole_ones(tmp_path):
+    (tmp_path / "log.csv").write_text("step,loss\n1,0.5\n12,0.4\n1")
+    states.trim_log(tmp_path / "log.csv", 11)
+    assert (tmp_path / "log.csv").read_text() == "step,loss\n1,0.5\n"
+    (tmp_path / "log.csv").write_text("step,lo")
+    states.trim_log(tmp_path / "log.csv", 11)
+    assert (tmp_path / "log.csv").read_text() == ""

@@ -46,7 +46,9 @@ def test_another_run_does_not_go_on(faces, base, made, tmp_path):
 @pytest.mark.parametrize("name", ["trainer_state.json", "optimizer.safetensors", local.ADAPTER_WEIGHTS])
 def test_a_state_that_is_damaged_is_named(faces, base, made, tmp_path, name):
     shutil.copytree(made, tmp_path / "adapter")
-    (tmp_path / "adapter/states/checkpoint-2" / name).write_bytes(b"{")
+    state = tmp_path / "adapter/states/checkpoint-2" / name
+    data = state.read_bytes()
+    state.write_bytes(data[:-3] + bytes([data[-3] ^ 1]) + data[-2:])
     with pytest.raises(DatasetError, match=r"checkpoint-2 cannot be read .* go on from the state before"):
         train_sft(faces, tmp_path / "adapter", str(base), tiny(), resume=True)
 

@@ -21,6 +21,7 @@ from facedata.curate.audit.base import Finding, Rows
 from facedata.curate.audit.engine import Answer
 from facedata.datasets.errors import TargetError
 from facedata.datasets.record import write_text
+from facedata.datasets.whole import whole
 
 __all__ = ["JSON_NAME", "MOST_FINDINGS", "TABLE_NAME", "as_json", "fields_table", "write_audit"]
 
@@ -62,9 +63,8 @@ def write_audit(folder: Path, rows: Rows, answers: Sequence[Answer], about: Mapp
     """Write audit.json and audit.parquet into `folder`; the JSON comes last, so that it stands for both."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{TABLE_NAME}"
-        pq.write_table(fields_table(rows, answers), temporary)
-        temporary.replace(folder / TABLE_NAME)
+        with whole(folder / TABLE_NAME) as hidden:
+            pq.write_table(fields_table(rows, answers), hidden)
         text = json.dumps(as_json(answers, about), ensure_ascii=False, indent=1, allow_nan=False)
         write_text(folder / JSON_NAME, text + "\n")
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ from facedata.datasets.pictures import read_picture
 from facedata.datasets.sample import Sample
 from facedata.datasets.storage import read_reference
 from facedata.datasets.versions.diff import Diff
+from facedata.datasets.whole import whole
 
 __all__ = ["write_diff_sheet"]
 
@@ -40,11 +40,10 @@ def write_diff_sheet(before: Path, after: Path, found: Diff, target: Path) -> No
     wanted = [{pair[side] for _, pairs in sections for pair in pairs if pair[side]} for side in (0, 1)]
     samples = [_samples(root, ids) for root, ids in zip((before, after), wanted, strict=True)]
     sheet = _draw(sections, samples, (before, after))
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(temporary, "PNG")
-        temporary.replace(target)
+        with whole(target) as hidden:
+            sheet.save(hidden, "PNG")
     except OSError as error:
         raise TargetError(
             f"cannot write {target} ({error.strerror or error}); choose another place"

@@ -38,7 +38,7 @@ from facedata.recipes.loop import train
 from facedata.recipes.metrics.predictions import Predictions
 from facedata.recipes.metrics.thresholds import Threshold
 from facedata.recipes.metrics.truth import read_truth
-from facedata.recipes.processes import this_process
+from facedata.recipes.processes import this_process, writing
 
 __all__ = [
     "DEFAULT_CONFIGS",
@@ -186,37 +186,38 @@ def train_labels(
         units=list(parts.units),
     )
     shared = this_process()
-    if shared.is_main_process:
-        prepare(target, card, resume=resume, overwrite=overwrite)
-    shared.wait_for_everyone()
-    trained = train(recipe, target, resume=resume, progress=progress)
-    network = cast(LabelNetwork, trained.module.get_submodule("network"))
-    said = recipe.watched.said(network.to(shared.device).eval(), shared.device)
-    thresholds = thresholds_of(said.units, parts.dev.labels, parts.units, parts.of)
-    if shared.is_main_process:
-        _keep(target, dataset, parts, answers_of(said, parts.classes, parts.units))
-        told = {str(unit): one.to_json() for unit, one in thresholds.items()}
-        best = {"step": trained.best_step, "of": trained.steps}
-        architecture = network.backbone.architecture
-        publish(
+    with writing(target):
+        if shared.is_main_process:
+            prepare(target, card, resume=resume, overwrite=overwrite)
+        shared.wait_for_everyone()
+        trained = train(recipe, target, resume=resume, progress=progress)
+        network = cast(LabelNetwork, trained.module.get_submodule("network"))
+        said = recipe.watched.said(network.to(shared.device).eval(), shared.device)
+        thresholds = thresholds_of(said.units, parts.dev.labels, parts.units, parts.of)
+        if shared.is_main_process:
+            _keep(target, dataset, parts, answers_of(said, parts.classes, parts.units))
+            told = {str(unit): one.to_json() for unit, one in thresholds.items()}
+            best = {"step": trained.best_step, "of": trained.steps}
+            architecture = network.backbone.architecture
+            publish(
+                target,
+                network,
+                {**card, "architecture": architecture, "best": best, "dev": parts.of, "thresholds": told},
+            )
+        cut = np.array([thresholds[unit].value for unit in parts.units])
+        return TrainedLabels(
             target,
-            network,
-            {**card, "architecture": architecture, "best": best, "dev": parts.of, "thresholds": told},
+            trained.steps,
+            trained.best_step,
+            sum(one.numel() for one in network.parameters()),
+            len(parts.train.faces),
+            len(parts.dev.faces),
+            parts.classes,
+            parts.units,
+            parts.left_out,
+            thresholds,
+            summary_of(said, parts.dev.labels, cut),
         )
-    cut = np.array([thresholds[unit].value for unit in parts.units])
-    return TrainedLabels(
-        target,
-        trained.steps,
-        trained.best_step,
-        sum(one.numel() for one in network.parameters()),
-        len(parts.train.faces),
-        len(parts.dev.faces),
-        parts.classes,
-        parts.units,
-        parts.left_out,
-        thresholds,
-        summary_of(said, parts.dev.labels, cut),
-    )
 
 
 def score_labels(

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from facedata.datasets.errors import TargetError
+from facedata.datasets.whole import whole
 from facedata.recipes.metrics.curve import Group, cuts
 from facedata.recipes.metrics.evaluation import Level
 
@@ -103,6 +104,7 @@ def _shown(shares: Values) -> Values:
 def _save(figure: Figure, path: Path) -> None:
     try:
         # without the library's version, so that equal data gives equal bytes
-        figure.savefig(path, dpi=120, metadata={"Software": None})
+        with whole(path) as hidden:
+            figure.savefig(hidden, format="png", dpi=120, metadata={"Software": None})
     except OSError as error:
         raise TargetError(f"cannot write {path} ({error.strerror}); choose another -o") from None

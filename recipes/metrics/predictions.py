@@ -32,6 +32,7 @@ from facedata.datasets.errors import SourceError, TargetError
 from facedata.datasets.items import printable
 from facedata.datasets.record import Failure
 from facedata.datasets.tables import open_table
+from facedata.datasets.whole import whole
 
 __all__ = ["AFFECT", "UNIT_COLUMN", "Predictions", "Scorer", "is_predicted", "read_predictions"]
 
@@ -78,10 +79,11 @@ class Predictions:
     def write(self, path: Path) -> None:
         """Write a table, Parquet or CSV by the file's ending."""
         try:
-            if path.suffix.lower() == ".parquet":
-                self.table.to_parquet(path, index=False)
-            else:
-                self.table.to_csv(path, index=False)
+            with whole(path) as hidden:
+                if path.suffix.lower() == ".parquet":
+                    self.table.to_parquet(hidden, index=False)
+                else:
+                    self.table.to_csv(hidden, index=False)
         except OSError as error:
             raise TargetError(f"cannot write {path} ({error.strerror}); choose another place") from None
 

@@ -20,13 +20,13 @@ from transformers import TrainerState
 
 from facedata.annotate.providers.local import ADAPTER, ADAPTER_WEIGHTS
 from facedata.datasets.dataset import Dataset
-from facedata.datasets.errors import FacedataError, UsageError
+from facedata.datasets.errors import DatasetError, FacedataError, UsageError
 from facedata.datasets.record import write_text
 from facedata.recipes.checkpoint import ROWS, card_of, prepare, publish_tensors
 from facedata.recipes.faults import out_of_memory
 from facedata.recipes.logs import Logs
 from facedata.recipes.order import Order
-from facedata.recipes.processes import this_process
+from facedata.recipes.processes import this_process, writing
 from facedata.recipes.sft.answers import Chosen, choose_answers
 from facedata.recipes.sft.base import find_base, load_base
 from facedata.recipes.sft.config import SftConfig
@@ -38,6 +38,7 @@ from facedata.recipes.sft.trainer import (
     newest_state,
     patience_is_out,
     read_state,
+    whole_state,
 )
 from facedata.recipes.stopping import deferred_interrupt
 
@@ -89,33 +90,34 @@ def train_sft(
     counts = {"records": len(rows.train.records), "dev_records": len(rows.dev.records)}
     card = card_of(RECIPE, dataset, config.model_dump(mode="json"), base=base.to_json(), **counts)
     shared = this_process()
-    if shared.is_main_process:
-        prepare(target, card, resume=resume, overwrite=overwrite)
-        _write_rows(target, rows)
-    shared.wait_for_everyone()
-    try:
-        _train(net, processor, dataset, rows, config, target, resume, progress)
-    except RuntimeError as error:
-        raise out_of_memory(error, config.loop, _LESS) from None
-    state = _state(target)
-    if state is None or not state.best_global_step:
-        raise FacedataError(
-            f"{target}: the loss of the development records was no number at any look; lower loop.rate"
+    with writing(target):
+        if shared.is_main_process:
+            prepare(target, card, resume=resume, overwrite=overwrite)
+            _write_rows(target, rows)
+        shared.wait_for_everyone()
+        try:
+            _train(net, processor, dataset, rows, config, target, resume, progress)
+        except RuntimeError as error:
+            raise out_of_memory(error, config.loop, _LESS) from None
+        state = _state(target)
+        if state is None or not state.best_global_step:
+            raise FacedataError(
+                f"{target}: the loss of the development records was no number at any look; lower loop.rate"
+            )
+        learned, parameters = net.get_nb_trainable_parameters()
+        if this_process().is_main_process:
+            _publish(target, state, {**card, "learned": learned, "parameters": parameters})
+        return TrainedSft(
+            target,
+            state.global_step,
+            state.best_global_step,
+            float(state.best_metric or 0.0),
+            learned,
+            parameters,
+            **counts,
+            answers=len(rows.train.rows),
+            of=rows.of,
         )
-    learned, parameters = net.get_nb_trainable_parameters()
-    if this_process().is_main_process:
-        _publish(target, state, {**card, "learned": learned, "parameters": parameters})
-    return TrainedSft(
-        target,
-        state.global_step,
-        state.best_global_step,
-        float(state.best_metric or 0.0),
-        learned,
-        parameters,
-        **counts,
-        answers=len(rows.train.rows),
-        of=rows.of,
-    )
 
 
 def _train(
@@ -172,6 +174,8 @@ def _state(target: Path) -> TrainerState | None:
 def _publish(target: Path, state: TrainerState, card: dict[str, Any]) -> None:
     """Put the adapter of the best look beside the card."""
     best = target / STATES / f"checkpoint-{state.best_global_step}"
+    if not whole_state(best):
+        raise DatasetError(f"{best}, the best look, is damaged; train again with --overwrite")
     write_text(target / ADAPTER, (best / ADAPTER).read_text("utf-8"))
     found = {"step": state.best_global_step, "loss": state.best_metric, "of": state.global_step}
     publish_tensors(target, ADAPTER_WEIGHTS, load_file(best / ADAPTER_WEIGHTS), {**card, "best": found})

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
-from facedata.annotate.providers.local import ADAPTER_WEIGHTS
+from facedata.annotate.providers.local import ADAPTER, ADAPTER_WEIGHTS
 from facedata.datasets.errors import DatasetError
+from facedata.datasets.seal import SEAL_NAME, seal, sealed
 from facedata.recipes.faults import diverged
 from facedata.recipes.logs import Logs
 from facedata.recipes.schedule import share_of_rate
@@ -27,11 +27,21 @@ from facedata.recipes.sft.answers import Answers
 from facedata.recipes.sft.config import SftPace
 from facedata.recipes.states import moments_of, put_moments
 
-__all__ = ["STATES", "Progress", "Trainer", "Watch", "newest_state", "patience_is_out", "read_state"]
+__all__ = [
+    "STATES",
+    "Progress",
+    "Trainer",
+    "Watch",
+    "newest_state",
+    "patience_is_out",
+    "read_state",
+    "whole_state",
+]
 
 Progress = Callable[[int, int, Mapping[str, float]], None]
 STATES = "states"
-_MOMENTS = "optimizer.safetensors"
+_MOMENTS, _STATE = "optimizer.safetensors", "trainer_state.json"
+_SEALED = (ADAPTER, ADAPTER_WEIGHTS, _MOMENTS, _STATE)
 _TOLD = {"loss": "loss", "mean_token_accuracy": "accuracy", "grad_norm": "gradient", "learning_rate": "rate"}
 """What is logged of what the trainer tells, and as what."""
 
@@ -79,6 +89,11 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # TRL has no types of its own
         if stopped:
             self.accelerator.set_trigger()
         return bool(self.accelerator.check_trigger())
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        if self.args.should_save:
+            seal(self._target / STATES / f"checkpoint-{self.state.global_step}", _SEALED)
 
     # What follows is in place of pickles that transformers would write, and of word that TRL would send home.
 
@@ -159,21 +174,22 @@ def patience_is_out(state: TrainerState, pace: SftPace) -> bool:
 
 def newest_state(target: Path) -> Path | None:
     """Return the newest whole state of a run, None where there is none."""
-    found = [one.parent for one in (target / STATES).glob("checkpoint-*/trainer_state.json")]
+    found = [one.parent for one in (target / STATES).glob(f"checkpoint-*/{SEAL_NAME}")]
     return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def whole_state(path: Path) -> bool:
+    """Whether a state is as it was written."""
+    return sealed(path, _SEALED)
 
 
 def read_state(path: Path) -> TrainerState:
     """Return what transformers keeps of a run; raise DatasetError where a state cannot be read."""
-    try:
-        for name in (ADAPTER_WEIGHTS, _MOMENTS):
-            with safe_open(path / name, "pt"):
-                pass
-        found: TrainerState = TrainerState.load_from_json(str(path / "trainer_state.json"))
-    except (OSError, ValueError, TypeError, SafetensorError) as error:
+    if not whole_state(path):
         raise DatasetError(
-            f"{path} cannot be read ({error}); remove it to go on from the state before"
-        ) from None
+            f"{path} cannot be read (it is not what was written); remove it to go on from the state before"
+        )
+    found: TrainerState = TrainerState.load_from_json(str(path / _STATE))
     return found
 
 

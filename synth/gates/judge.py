@@ -19,6 +19,7 @@ from facedata.datasets.embed.catalogue import open_embedder
 from facedata.datasets.errors import DatasetError, UsageError
 from facedata.datasets.faces import CASCADE, FaceDetector, open_detector
 from facedata.datasets.pictures import Encoding, Picture
+from facedata.datasets.whole import whole
 from facedata.synth.gates.artefacts import ARTEFACTS, artefacts_of
 from facedata.synth.gates.base import Case, Limits, Score
 from facedata.synth.gates.face import face_kept
@@ -179,9 +180,8 @@ class Judge:
 
     def save(self, path: Path) -> None:
         """Write the judge as safetensors, whole or not at all."""
-        work = path.with_name(f".{path.name}.tmp")
-        work.write_bytes(self._bytes())
-        work.replace(path)
+        with whole(path) as hidden:
+            hidden.write_bytes(self._bytes())
 
     @classmethod
     def load(cls, path: Path, detector: str = CASCADE) -> Judge:

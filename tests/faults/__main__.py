@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from .faults import FAULTS
 from .harness import Outcome, bench
-from .world import VERBS
+from .verbs import VERBS
 
 _HEAD = 2  # lines of a table before its rows
 
@@ -22,7 +22,8 @@ _HEAD = 2  # lines of a table before its rows
 def main() -> int:
     """Run the rounds; the exit code is 0 where no row was lost and nothing else was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="rounds of each fault, verb by verb (15)")
+    told = "rounds of each fault, verb by verb, and one of each verb at least (15)"
+    parser.add_argument("--rounds", type=int, default=15, help=told)
     parser.add_argument("--kills", type=int, help="rounds of kill -9, where they are to be others")
     one = {"action": "append", "default": []}
     parser.add_argument("--fault", **one, choices=list(FAULTS), help="only this one; may be repeated")
@@ -39,7 +40,7 @@ def main() -> int:
                 continue
             chosen = [one for one in verbs if one in (given.verb or verbs) and one not in given.without]
             rounds = given.kills if given.kills and name == "kill -9" else given.rounds
-            for number in range(rounds if chosen else 0):
+            for number in range(max(rounds, len(chosen)) if chosen else 0):
                 verb = chosen[number % len(chosen)]
                 draws = random.Random(f"{given.seed} {name} {verb} {number}")
                 outcome = fault(tools, VERBS[verb], draws)
@@ -47,10 +48,9 @@ def main() -> int:
                 for problem in outcome.problems:
                     sys.stderr.write(f"{name} | {verb} | {number}: {outcome.detail}\n    {problem}\n")
             sys.stderr.write(f"{time.monotonic() - began:7.1f} s  {name}\n")
-    page = table(outcomes)
-    sys.stdout.write(page)
-    if given.write:
-        put(given.write, page)
+            if given.write:
+                put(given.write, table(outcomes))
+    sys.stdout.write(table(outcomes))
     return 1 if any(one.problems or one.lost for one in outcomes) else 0
 
 

@@ -6,7 +6,6 @@ import errno
 import os
 import random
 import re
-import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -14,9 +13,9 @@ from pathlib import Path
 
 import psutil
 
+from .damages import damaged_input, damaged_journal, damaged_part
 from .harness import Bench, Outcome
-from .look import looked
-from .world import VERBS, Verb
+from .verbs import VERBS, Verb
 
 Fault = Callable[[Bench, Verb, random.Random], Outcome]
 _BACK = -20 * 365.25 * 86400.0  # seconds: before the inputs were made
@@ -45,7 +44,7 @@ def _signalled(name: str, signals: list[signal.Signals]) -> Fault:
 def killed_at_an_operation(bench: Bench, verb: Verb, draws: random.Random, at: int | None = None) -> Outcome:
     """`kill -9` right before the n-th change of the file tree."""
     place = bench.round()
-    at = at or draws.randint(1, operations(bench, verb))
+    at = at or draws.randint(1, bench.operations(verb))
     outcome = Outcome(verb.name, "kill -9 at a file operation", f"number {at}")
     code = bench.run(bench.order(verb, place, trap={"root": str(place), "kill_at": at}))["code"]
     outcome.struck = code != 0
@@ -57,7 +56,7 @@ def killed_at_an_operation(bench: Bench, verb: Verb, draws: random.Random, at: i
 def failed_at_an_operation(bench: Bench, verb: Verb, draws: random.Random, at: int | None = None) -> Outcome:
     """The n-th change of the file tree fails: no space, no rights, a device that is no more."""
     place = bench.round()
-    at = at or draws.randint(1, operations(bench, verb))
+    at = at or draws.randint(1, bench.operations(verb))
     number = draws.choice([errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EMFILE])
     outcome = Outcome(verb.name, "a file operation fails", f"number {at}, {errno.errorcode[number]}")
     trap = {"root": str(place), "fail_at": at, "errno": number}
@@ -65,20 +64,6 @@ def failed_at_an_operation(bench: Bench, verb: Verb, draws: random.Random, at: i
     bench.struck(outcome, place, code)
     bench.go_on(outcome, place)
     return outcome
-
-
-def operations(bench: Bench, verb: Verb) -> int:
-    """Return how many changes of the file tree a verb makes."""
-    if verb.name not in _COUNTED:
-        place = bench.round()
-        count = bench.folder / "count"
-        bench.run(bench.order(verb, place, trap={"root": str(place), "count": str(count)}))
-        _COUNTED[verb.name] = int(count.read_text())
-        shutil.rmtree(place)
-    return _COUNTED[verb.name]
-
-
-_COUNTED: dict[str, int] = {}
 
 
 def worker_crashes(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
@@ -108,8 +93,8 @@ def worker_crashes(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
 def out_of_memory(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
     """An address space that ends somewhere between nothing and what the run needs."""
     place = bench.round()
-    if draws.random() < 0.5:
-        at = draws.randint(1, operations(bench, verb))
+    if draws.random() < 0.5 or verb.early:  # a database's driver has threads that die of less
+        at = draws.randint(1, bench.operations(verb))
         outcome = Outcome(verb.name, "memory limit", f"MemoryError at file operation {at}")
         trap = {"root": str(place), "fail_at": at}
         code = bench.run(bench.order(verb, place, trap=trap))["code"]
@@ -133,17 +118,16 @@ def disk_full(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
     place, whole = bench.round(), bench.whole(verb)
     size = int(4096 * draws.randint(4, 60))
     outcome = Outcome(verb.name, "disk full", f"tmpfs of {size >> 10} KiB")
-    at = place / "disk"
-    at.mkdir()
+    at = bench.round()  # as deep as others: a model may say where its base is as seen from it
     logs = {"out": str(place / "stdout"), "err": str(place / "stderr")}
     begun, on = bench.order(verb, at), bench.order(verb, at, *verb.go_on)
     steps = [
         {"do": "mount", "at": str(at), "options": f"size={size}"},
         {"do": "run", "run": {**begun, "out": logs["out"], "err": str(place / "first")}},
-        {"do": "look", "at": str(at / "out")},
+        {"do": "look", "at": str(at / "out"), "makes": verb.makes},
         {"do": "remount", "at": str(at), "options": "size=64m"},
         {"do": "run", "run": {**on, **logs}},
-        {"do": "look", "at": str(at / "out")},
+        {"do": "look", "at": str(at / "out"), "makes": verb.makes},
     ]
     results = bench.forge.ask(do="room", steps=steps)
     if isinstance(results, dict):
@@ -154,8 +138,8 @@ def disk_full(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
     text = (place / "first").read_text()
     if re.search(r"Traceback|internal error", text) or (outcome.struck and "facedata: " not in text):
         outcome.problems.append(f"exit {first['code']} on the full disk: {text[-1500:]}")
-    if between["there"] and between["hash"] != whole.hash:
-        outcome.problems.append("a target that is not whole stands under its name")
+    if half := bench.half(between, verb):
+        outcome.problems.append(half)
     bench.compare(outcome, place, second["code"], after, whole)
     return outcome
 
@@ -184,8 +168,7 @@ def read_only(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
     """The target's file system is mounted read-only; then it is not."""
     place, whole = bench.round(), bench.whole(verb)
     outcome = Outcome(verb.name, "read-only target")
-    at = place / "disk"
-    at.mkdir()
+    at = bench.round()  # as deep as others: a model may say where its base is as seen from it
     begun, on = bench.order(verb, at), bench.order(verb, at, *verb.go_on)
     steps = [
         {"do": "mount", "at": str(at), "options": "size=64m"},
@@ -194,7 +177,7 @@ def read_only(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
         {"do": "listing", "at": str(at)},
         {"do": "remount", "at": str(at), "options": "rw"},
         {"do": "run", "run": {**on, "out": str(place / "stdout"), "err": str(place / "stderr")}},
-        {"do": "look", "at": str(at / "out")},
+        {"do": "look", "at": str(at / "out"), "makes": verb.makes},
     ]
     results = bench.forge.ask(do="room", steps=steps)
     if isinstance(results, dict):  # nothing can be mounted: every change fails instead
@@ -266,7 +249,7 @@ def two_runs(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
     text, mine = (place / "second").read_text(), (place / "stderr").read_text()
     outcome.struck = "is writing to" in text + mine
     for who, code, said, against in (("second", other, text, first), ("first", one, mine, second)):
-        if code == 0 or (code == 1 and "holds" in said):
+        if code == 0 or (code == 1 and ("holds" in said or "already" in said)):
             continue
         if code != 1 or not re.search(rf"process {against}\b.* is writing to", said):
             outcome.problems.append(f"the {who} run: exit {code}: {said[-600:]}")
@@ -275,107 +258,6 @@ def two_runs(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
     bench.struck(outcome, place, 0)
     bench.go_on(outcome, place)
     return outcome
-
-
-def damaged_input(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
-    """A picture file or shard of the input is cut, overwritten, changed in one byte, emptied or gone."""
-    place, whole = bench.round(), bench.whole(verb)
-    world = place / "world"
-    shutil.copytree(bench.world, world, ignore=shutil.ignore_patterns("model", "attacks", "synth"))
-    files = sorted(
-        path
-        for folder in ("images", "shards")
-        for path in (world / verb.reads / folder).rglob("*")
-        if path.is_file()
-    )
-    victim = draws.choice(files)
-    kept = victim.read_bytes()
-    done = damage(victim, draws)
-    kind = "shard" if victim.suffix == ".parquet" else "picture"
-    outcome = Outcome(verb.name, f"damaged {kind} of the input", done)
-    code = bench.run(bench.order(verb, place, world=str(world)))["code"]
-    text = (place / "stderr").read_text()
-    found = looked(place / "out")
-    bench._words(outcome, place, code, "on a damaged input")
-    if code == 3:  # made without the rows that are named
-        missing = whole.ids - set(found["ids"] or ())
-        if whole.ids and not missing:
-            outcome.problems.append("exit 3, and no row is missing")
-        named = text.count("not made: ")
-        if named == 0:
-            outcome.problems.append(f"{len(missing)} rows are missing and none is named")
-    elif code == 0 and found["hash"] != whole.hash and whole.ids - set(found["ids"] or ()):
-        outcome.problems.append("exit 0 without all rows")
-        outcome.lost = len(whole.ids - set(found["ids"] or ()))
-    outcome.struck = code != 0
-    victim.write_bytes(kept)
-    if found["there"]:  # what was made of the damaged input is replaced
-        code = bench.run(bench.order(verb, place, "--overwrite", world=str(world)))["code"]
-        bench.compare(outcome, place, code, looked(place / "out"), whole)
-    else:
-        bench.go_on(outcome, place, world=str(world))
-    return outcome
-
-
-def damaged_part(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
-    """Killed at a random file operation; then a file of what is finished so far is damaged."""
-    outcome = Outcome(verb.name, "damaged part of a stopped run")
-    place = bench.round()
-    count = operations(bench, verb)
-    at = draws.randint(count // 3, count)
-    bench.run(bench.order(verb, place, trap={"root": str(place), "kill_at": at}))
-    partial = place / ".out.partial"
-    files = sorted(path for path in partial.rglob("*") if path.is_file()) if partial.exists() else []
-    outcome.struck = bool(files)
-    if files:
-        victim = draws.choice(files)
-        outcome.detail = f"{victim.relative_to(partial)}: {damage(victim, draws)}"
-    bench.go_on(outcome, place)
-    return outcome
-
-
-def damaged_journal(bench: Bench, verb: Verb, draws: random.Random) -> Outcome:
-    """The file of answers that were paid for is damaged after a run that was killed."""
-    place, whole = bench.round(), bench.whole(verb)
-    outcome = Outcome(verb.name, "damaged journal")
-    pid = bench.start(bench.order(verb, place))
-    time.sleep(draws.uniform(0.5, 1.1) * whole.seconds)
-    os.kill(pid, signal.SIGKILL)
-    bench.wait(pid)
-    shutil.rmtree(place / "out", ignore_errors=True)
-    victims = [path for path in (place / "answers.sqlite", place / "answers.sqlite-wal") if path.exists()]
-    outcome.struck = bool(victims)
-    if victims:
-        victim = draws.choice(victims)
-        outcome.detail = f"{victim.name}: {damage(victim, draws)}"
-    code = bench.run(bench.order(verb, place, *verb.go_on))["code"]
-    bench._words(outcome, place, code, "with a damaged journal")
-    if code == 1 and not outcome.problems:  # the line says to move it away
-        if "move it away" not in (place / "stderr").read_text():
-            outcome.problems.append(f"no mend is named: {(place / 'stderr').read_text()[-300:]}")
-        for path in place.glob("answers.sqlite*"):
-            path.unlink()
-    bench.go_on(outcome, place)
-    return outcome
-
-
-def damage(path: Path, draws: random.Random) -> str:
-    """Damage a file and say how."""
-    data = path.read_bytes()
-    how = draws.choice(["cut", "emptied", "overwritten", "one byte changed", "removed", "zeros"])
-    if how == "removed":
-        path.unlink()
-        return how
-    at = draws.randrange(max(1, len(data)))
-    made = {
-        "cut": data[:at],
-        "emptied": b"",
-        "overwritten": draws.randbytes(len(data) or 8),
-        "one byte changed": data[:at] + bytes([(data[at] if data else 0) ^ 0x55]) + data[at + 1 :],
-        "zeros": bytes(len(data) or 8),
-    }[how]
-    path.write_bytes(made)
-    return f"{how} at {at}" if how in ("cut", "one byte changed") else how
 
 
 _ANY = tuple(VERBS)

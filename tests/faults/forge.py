@@ -7,6 +7,7 @@ Spoken line by line, in JSON, over standard input and output:
 
     {"do": "start", "run": {...}}     -> its process id
     {"do": "warm", "cwd": ..., "runs": [[...]]}  runs of the command in this process, so that all is imported
+    {"do": "import", "names": [...]}  modules that a run had to import, which later ones find imported
     {"do": "wait", "pid": 1}          -> how it ended, null where it is still at it after `within` seconds
     {"do": "room", "steps": [...]}    -> the results of steps in a mount namespace of their own
 """
@@ -69,6 +70,9 @@ def start(run: dict[str, Any]) -> int:
     main.__spec__ = None
     vars(main).pop("__file__", None)
     sys.argv = ["facedata", *run["argv"]]
+    _run.update(run)
+    for name in run.get("early", ()):
+        importlib.import_module(name)
     if "clock" in run:
         _set_clock(run["clock"])
     if "trap" in run:
@@ -83,6 +87,10 @@ def start(run: dict[str, Any]) -> int:
         resource.setrlimit(resource.RLIMIT_AS, (held + run["memory"],) * 2)
     os.close(tell)
     raise _Child
+
+
+_run: dict[str, Any] = {}
+"""In a child: what it was told to be."""
 
 
 class _Child(BaseException):
@@ -146,7 +154,7 @@ def _step(step: dict[str, Any]) -> Any:
         case {"do": "look", "at": at}:
             from .look import looked
 
-            return looked(Path(at))
+            return looked(Path(at), step["makes"])
         case {"do": "listing", "at": at}:
             return sorted(one.name for one in Path(at).iterdir())
     raise ValueError(step)
@@ -177,6 +185,15 @@ def warm(folder: Path, runs: list[list[str]]) -> int:
     return len(list(Path("/proc/self/task").iterdir()))
 
 
+def take_in(names: list[str]) -> int:
+    """Import modules, those that can be; return the number of threads that there are then."""
+    for name in names:
+        with suppress(Exception):
+            importlib.import_module(name)
+    gc.freeze()
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
 def _called(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -198,6 +215,8 @@ def _serve() -> None:
                 reply = wait(order["pid"], order["within"])
             case "room":
                 reply = room(order["steps"])
+            case "import":
+                reply = take_in(order["names"])
             case "warm":
                 reply = warm(Path(order["cwd"]), order["runs"])
         os.write(channel, (json.dumps(reply) + "\n").encode())
@@ -215,11 +234,14 @@ def _be_the_command() -> None:
     except BaseException:  # noqa: BLE001 - as the interpreter does with what reaches its top
         traceback.print_exc()
         code = 1
+    if "imported" in _run:
+        early = {name for one in _run["early"] for name in sys.modules if name.partition(".")[0] == one}
+        Path(_run["imported"]).write_text("\n".join(name for name in sys.modules if name not in early))
     threading._shutdown()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    os._exit(code)
+    os._exit(0 if code == _run.get("well", 0) else code)
 
 
 def main() -> None:

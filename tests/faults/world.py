@@ -1,10 +1,8 @@
-"""Inputs of a few dozen small pictures, and the verbs that make something of them."""
+"""The inputs that all rounds share: a few dozen small pictures, a task, edits, and what a server says."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -28,67 +26,6 @@ turns:
     answer: "{{ response.label }}: {{ response.words }}"
 checks: [{rule: schema}]
 """
-
-
-@dataclass(frozen=True)
-class Verb:
-    """A verb that writes `out`; `{}` in an argument is the folder of the inputs.
-
-    `go_on` is what is added to go on after a fault. `reads` is the dataset whose damage it meets. `workers`
-    says that worker processes do the work, `journal` that answers are paid for and kept.
-    """
-
-    name: str
-    argv: tuple[str, ...]
-    go_on: tuple[str, ...] = ("--resume",)
-    reads: str = ""
-    workers: bool = False
-    journal: bool = False
-    env: Mapping[str, str] = field(default_factory=dict)
-
-    def arguments(self, world: Path, *more: str) -> list[str]:
-        """Return the whole command line, without the command's name."""
-        return [one.replace("{}", str(world)) for one in (*self.argv, "-o", "out", *more)]
-
-
-_MAKING = ("--variants", "2", "--seed", "7", "--no-cache")
-_AGAIN = ("--overwrite",)
-_ALL = (
-    Verb("ingest folder", ("ingest", "folder", "{}/faces")),
-    Verb("ingest list", ("ingest", "list", "{}/faces/list.csv", "--layout", "shards")),
-    Verb("augment", ("augment", "{}/set", "--policy", "fas-aug", *_MAKING), reads="set"),
-    Verb(
-        "augment, 2 workers",
-        ("augment", "{}/packed", "--policy", "fas-aug", *_MAKING, "--layout", "shards", "--engine", "process",
-         "--workers", "2"),
-        reads="packed",
-        workers=True,
-    ),
-    Verb("annotate, rules", ("annotate", "--task-file", "{}/task.yaml", "{}/set"), _AGAIN, reads="set"),
-    Verb(
-        "annotate, server",
-        ("annotate", "--task-file", "{}/task.yaml", "{}/packed", "--provider", "openai", "--model", "m",
-         "--base-url", "{URL}", "--concurrency", "4", "--journal", "answers.sqlite"),
-        _AGAIN,
-        reads="packed",
-        journal=True,
-        env={"OPENAI_API_KEY": "sk-faults-0123456789"},
-    ),
-    Verb("edit", ("edit", "{}/set", "{}/edits.csv"), reads="set"),
-    Verb("split", ("split", "{}/packed", "--by", "source", "--ratios", "train=0.7,test=0.3"), reads="packed"),
-    Verb("filter", ("filter", "{}/packed", 'label == "live"', "--layout", "files"), reads="packed"),
-    Verb("merge", ("merge", "{}/set", "{}/other", "--prefer", "last", "--layout", "shards"), reads="set"),
-    Verb("sample", ("sample", "{}/packed", "9"), reads="packed"),
-    Verb("export folder", ("export", "{}/packed", "--to", "folder"), _AGAIN, reads="packed"),
-    Verb("export webdataset", ("export", "{}/set", "--to", "webdataset"), _AGAIN, reads="set"),
-    Verb("export huggingface", ("export", "{}/packed", "--to", "huggingface"), _AGAIN, reads="packed"),
-    Verb(
-        "synth sample",
-        ("synth", "sample", "{}/attacks", "--model", "{}/model", "--style", "{}/attacks", "--gates", "none",
-         "--steps", "2", "--limit", "8", "--device", "cpu"),
-    ),
-)  # fmt: skip
-VERBS = {verb.name: verb for verb in _ALL}
 
 
 def make_pictures(root: Path, count: int) -> None:
@@ -116,19 +53,6 @@ def write_texts(root: Path) -> None:
     live = [row["sample_id"] for row in rows if row["label"] == "live"][:5]
     lines = ["sid,field,old,new,author,time,message", *(f"{sid},domain,,studio,ada,," for sid in live)]
     (root / "edits.csv").write_text("\n".join(lines) + "\n")
-
-
-def write_model(root: Path) -> None:
-    """Train a small network of synthesis for one step, and make the dataset it attacks."""
-    import torch
-    from synth_parts import make_attacks, tiny
-
-    from facedata.synth.train import train
-
-    torch.set_num_threads(1)  # so small a network gains nothing by more
-    made = make_attacks(root / "synth", people=8)
-    made.rename(root / "attacks")
-    train(root / "attacks", root / "model", tiny(steps=1))
 
 
 def answer(method: str, path: str, body: object) -> dict[str, object]:
