@@ -89,7 +89,7 @@ def _move_files(part: Path, root: Path) -> None:
 
 
 def _write_rows(parts: list[Path], root: Path, result: Assembled) -> None:
-    version, tally, last = VersionHash(), Tally(), ""
+    version, tally, last = VersionHash(), Tally(root), ""
     temporary = root / f".{SAMPLES_NAME}.tmp"
     with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as file:
         for table in _sorted_rows(parts, root):

@@ -254,7 +254,7 @@ class _Run:
 
 def write_rows(tables: Iterable[pa.Table], root: Path) -> tuple[str, Counts]:
     """Write samples.parquet of tables of SCHEMA, sorted by id, and return the version id and the counts."""
-    version, tally = VersionHash(), Tally()
+    version, tally = VersionHash(), Tally(root)
     temporary = root / f".{SAMPLES_NAME}.tmp"
     with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as file:
         for table in tables:
