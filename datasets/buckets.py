@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Buckets", "by_text", "enough_for"]
 
-_HELD = 8 << 20
+_HELD = 4 << 20
 """Bytes of rows that stay in memory before they go to disk."""
 _ROWS_BITS, _MOST = 16, 1024
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
