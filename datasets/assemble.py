@@ -113,8 +113,8 @@ def _write_rows(parts: list[Path], root: Path, result: Assembled) -> None:
 def _sorted_rows(parts: list[Path], root: Path) -> Iterator[pa.Table]:
     """Yield the rows of all parts in the order of their ids, in tables of bounded size.
 
-    Ids are hashes, so they spread evenly: their leading bits cut the rows into ranges, each small enough to be
-    sorted in memory. Every part is read once; what a range holds waits on disk, under `root`.
+    Ids are hashes, so they spread evenly: their leading bits cut the rows into ranges, each small enough to
+    be sorted in memory. Every part is read once; what a range holds waits on disk, under `root`.
     """
     total = sum(pq.read_metadata(part / PART_ROWS).num_rows for part in parts)
     bits = max(0, -(-total // _SORT_ROWS) - 1).bit_length()

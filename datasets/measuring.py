@@ -153,7 +153,9 @@ class _Work:
             for start in range(0, len(rows), _CHUNK)
         )
         parallel = all(measure.in_workers for measure in measures)
-        return shared_out(_SHARING, chunks, self.measuring.workers if parallel and len(rows) >= _ENOUGH else 1)
+        return shared_out(
+            _SHARING, chunks, self.measuring.workers if parallel and len(rows) >= _ENOUGH else 1
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,7 +177,9 @@ class _Listing:
                     for entry in entries:
                         self._take(entry, f"{folder}{os.sep}{entry.name}" if folder else entry.name, waiting)
             except OSError as error:
-                self._fail(folder or ".", "unreadable", f"cannot be read ({error.strerror}); check its rights")
+                self._fail(
+                    folder or ".", "unreadable", f"cannot be read ({error.strerror}); check its rights"
+                )
 
     def _take(self, entry: os.DirEntry[str], path: str, waiting: list[str]) -> None:
         hidden = entry.name.startswith(".")

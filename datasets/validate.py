@@ -5,8 +5,8 @@ the hash of their row), the pictures and layers (there, unchanged, decodable, of
 (named by their content), lineage (parents there, no cycles), splits (no subject, family or picture in two),
 instruction records (their ids, samples, pictures and form), and files that no row knows.
 
-What compares rows with each other (ids, parents, splits, files) does so bucket by bucket, see buckets.py, so a
-dataset of a million rows takes hardly more memory than one of a thousand. Only findings are kept.
+What compares rows with each other (ids, parents, splits, files) does so bucket by bucket, see buckets.py, so
+a dataset of a million rows takes hardly more memory than one of a thousand. Only findings are kept.
 """
 
 from __future__ import annotations
@@ -174,7 +174,8 @@ class _Check:
                 self._find("counts", f"{RECORD_NAME} says {name} {stated}, the rows give {found}")
 
     def _shards(self) -> None:
-        names = sorted(path.relative_to(self.root).as_posix() for path in (self.root / "shards").glob("*.parquet"))
+        shards = (self.root / "shards").glob("*.parquet")
+        names = sorted(path.relative_to(self.root).as_posix() for path in shards)
         starts = range(0, len(names), _SHARDS)
         pieces: Iterator[Shards] = ((self.root, names[start : start + _SHARDS]) for start in starts)
         for _, found in shared_out(SHARDS, pieces, self.workers):

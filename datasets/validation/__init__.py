@@ -1,1 +1,1 @@
-"""What `facedata validate` looks at: rows, pictures, kin, splits, files; memory stays flat over all of them."""
+"""What `facedata validate` looks at: rows, pictures, kin, splits, files, in memory that stays flat."""

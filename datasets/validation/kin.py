@@ -1,4 +1,7 @@
-"""Ids and parents: each id once and in order, parents there and in the same split, no row its own ancestor."""
+"""Ids and parents: each id once and in order, parents there and in one split, no row its own ancestor.
+
+Rows are compared bucket by bucket, so that memory stays flat.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +83,9 @@ class Kin:
                 outside += parents["row"].null_count
                 apart = pc.not_equal(_spelled(children["split"]), _spelled(parents["split"]))
                 apart = pc.and_(apart, parents["row"].is_valid())
-                there = zip(children.filter(apart).to_pylist(), parents.filter(apart).to_pylist(), strict=True)
+                there = zip(
+                    children.filter(apart).to_pylist(), parents.filter(apart).to_pylist(), strict=True
+                )
                 found += [(self._place(child["row"]), _parted(child, parent)) for child, parent in there]
                 edges.add(children.filter(parents["parent_id"].is_valid()))
             circles = list(self._circles(edges))
@@ -109,7 +114,7 @@ class Kin:
         return self._first.get(row, row)
 
     def _circles(self, edges: _Edges) -> Iterator[Finding]:
-        """Yield a row of each circle of parents: the first that is met when rows are followed in their order."""
+        """Yield a row of each circle of parents: the first that is met, rows being followed in their order."""
         rows = sorted(edges.without_ends(), key=lambda row: self._place(row["row"]))
         parents = {row["sample_id"]: row["parent_id"] for row in rows}
         settled: set[str] = set()

@@ -1,7 +1,7 @@
 """Pictures and layers: there, unchanged, decodable, of the stated size.
 
-Rows are sorted by their ids, which are hashes, so the pictures of neighbours lie in different shards. They are
-looked at in the order in which they lie instead: each row group of a shard is read once.
+Rows are sorted by their ids, which are hashes, so the pictures of neighbours lie in different shards. They
+are looked at in the order in which they lie instead: each row group of a shard is read once.
 """
 
 from __future__ import annotations
@@ -37,7 +37,12 @@ def add_pictures(buckets: Buckets, start: int, rows: pa.Table) -> None:
     numbers = pa.array(np.arange(start, start + rows.num_rows))
     kept = ("sample_id", "width", "height", "box")
     columns = {name: rows[name] for name in kept}
-    _add(buckets, rows["image"], rows["content_hash"], {**columns, "row": numbers, "rank": [_BYTES] * rows.num_rows})
+    _add(
+        buckets,
+        rows["image"],
+        rows["content_hash"],
+        {**columns, "row": numbers, "rank": [_BYTES] * rows.num_rows},
+    )
     layers = rows["layers"].combine_chunks()
     of, flat = pc.list_parent_indices(layers), layers.flatten()
     if len(flat):
@@ -51,7 +56,9 @@ def _add(buckets: Buckets, references: Any, hashes: Any, columns: dict[str, Any]
     parts = [(reference or "").partition("#") for reference in references.to_pylist()]
     files = pa.array([file for file, _, _ in parts], pa.string())
     numbers = [int(row) if row.isdecimal() and len(row) < 18 else _NOT_A_ROW for _, _, row in parts]
-    table = pa.table({"file": files, "number": numbers, "reference": references, "expected": hashes, **columns})
+    table = pa.table(
+        {"file": files, "number": numbers, "reference": references, "expected": hashes, **columns}
+    )
     buckets.add(table, by_text(files, len(buckets)))
 
 

@@ -48,8 +48,8 @@ def _findings(sample: Sample) -> list[Finding]:
     found = [Finding("value", f"{name}: {problem}", name) for problem in sample.problems()]
     if (expected := sample.expected_id()) is not None and expected != name:
         message = (
-            f"{name} is not the id of its row ({expected}): the source, the operator, the parameters, the seed "
-            "or the variant was changed"
+            f"{name} is not the id of its row ({expected}): the source, the operator, the parameters, the "
+            "seed or the variant was changed"
         )
         found.append(Finding("sample-id", message, name))
     return found

@@ -21,7 +21,7 @@ _RANK = 1 << 41  # after all that is found of a row alone
 def leaks(tables: Iterable[tuple[int, pa.Table]], rows: int) -> Iterator[Found]:
     """Yield the rows whose subject or picture stood in another split before.
 
-    `tables` are tables of SPLIT_COLUMNS, each with the number of its first row, of about `rows` rows together.
+    `tables` are tables of SPLIT_COLUMNS, each with the number of its first row, of some `rows` rows together.
     """
     with Buckets(enough_for(rows)) as subjects, Buckets(enough_for(rows)) as pictures:
         for start, table in tables:
