@@ -21,12 +21,12 @@ __all__ = ["Buckets", "by_text", "enough_for"]
 
 _HELD = 4 << 20
 """Bytes of rows that stay in memory before they go to disk."""
-_ROWS_BITS, _MOST = 16, 1024
+_ROWS_BITS, _MOST = 14, 1024
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 def enough_for(rows: int) -> int:
-    """Return how many buckets hold so many rows by some 65,536 each; 1024 at most, which then grow."""
+    """Return how many buckets hold so many rows by some 16,384 each; 1024 at most, which then grow."""
     return min(_MOST, 1 << max(0, max(rows - 1, 0).bit_length() - _ROWS_BITS))
 
 

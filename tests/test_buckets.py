@@ -65,7 +65,7 @@ def test_equal_texts_share_a_bucket_as_text_and_as_bytes(texts, count):
 
 
 @pytest.mark.parametrize(
-    ("rows", "count"), [(0, 1), (1, 1), (65_536, 1), (65_537, 2), (10**6, 16), (10**8, 1024), (10**9, 1024)]
+    ("rows", "count"), [(0, 1), (1, 1), (16_384, 1), (16_385, 2), (10**6, 64), (10**7, 1024), (10**9, 1024)]
 )
-def test_buckets_are_of_some_65536_rows_and_1024_at_most(rows, count):
+def test_buckets_are_of_some_16384_rows_and_1024_at_most(rows, count):
     assert enough_for(rows) == count

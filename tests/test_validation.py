@@ -13,6 +13,7 @@ from held_memory import most_held
 from test_validate import ROW_DAMAGES, dataset, rewrite  # noqa: F401 - a fixture
 
 from facedata.datasets import buckets as buckets_module
+from facedata.datasets import storage as storage_module
 from facedata.datasets import validate as validate_module
 from facedata.datasets.canonical import content_hash
 from facedata.datasets.card import CARD_NAME
@@ -176,12 +177,11 @@ def parts(path: str) -> list[str]:
 def make(root: Path, count: int) -> Path:
     """A dataset of many pictures of 8 x 8 and a variant of each, written without the engine."""
     root.mkdir()
-    data, writer, found = (
-        cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes(),
-        ShardsWriter(root),
-        [],
-    )
+    jpeg, writer = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes(), ShardsWriter(root)
+    found = []
     for number in range(count // 2):
+        # A comment in each: shards of the same pictures would be one.
+        data = jpeg[:2] + b"\xff\xfe\x00\x0a" + f"{number:08d}".encode() + jpeg[2:]
         sample = Sample(
             sample_id=ingested_id(content_hash(data), str(number)), content_hash=content_hash(data),
             image=writer.put(data, str(number)), width=8, height=8, split="train", subject=f"s{number}",
@@ -192,7 +192,8 @@ def make(root: Path, count: int) -> Path:
         found += [sample, sample.replace(sample_id=new, **made)]
     references = writer.close()
     found = sorted((one.replace(image=references[one.image]) for one in found), key=lambda one: one.sample_id)
-    version, counts = write_rows([to_table(found)], root)
+    tables = (to_table(found[start : start + 1024]) for start in range(0, len(found), 1024))
+    version, counts = write_rows(tables, root)
     record = Record(version=version, verb="test", layout="shards", counts=counts)
     write_text(root / RECORD_NAME, record.model_dump_json())
     for file in (CARD_NAME, SHEET_NAME):
@@ -202,6 +203,8 @@ def make(root: Path, count: int) -> Path:
 
 def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(buckets_module, "_ROWS_BITS", 8)
+    for size in ("SHARD_BYTES", "_GROUP_BYTES"):  # a hundred pictures in each
+        monkeypatch.setattr(storage_module, size, 1 << 16)
     monkeypatch.setattr(buckets_module, "_HELD", 1 << 17)
 
     def peak_of(count: int) -> int:

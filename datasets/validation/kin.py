@@ -114,7 +114,7 @@ class Kin:
         return self._first.get(row, row)
 
     def _circles(self, edges: _Edges) -> Iterator[Finding]:
-        """Yield a row of each circle of parents: the first that is met, rows being followed in their order."""
+        """Yield a row of each circle of parents: the first that is met where rows are followed in order."""
         rows = sorted(edges.without_ends(), key=lambda row: self._place(row["row"]))
         parents = {row["sample_id"]: row["parent_id"] for row in rows}
         settled: set[str] = set()
