@@ -17,7 +17,7 @@ from facedata.annotate.write import check_target, write_annotated
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.engine import Options, Result, engine_at_hand
 from facedata.datasets.errors import SourceError, UsageError
-from facedata.datasets.workplace import Workplace
+from facedata.datasets.remote_place import workplace
 
 __all__ = ["Annotated", "annotate"]
 
@@ -48,7 +48,7 @@ def annotate(
     """
     asking, options = asking or Asking(), options or Options()
     dataset = Dataset.open(source)
-    place = Workplace(target)
+    place = workplace(target)
     if options.engine == "ray" and provider.name != "rules":
         raise UsageError(
             f"--engine ray is for rules: the journal of what {provider.name} answers is one process's, which "

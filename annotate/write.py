@@ -9,11 +9,13 @@ from typing import Any
 import pyarrow as pa
 
 from facedata.annotate.run import Tally
-from facedata.datasets.dataset import Dataset, is_dataset
+from facedata.datasets.dataset import Dataset
 from facedata.datasets.engine import Options, Result
 from facedata.datasets.errors import TargetError
 from facedata.datasets.inputs import refuse_overlap
 from facedata.datasets.instructions import Record
+from facedata.datasets.record import RECORD_NAME
+from facedata.datasets.remote_place import workplace
 from facedata.datasets.versions.derive import TABLE_ROWS, Derivation, Told, Writing, derive
 from facedata.datasets.versions.edits_log import carried_edits
 from facedata.datasets.workplace import Workplace
@@ -24,9 +26,13 @@ __all__ = ["check_target", "write_annotated"]
 def check_target(dataset: Dataset, target: Path, options: Options) -> None:
     """Raise where the target lies in the input or is occupied: before anything is asked and paid for."""
     refuse_overlap(dataset.root, target)
-    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+    place = workplace(target)
+    if place.remote is None and place.target.exists() and not place.target.is_dir():
+        raise TargetError(f"{target} is a file; choose another -o")
+    names = place.names()
+    if not names:
         return
-    if not is_dataset(target):
+    if RECORD_NAME not in names:
         raise TargetError(f"{target} is not a dataset, so it is not replaced; choose another -o")
     if not options.overwrite:
         raise TargetError(f"{target} exists already; choose another -o, or replace it with --overwrite")

@@ -165,6 +165,7 @@ def ask(
         typer.Option(
             help=f"File of the answers paid for ({_JOURNAL}; free providers keep none).",
             rich_help_panel=_RUNNING,
+            callback=o.on_disk,
         ),
     ] = None,
     again: Annotated[

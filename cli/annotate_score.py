@@ -41,7 +41,10 @@ def score(
     level: Annotated[float, typer.Option(min=0.5, max=0.999, help="Share of draws in an interval.")] = 0.95,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the tables to this Markdown file as well.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Write the tables to this Markdown file as well.", callback=o.on_disk
+        ),
     ] = None,
     json_wanted: o.Json = False,
 ) -> None:

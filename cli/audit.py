@@ -29,10 +29,18 @@ def audit(
     dataset: Annotated[Path | None, typer.Argument(help="The folder of a dataset.")] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder for audit.json and audit.parquet (a row a sample)."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder for audit.json and audit.parquet (a row a sample).",
+            callback=o.on_disk,
+        ),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Write one self-contained page: verdicts, numbers, plots, pictures.")
+        Path | None,
+        typer.Option(
+            help="Write one self-contained page: verdicts, numbers, plots, pictures.", callback=o.on_disk
+        ),
     ] = None,
     embeddings: Annotated[
         Path | None,

@@ -39,7 +39,12 @@ def evaluate(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="A folder for metrics.md, metrics.json, DET curves and tables."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="A folder for metrics.md, metrics.json, DET curves and tables.",
+            callback=o.on_disk,
+        ),
     ] = None,
     protocol: Annotated[
         str | None,

@@ -12,7 +12,9 @@ from facedata.cli import show
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="Where the pipeline goes; made where there is none.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Where the pipeline goes; made where there is none.", callback=o.on_disk)
+    ],
     kind: Annotated[
         str,
         typer.Option("--from", metavar="KIND", help="What is read: demo, or a kind of ingest."),

@@ -38,6 +38,7 @@ from facedata.cli import (
 )
 from facedata.cli import filter as filter_verb
 from facedata.datasets.errors import OUT_OF_MEMORY, FacedataError
+from facedata.datasets.remote import shown_in
 
 __all__ = ["app", "run"]
 
@@ -49,7 +50,7 @@ class _Verbs(TyperGroup):
         try:
             return super().invoke(ctx)
         except FacedataError as error:
-            typer.echo(f"facedata: {error}", err=True)
+            typer.echo(f"facedata: {shown_in(str(error))}", err=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             show.stopped("; what is finished is kept, go on with --resume")

@@ -16,6 +16,17 @@ if TYPE_CHECKING:
     from facedata.datasets.versions.derive import Writing
 
 
+def on_disk(path: Path | None) -> Path | None:
+    """Refuse a place on object storage, before any work, where a verb writes to disks alone."""
+    from facedata.datasets.remote import remote_of, shown
+
+    if path is not None and remote_of(path) is not None:
+        raise typer.BadParameter(
+            f"{shown(path)}: this is written to a disk; give a folder, and copy it there"
+        )
+    return path
+
+
 class Layout(StrEnum):
     """Where bytes lie."""
 
@@ -48,7 +59,9 @@ class Label(StrEnum):
 
 _READING, _RUNNING = "Reading the input", "Running"
 
-Output = Annotated[Path, typer.Option("--output", "-o", help="The dataset to write, a folder.")]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="The dataset to write: a folder, or s3://BUCKET/NAME.")
+]
 LayoutOption = Annotated[
     Layout,
     typer.Option(
@@ -106,7 +119,10 @@ Overwrite = Annotated[
 CacheDir = Annotated[
     Path | None,
     typer.Option(
-        "--cache", help="Folder of pictures made before (.facedata/cache).", rich_help_panel=_RUNNING
+        "--cache",
+        help="Folder of pictures made before (.facedata/cache).",
+        rich_help_panel=_RUNNING,
+        callback=on_disk,
     ),
 ]
 NoCache = Annotated[

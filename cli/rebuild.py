@@ -67,7 +67,10 @@ class Order:
 def rebuild(
     dataset: Annotated[Path, typer.Argument(help="The folder of a dataset.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Keep what is made here; else it is removed.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Keep what is made here; else it is removed.", callback=o.on_disk
+        ),
     ] = None,
     inputs: Annotated[
         list[Path] | None,

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from facedata.datasets.remote import shown, shown_in
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -79,7 +81,7 @@ def counted(table: Mapping[str, int]) -> str:
 def summary(record: Record, root: Path) -> dict[str, Any]:
     """Return what `--json` says of a dataset."""
     return {
-        "path": str(root),
+        "path": shown(root),
         "version": record.version,
         "rows": record.counts.rows,
         **{name: table for name, table in record.counts.model_dump().items() if name.startswith("by_")},
@@ -118,7 +120,7 @@ def derived(result: Derived, *, json_wanted: bool, told: Callable[[dict[str, Any
     if json_wanted:
         as_json({**summary(record, result.root), **result.details})
     else:
-        done = f"{result.root} is complete already" if result.complete_before else told(result.details)
+        done = f"{shown(result.root)} is complete already" if result.complete_before else told(result.details)
         typer.echo(done)
         _tell_dataset(record, result.root)
     failures(record)
@@ -129,7 +131,7 @@ def derived(result: Derived, *, json_wanted: bool, told: Callable[[dict[str, Any
 def _tell(result: Result, seconds: float) -> None:
     record, root = result.record, result.root
     if result.complete_before:
-        typer.echo(f"{root} is complete already")
+        typer.echo(f"{shown(root)} is complete already")
     else:
         made = result.made + result.cached
         originals = record.counts.rows - made
@@ -147,12 +149,12 @@ def _tell_dataset(record: Record, root: Path) -> None:
         typer.echo(f"attacks  {counted(record.counts.by_attack)}")
     for note in record.notes:
         typer.echo(f"note     {note}")
-    typer.echo(f"dataset  {root}")
+    typer.echo(f"dataset  {shown(root)}")
     if refused := Counter(one.kind for one in record.failures if one.kind.startswith(_REFUSED)):
         typer.echo(
             f"refused  {counted({kind.removeprefix(_REFUSED): n for kind, n in sorted(refused.items())})}"
         )
-    typer.echo(f"sheet    {root / 'preview.png'}")
+    typer.echo(f"sheet    {shown(root / 'preview.png')}")
 
 
 def stopped(words: str) -> None:
@@ -164,7 +166,7 @@ def stopped(words: str) -> None:
 def failures(record: Record) -> None:
     """Name on standard error what was not made, the first few one by one."""
     for failure in record.failures[:_MOST_FAILURES]:
-        typer.echo(f"not made: {failure.reason}", err=True)
+        typer.echo(f"not made: {shown_in(failure.reason)}", err=True)
     if (more := len(record.failures) - _MOST_FAILURES) > 0:
         typer.echo(f"not made: {more} more; all are in dataset.json", err=True)
     if record.failures:

@@ -65,7 +65,9 @@ def _group() -> None:
 @app.command("train")
 def train(
     dataset: Annotated[Path, typer.Argument(help="A dataset of live faces with attacks made of them.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the model.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The folder of the model.", callback=o.on_disk)
+    ],
     config: Annotated[
         Path | None, typer.Option("--config", help="A YAML file; without it, a small network for two cores.")
     ] = None,

@@ -31,7 +31,8 @@ def _group() -> None:
 def fas(
     dataset: Annotated[Path, typer.Argument(help="A dataset of live faces and attacks.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The folder of the model, or of the folds'.")
+        Path,
+        typer.Option("--output", "-o", help="The folder of the model, or of the folds'.", callback=o.on_disk),
     ],
     config: t.Config = None,
     protocol: Annotated[

@@ -33,7 +33,9 @@ def verb(kind: Kind) -> Callable[..., None]:
 
     def train(
         dataset: Annotated[Path, typer.Argument(help="A dataset of faces with labels.")],
-        output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the model.")],
+        output: Annotated[
+            Path, typer.Option("--output", "-o", help="The folder of the model.", callback=o.on_disk)
+        ],
         config: t.Config = None,
         hold_out: t.HoldOut = None,
         steps: t.Steps = None,

@@ -20,7 +20,9 @@ def sft(
         str,
         typer.Option(help="The base: a folder of a vision-language model, or its name on the hub."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the adapter.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The folder of the adapter.", callback=o.on_disk)
+    ],
     config: t.Config = None,
     hold_out: t.HoldOut = None,
     steps: t.Steps = None,

@@ -23,6 +23,7 @@ def validate(
 
     Exit code 0 means that every row and every byte is as it was written, 1 that something is not.
     """
+    from facedata.datasets.remote import shown
     from facedata.datasets.validate import validate as library
 
     result = library(dataset, o.processes(workers))
@@ -40,6 +41,6 @@ def validate(
         if (more := len(result.findings) - _MOST) > 0:
             typer.echo(f"... and {more} more; --json lists them all")
         damaged = f"{len(result.findings)} findings" if result.findings else "whole"
-        typer.echo(f"{dataset}: {result.rows} rows, {damaged}")
+        typer.echo(f"{shown(dataset)}: {result.rows} rows, {damaged}")
     if result.findings:
         raise typer.Exit(1)

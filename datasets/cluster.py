@@ -24,10 +24,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facedata.datasets.connection import load_ray
-from facedata.datasets.errors import FacedataError, PictureError, SourceError, TargetError
+from facedata.datasets.errors import (
+    FacedataError,
+    PictureError,
+    SourceError,
+    StorageError,
+    TargetError,
+    UsageError,
+)
 from facedata.datasets.items import Item, Loaded
 from facedata.datasets.pool import WINDOW, Hands, interrupts, warm
 from facedata.datasets.record import library_versions
+from facedata.datasets.remote import Remote
 from facedata.datasets.shard import ShardSpec, do_shard
 from facedata.datasets.suspects import NOBODY_TO_BLAME, without_killers
 from facedata.datasets.task import BatchTask, Task
@@ -51,6 +59,7 @@ class _Orders:
     token: str
     folder: str
     parts: str
+    remote: Remote | None
     preload: tuple[str, ...]
     libraries: tuple[tuple[str, str], ...]
     task: tuple[ObjectRef[Task], ...] = field(compare=False)
@@ -61,7 +70,12 @@ class _Orders:
 def _ready(orders: _Orders) -> None:
     """Look at what this worker needs, and make it a worker of this run."""
     here = _here()
-    if not Path(orders.parts, orders.token).is_file():
+    if orders.remote is not None:
+        try:
+            orders.remote.children()
+        except (StorageError, UsageError) as error:
+            raise TargetError(f"{here}: {error}") from None
+    elif not Path(orders.parts, orders.token).is_file():
         raise TargetError(
             f"{here} does not see {orders.parts}; choose an -o on storage that all nodes have under one path"
         )
@@ -153,6 +167,7 @@ class _Engine:
             token=f".{uuid.uuid4().hex}",
             folder=str(Path.cwd()),
             parts=first.parts,
+            remote=first.remote,
             preload=preload,
             libraries=tuple(library_versions().items()),
             task=(ray.put(first.task),),
@@ -230,7 +245,8 @@ class _Engine:
                         tried.add(spec.name)
                         again.append(spec)
                     continue
-                _await_part(Path(path))
+                if self.first.remote is None:
+                    _await_part(Path(path))
                 yield path
 
     def _window(self) -> int:

@@ -22,7 +22,7 @@ _MOST_BYTES = 2 << 30
 _JSON = ("parameters", "attributes")
 
 
-def checked_groups(file: pq.ParquetFile, path: Path) -> None:
+def checked_groups(file: pq.ParquetFile, path: object) -> None:
     """Raise DatasetError where a row group says that it unpacks to more than memory should take."""
     for number in range(file.num_row_groups):
         if (size := file.metadata.row_group(number).total_byte_size) > _MOST_BYTES:

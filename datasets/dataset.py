@@ -11,7 +11,9 @@ import pyarrow.parquet as pq
 
 from facedata.datasets.conform import checked_batches
 from facedata.datasets.errors import DatasetError
+from facedata.datasets.mirror import at_hand
 from facedata.datasets.record import RECORD_NAME, Record, read_record
+from facedata.datasets.remote import remote_of
 from facedata.datasets.sample import SCHEMA, Sample
 from facedata.datasets.storage import read_reference
 
@@ -22,8 +24,11 @@ BATCH_ROWS = 1024
 
 
 def is_dataset(path: Path) -> bool:
-    """Whether `path` is a folder that holds a dataset record."""
-    return (path / RECORD_NAME).is_file()
+    """Whether `path` is a folder, or a place on object storage, that holds a dataset record."""
+    if (path / RECORD_NAME).is_file():
+        return True
+    remote = remote_of(path)
+    return remote is not None and (remote / RECORD_NAME).exists()
 
 
 class Dataset:
@@ -38,8 +43,11 @@ class Dataset:
 
     @classmethod
     def open(cls, path: str | Path) -> Dataset:
-        """Open the dataset at `path`, or raise DatasetError naming what is wrong and the mend."""
-        root = Path(path)
+        """Open the dataset at `path`, or raise DatasetError naming what is wrong and the mend.
+
+        `path` is a folder or a place such as `s3://bucket/faces`, whose tables are then fetched.
+        """
+        root = at_hand(Path(path))
         if not root.is_dir():
             raise DatasetError(f"{root} is no folder; give the folder of a dataset")
         return cls(root, read_record(root))

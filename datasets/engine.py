@@ -7,7 +7,6 @@ with `resume`.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ from facedata.datasets.record import (
     library_versions,
     write_text,
 )
+from facedata.datasets.remote_place import workplace
 from facedata.datasets.shard import ShardSpec
 from facedata.datasets.sheet import write_sheet
 from facedata.datasets.storage import LAYOUTS
@@ -126,7 +126,7 @@ def run(
         raise UsageError(f"layout {options.layout!r} is not one of {', '.join(LAYOUTS)}")
     if options.cache is not None and not _writable(options.cache):
         options = replace(options, cache=None)
-    place = Workplace(target)
+    place = workplace(target)
     with engine_at_hand(options), place.held():
         done = place.check(resume=options.resume, overwrite=options.overwrite, same=same)
         if done is not None:
@@ -157,7 +157,8 @@ class _Run:
     def make(self) -> Result:
         parts, expected = self.place.parts, dict(self._planned())
         self.place.prepare(expected)
-        remove_damaged([parts / name for name in expected if (parts / name).is_dir()], self.place.tree)
+        tree = self.place.tree if self.place.remote is None else None
+        remove_damaged([parts / name for name in expected if (parts / name).is_dir()], tree)
         done = sum(number for name, number in expected.items() if (parts / name).is_dir())
         total = self.source.count
         self._report(done, total)
@@ -166,7 +167,9 @@ class _Run:
         missing = (self._spec(name, items) for name, (_, items) in named if not (parts / name).is_dir())
         options = self.options
         hands = Hands(self._engine(), options.workers, self.task.preload, options.timeout)
+        self.place.begin()
         for path in run_shards(missing, hands):
+            self.place.land(Path(path).name)
             done += expected[Path(path).name]
             self._report(done, total)
         return self._finish([parts / name for name in expected])
@@ -208,6 +211,7 @@ class _Run:
             layout=options.layout,
             cache=cache,
             max_pixels=options.max_pixels,
+            remote=self.place.remote,
         )
 
     def _finish(self, parts: list[Path]) -> Result:
@@ -215,7 +219,7 @@ class _Run:
         assembled = assemble(parts, tree)
         assembled.failures = [*self.source.failures, *assembled.failures]
         if assembled.counts.rows == 0:
-            shutil.rmtree(place.work)
+            place.discard()
             raise SourceError(_nothing_made(assembled.failures, assembled.left_out))
         record = self._record(assembled)
         write_sheet(tree)

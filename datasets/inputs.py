@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from facedata.datasets.dataset import Dataset, is_dataset
@@ -12,6 +12,8 @@ from facedata.datasets.engine import ItemSource
 from facedata.datasets.errors import SourceError, UsageError
 from facedata.datasets.labels import FolderLabels, parse_label_map
 from facedata.datasets.lists import LIST_SUFFIXES, list_source
+from facedata.datasets.remote import Remote, remote_of
+from facedata.datasets.remote_source import remote_source
 from facedata.datasets.sample import LABELS
 from facedata.datasets.sources import DatasetSource, folder_source
 
@@ -58,6 +60,8 @@ def open_input(path: Path, reading: Reading, kind: str | None = None) -> ItemSou
                 f"{path} is a dataset and has its labels; leave out {', '.join(map(_flag, stated))}"
             )
         return DatasetSource(Dataset.open(path))
+    if (remote := remote_of(path)) is not None:
+        return _far(remote, reading, kind)
     if not path.exists():
         raise SourceError(f"{path} does not exist; give a folder of pictures, a CSV list or a dataset")
     words = parse_label_map(reading.label_map)
@@ -78,12 +82,31 @@ def open_input(path: Path, reading: Reading, kind: str | None = None) -> ItemSou
     return folder_source(path, labels, name=reading.name, follow_links=reading.follow_links)
 
 
+def _far(remote: Remote, reading: Reading, kind: str | None) -> ItemSource:
+    if kind == "list" or PurePosixPath(remote.name).suffix.lower() in LIST_SUFFIXES:
+        raise SourceError(
+            f"{remote} is a list; copy it to this machine, or give a folder of pictures or a dataset"
+        )
+    if reading.map is not None or reading.follow_links:
+        raise UsageError(f"{remote} is a folder without links; --map and --follow-links are for others")
+    labels = FolderLabels(parse_label_map(reading.label_map), reading.label, reading.values())
+    return remote_source(remote, labels, name=reading.name)
+
+
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
 def refuse_overlap(source: Path, target: Path) -> None:
     """Raise UsageError where the output lies in the input, which would be read as input, or the reverse."""
+    here, there = remote_of(source), remote_of(target)
+    if here is not None or there is not None:
+        if here is None or there is None:
+            return
+        inside, outside = f"{there}/", f"{here}/"
+        if inside.startswith(outside) or outside.startswith(inside):
+            raise UsageError(f"the output {there} and the input {here} are one place, or lie in one another")
+        return
     inner, outer = Path(os.path.abspath(target)), source.resolve()  # noqa: PTH100 - the target may be a link
     if inner.resolve() == outer:
         raise UsageError(f"the output {target} is the input; choose another -o")

@@ -23,7 +23,17 @@ from facedata.datasets.reading import read_bytes, steadily
 from facedata.datasets.record import Failure
 from facedata.datasets.sample import Sample, Source, ingested_id
 
-__all__ = ["FileItem", "Item", "Loaded", "check_file", "place_of", "printable", "read_file"]
+__all__ = [
+    "FileItem",
+    "Item",
+    "Loaded",
+    "check_file",
+    "check_size",
+    "ingested",
+    "place_of",
+    "printable",
+    "read_file",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,47 +123,57 @@ class FileItem:
         yield self.read(max_pixels)
 
     def read(self, max_pixels: int) -> Loaded:
-        """Read the file, or raise PictureError; its id is a hash of its bytes and its place."""
+        """Read the file, or raise PictureError."""
         name = printable(self.place)
         data = read_file(self.root, self.path, name, 8 * max_pixels, follow_links=self.follow_links)
-        picture = read_picture(data, name, max_pixels)
-        height, width = picture.pixels.shape[:2]
-        sha256 = content_hash(data)
-        values = dict(self.values(self.place) if callable(self.values) else self.values)
-        licence = values.pop("licence", None)
-        sample = Sample(
-            sample_id=ingested_id(sha256, self.place),
-            image="",
-            content_hash=sha256 if picture.conversion is None else content_hash(picture.data),
-            width=width,
-            height=height,
-            source=Source(
-                dataset=self.dataset,
-                file=self.place,
-                sha256=sha256,
-                conversion=picture.conversion,
-                licence=licence,
-            ),
-            **values,
-        )
-        if problems := sample.problems():
-            raise PictureError("bad-values", f"{name}: {'; '.join(problems)}; mend the list")
-        return Loaded(sample, picture.data, picture.suffix, lambda: picture.pixels)
+        values = self.values(self.place) if callable(self.values) else self.values
+        return ingested(data, self.place, values, self.dataset, max_pixels)
+
+
+def ingested(
+    data: bytes, place: str, values: Mapping[str, Any], dataset: str | None, max_pixels: int
+) -> Loaded:
+    """Return the sample of a picture's bytes, or raise PictureError; its id is of both."""
+    name = printable(place)
+    picture = read_picture(data, name, max_pixels)
+    height, width = picture.pixels.shape[:2]
+    sha256 = content_hash(data)
+    values = dict(values)
+    licence = values.pop("licence", None)
+    sample = Sample(
+        sample_id=ingested_id(sha256, place),
+        image="",
+        content_hash=sha256 if picture.conversion is None else content_hash(picture.data),
+        width=width,
+        height=height,
+        source=Source(
+            dataset=dataset, file=place, sha256=sha256, conversion=picture.conversion, licence=licence
+        ),
+        **values,
+    )
+    if problems := sample.problems():
+        raise PictureError("bad-values", f"{name}: {'; '.join(problems)}; mend the list")
+    return Loaded(sample, picture.data, picture.suffix, lambda: picture.pixels)
 
 
 def read_file(root: str, path: str, name: str, max_bytes: int, *, follow_links: bool) -> bytes:
     """Return the bytes of the picture file `path` under `root`, or raise PictureError."""
     size = check_file(root, path, name, follow_links=follow_links)
+    check_size(size, name, max_bytes)
+    try:
+        return read_bytes(Path(root, path))
+    except OSError as error:
+        raise PictureError("unreadable", f"{name}: cannot be read ({error}); check its rights") from None
+
+
+def check_size(size: int, name: str, max_bytes: int) -> None:
+    """Raise PictureError where a file is larger than a picture can be."""
     if size > max_bytes:
         raise PictureError(
             "too-large",
             f"{name}: {size / 1e6:.0f} MB is more than any picture under the pixel limit; "
             "shrink it or raise --max-pixels",
         )
-    try:
-        return read_bytes(Path(root, path))
-    except OSError as error:
-        raise PictureError("unreadable", f"{name}: cannot be read ({error}); check its rights") from None
 
 
 def check_file(root: str, path: str, name: str, *, follow_links: bool) -> int:

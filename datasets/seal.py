@@ -8,20 +8,20 @@ from pathlib import Path
 
 from facedata.datasets.record import write_text
 
-__all__ = ["seal", "sealed"]
+__all__ = ["SEAL_NAME", "seal", "sealed"]
 
-_NAME = "seal"
+SEAL_NAME = "seal"
 
 
 def seal(folder: Path, files: Sequence[str]) -> None:
     """Write down what `files` of the folder hold; it is the last thing that is written there."""
-    write_text(folder / _NAME, _digest(folder, files), flush=False)
+    write_text(folder / SEAL_NAME, _digest(folder, files), flush=False)
 
 
 def sealed(folder: Path, files: Sequence[str]) -> bool:
     """Whether `files` of the folder hold what they held when it was sealed."""
     try:
-        return (folder / _NAME).read_bytes() == _digest(folder, files).encode()
+        return (folder / SEAL_NAME).read_bytes() == _digest(folder, files).encode()
     except OSError:
         return False
 

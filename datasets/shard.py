@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import cv2
@@ -31,9 +32,10 @@ from facedata.datasets.errors import OUT_OF_MEMORY, FacedataError, PictureError,
 from facedata.datasets.items import Item, Loaded, printable
 from facedata.datasets.pictures import encode_layer, picture_size
 from facedata.datasets.record import Failure, write_text
+from facedata.datasets.remote import Remote
 from facedata.datasets.sample import SCHEMA, Layer, Sample, hash_row
-from facedata.datasets.seal import seal
-from facedata.datasets.storage import Writer, open_writer, slug
+from facedata.datasets.seal import SEAL_NAME, seal
+from facedata.datasets.storage import PICTURE_FOLDERS, Writer, open_writer, slug
 from facedata.datasets.task import BatchTask, Planned, Rendered, Task
 
 __all__ = ["PART_FILES", "PART_NAME", "PART_ROWS", "PART_SCHEMA", "ShardSpec", "do_shard", "file_stem"]
@@ -57,6 +59,8 @@ class ShardSpec:
     layout: str
     cache: str | None
     max_pixels: int
+    remote: Remote | None = None
+    """The place on object storage that the pictures go to, and the part's tables beside it."""
     quarantined: Mapping[str, str] = field(default_factory=dict)
     """Places whose picture killed a worker, with the reason."""
     limit: float = 0.0
@@ -75,11 +79,18 @@ def do_shard(spec: ShardSpec) -> str:
     that cannot be written ends the run with TargetError.
     """
     final = Path(spec.parts, spec.name)
+    # What is sent away may be made anywhere: another machine has no such folder.
+    here = spec.parts if spec.remote is None or os.path.isdir(spec.parts) else gettempdir()  # noqa: PTH112
     # Not by the process id: processes of two machines may have the same.
-    work = Path(spec.parts, f".{spec.name}.{uuid.uuid4().hex}")
+    work = Path(here, f".{spec.name}.{uuid.uuid4().hex}")
     try:
         work.mkdir(parents=True)
         spec.fill(work)
+        if spec.remote is not None:
+            _send(work, spec.remote, spec.name)
+            if here != spec.parts:
+                shutil.rmtree(work)
+                return str(final)
         try:
             work.rename(final)
         except OSError:
@@ -94,6 +105,19 @@ def do_shard(spec: ShardSpec) -> str:
             ) from None
         raise
     return str(final)
+
+
+def _send(work: Path, remote: Remote, name: str) -> None:
+    """Send the pictures of a part to their place, where they go from here; then its tables, the seal last."""
+    for kind in PICTURE_FOLDERS:
+        files = sorted(
+            path.relative_to(work).as_posix() for path in (work / kind).rglob("*") if path.is_file()
+        )
+        remote.send(work, files)
+        shutil.rmtree(work / kind, ignore_errors=True)
+    part = remote.partial / "parts" / name
+    part.send(work, PART_FILES)
+    part.send(work, [SEAL_NAME])
 
 
 class _Part:

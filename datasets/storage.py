@@ -1,15 +1,20 @@
 """Where encoded bytes lie: a file each (`files`), or rows of Parquet shards (`shards`).
 
 A reference is a path relative to the dataset's root, `images/live/ada-1f0c.jpg`, or a row of a shard,
-`shards/5e884898.parquet#17`. Shards are immutable and named by their content.
+`shards/5e884898.parquet#17`. Shards are immutable and named by their content. What does not lie under the
+root lies, where that is the mirror of a place on object storage, there.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +23,7 @@ from facedata.datasets.canonical import content_hash, identifier
 from facedata.datasets.conform import checked_groups
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.reading import read_bytes, steadily
+from facedata.datasets.remote import Remote, remote_of, shown
 
 __all__ = [
     "LAYOUTS",
@@ -25,10 +31,14 @@ __all__ = [
     "ShardsWriter",
     "Writer",
     "checked_name",
+    "is_stored",
     "open_writer",
     "read_reference",
+    "shard_at_hand",
+    "shard_hashes",
     "shard_name",
     "slug",
+    "stored_names",
 ]
 
 LAYOUTS = ("files", "shards")
@@ -74,6 +84,11 @@ class FilesWriter(Writer):
         except FileNotFoundError:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             file = open(path, "xb")  # noqa: PTH123,SIM115
+        except FileExistsError:
+            # A variant made again of a dataset that holds it already: one sample, which is told later.
+            if Path(path).read_bytes() == data:
+                return name
+            raise
         with file:
             file.write(data)
         return name
@@ -162,14 +177,17 @@ def read_reference(root: Path, reference: str) -> bytes:
     name, _, row = (reference or "").partition("#")  # a row may say null
     path = root / checked_name(name)
     try:
-        if not row:
-            return read_bytes(path)
-        return steadily(partial(_read_shard_row, path, int(row)), path)
+        try:
+            return read_bytes(path) if not row else steadily(partial(_read_shard_row, path, int(row)), path)
+        except FileNotFoundError:
+            if (remote := remote_of(path)) is None:
+                raise
+            return _row_of(remote, None, int(row)) if row else remote.read()
     except FileNotFoundError:
-        raise DatasetError(f"{path} is missing; restore it or make the dataset again") from None
+        raise DatasetError(f"{shown(path)} is missing; restore it or make the dataset again") from None
     except (OSError, ValueError, IndexError, pa.ArrowException) as error:
         raise DatasetError(
-            f"{reference} in {root} cannot be read ({error}); restore the file or make it again"
+            f"{reference} in {shown(root)} cannot be read ({error}); restore the file or make it again"
         ) from None
 
 
@@ -181,11 +199,67 @@ def checked_name(name: str) -> str:
     return name
 
 
+def is_stored(root: Path, reference: str) -> bool:
+    """Whether there is a file, or an object, that a reference points into; it may be damaged."""
+    path = root / checked_name(reference.partition("#")[0])
+    return path.is_file() or _is_far(path)
+
+
+def stored_names(root: Path) -> Iterator[str]:
+    """Yield the name of every file of a dataset, wherever it lies, in no order; there may be millions."""
+    remote = remote_of(root)
+    if remote is not None:
+        return (one.name for one in remote.objects())
+    return _names_in(root, "")
+
+
+def _names_in(root: Path, folder: str) -> Iterator[str]:
+    """Yield the names of the files in a folder; links to folders are not followed."""
+    try:
+        with os.scandir(root / folder) as entries:
+            for entry in entries:
+                name = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _names_in(root, name)
+                elif os.path.isfile(entry.path):  # noqa: PTH113 - false for a link to itself, and no Path each
+                    yield name
+    except PermissionError:
+        return  # what lies there is missing for whoever needs it
+
+
+def shard_hashes(root: Path, name: str) -> list[str]:
+    """Return the content hashes that a shard states of its pictures, in order."""
+    path = root / name
+    remote = None if path.exists() else remote_of(path)
+    with pq.ParquetFile(path if remote is None else remote.open()) as file:
+        hashes: list[str] = file.read(["content_hash"])["content_hash"].to_pylist()
+    return hashes
+
+
+@lru_cache(maxsize=1024)  # many references lead into one shard
+def _is_far(path: Path) -> bool:
+    remote = remote_of(path)
+    return remote is not None and remote.exists()
+
+
+@contextmanager
+def shard_at_hand(root: Path, name: str) -> Iterator[Path]:
+    """Give the path of a shard on a disk: where it lies, or a copy that goes afterwards."""
+    path = root / checked_name(name)
+    remote = None if path.exists() else remote_of(path)
+    if remote is None:
+        yield path
+        return
+    with TemporaryDirectory(prefix="facedata-") as folder:
+        remote.parent.fetch([path.name], Path(folder))
+        yield Path(folder, path.name)
+
+
 @lru_cache(maxsize=4)
-def _open_shard(path: Path, stamp: tuple[int, int]) -> tuple[pq.ParquetFile, list[int]]:
+def _open_shard(place: Path | Remote, stamp: tuple[int, int] | None) -> tuple[pq.ParquetFile, list[int]]:
     del stamp  # part of the key only: a file that was replaced is opened anew
-    file = pq.ParquetFile(path)
-    checked_groups(file, path)
+    file = pq.ParquetFile(place.open() if isinstance(place, Remote) else place)
+    checked_groups(file, place)
     ends, total = [], 0
     for group in range(file.num_row_groups):
         total += file.metadata.row_group(group).num_rows
@@ -194,16 +268,19 @@ def _open_shard(path: Path, stamp: tuple[int, int]) -> tuple[pq.ParquetFile, lis
 
 
 @lru_cache(maxsize=2)
-def _row_group(path: Path, stamp: tuple[int, int], group: int) -> pa.Table:
-    return _open_shard(path, stamp)[0].read_row_group(group, columns=["bytes"])
+def _row_group(place: Path | Remote, stamp: tuple[int, int] | None, group: int) -> pa.Table:
+    return _open_shard(place, stamp)[0].read_row_group(group, columns=["bytes"])
 
 
 def _read_shard_row(path: Path, row: int) -> bytes:
     found = path.stat()
-    stamp = (found.st_size, found.st_mtime_ns)
-    _, ends = _open_shard(path, stamp)
+    return _row_of(path, (found.st_size, found.st_mtime_ns), row)
+
+
+def _row_of(place: Path | Remote, stamp: tuple[int, int] | None, row: int) -> bytes:
+    _, ends = _open_shard(place, stamp)
     if not 0 <= row < (ends[-1] if ends else 0):
         raise IndexError(f"the shard has {ends[-1] if ends else 0} rows, no row {row}")
     group = next(i for i, end in enumerate(ends) if row < end)
     start = ends[group - 1] if group else 0
-    return bytes(_row_group(path, stamp, group)["bytes"][row - start].as_py())
+    return bytes(_row_group(place, stamp, group)["bytes"][row - start].as_py())

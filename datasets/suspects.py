@@ -31,8 +31,9 @@ def without_killers(
     probes = Path(spec.parts, f"{_PROBE}-{spec.name}")
     try:
         for number, item in enumerate(spec.items):
+            name = f"{spec.name}-{number}"
             probe = dataclasses.replace(
-                spec, name=f"{spec.name}-{number}", items=(item,), parts=str(probes), quarantined={}
+                spec, name=name, items=(item,), parts=str(probes), remote=None, quarantined={}
             )
             started = time.monotonic()
             try:

@@ -22,9 +22,11 @@ from facedata.datasets.dataset import SAMPLES_NAME, Dataset
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.instructions import INSTRUCTIONS_NAME
 from facedata.datasets.record import RECORD_NAME, Counts, Tally
+from facedata.datasets.remote import shown
 from facedata.datasets.shared_out import shared_out
 from facedata.datasets.sheet import SHEET_NAME
-from facedata.datasets.validation.files import files_in, unknown
+from facedata.datasets.storage import stored_names
+from facedata.datasets.validation.files import add_files, unknown
 from facedata.datasets.validation.finding import Finding, Found
 from facedata.datasets.validation.kin import KIN_COLUMNS, Kin
 from facedata.datasets.validation.pictures import PICTURES, Pictures, add_pictures, in_pieces
@@ -70,6 +72,7 @@ class _Check:
         self.found: list[Found] = []
         self.error: str | None = None
         self.splits: set[str] = set()
+        self.shards: list[str] = []
         self.strays: list[str] = []
 
     def run(self) -> Validation:
@@ -134,7 +137,7 @@ class _Check:
     def _pictures(self, references: Buckets) -> None:
         """Look at every picture and layer, and for files that none of them is."""
         with Buckets(len(references)) as files:
-            files_in(self.root, files, _KNOWN)
+            add_files(files, self._names())
 
             def pieces() -> Iterator[Pictures]:
                 for number in range(len(references)):
@@ -145,6 +148,14 @@ class _Check:
 
             for _, found in shared_out(PICTURES, pieces(), self.workers):
                 self.found += found
+
+    def _names(self) -> Iterator[str]:
+        """Yield the names of files that a row should know; those of shards are kept."""
+        for name in stored_names(self.root):
+            if name.startswith("shards/") and name.endswith(".parquet"):
+                self.shards.append(name)
+            if name not in _KNOWN:
+                yield name
 
     def _orphans(self, found: int) -> bool:
         """Whether as many rows lack their parent as when the dataset was written."""
@@ -174,16 +185,15 @@ class _Check:
                 self._find("counts", f"{RECORD_NAME} says {name} {stated}, the rows give {found}")
 
     def _shards(self) -> None:
-        shards = (self.root / "shards").glob("*.parquet")
-        names = sorted(path.relative_to(self.root).as_posix() for path in shards)
-        starts = range(0, len(names), _SHARDS)
-        pieces: Iterator[Shards] = ((self.root, names[start : start + _SHARDS]) for start in starts)
+        self.shards.sort()
+        starts = range(0, len(self.shards), _SHARDS)
+        pieces: Iterator[Shards] = ((self.root, self.shards[start : start + _SHARDS]) for start in starts)
         for _, found in shared_out(SHARDS, pieces, self.workers):
             self.result.findings += found
 
     def _strays(self) -> None:
         for name in (CARD_NAME, SHEET_NAME):
             if not (self.root / name).is_file():
-                self._find("missing", f"{self.root / name} is missing; make the dataset again")
-        for name in sorted(self.strays, key=lambda name: name.split("/")):
+                self._find("missing", f"{shown(self.root / name)} is missing; make the dataset again")
+        for name in sorted(self.strays):
             self._find("stray", f"{name} belongs to no row; move it out of the dataset")

@@ -21,14 +21,17 @@ from facedata.datasets.canonical import canonical_json
 from facedata.datasets.dataset import is_dataset
 from facedata.datasets.errors import TargetError
 from facedata.datasets.lock import Held, hold
-from facedata.datasets.record import Record, read_record, write_text
+from facedata.datasets.record import RECORD_NAME, Record, read_record, write_text
+from facedata.datasets.remote import Remote
 from facedata.datasets.storage import PICTURE_FOLDERS
 
-__all__ = ["Workplace"]
+__all__ = ["Workplace", "readable_errors"]
 
 
 class Workplace:
-    """The target and the folder beside it."""
+    """The target and the folder beside it; `remote` is the place that the target stands for, if it does."""
+
+    remote: Remote | None = None
 
     def __init__(self, target: Path) -> None:
         self.target = Path(os.path.abspath(target))  # noqa: PTH100 - resolve() would follow a link
@@ -47,7 +50,7 @@ class Workplace:
         if self._holding:  # by this very object: a verb that holds its target calls one that would
             yield
             return
-        with _readable_errors(self.target.parent), contextlib.ExitStack() as stack:
+        with readable_errors(self.target.parent), contextlib.ExitStack() as stack:
             self.target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 stack.enter_context(hold(self._lock))
@@ -60,6 +63,10 @@ class Workplace:
                 yield
             finally:
                 self._holding = False
+
+    def names(self) -> set[str]:
+        """Return what stands in the target; nothing where there is no such folder."""
+        return {child.name for child in self.target.iterdir()} if self.target.is_dir() else set()
 
     def check(self, *, resume: bool, overwrite: bool, same: Callable[[Record], bool]) -> Record | None:
         """Return the record of a finished target that is `same`; raise TargetError where it is occupied."""
@@ -120,8 +127,25 @@ class Workplace:
             if child.name not in PICTURE_FOLDERS:
                 _remove(child)
 
-    def publish(self) -> None:
-        """Rename the finished dataset to the target; one that stood there goes once the new one stands."""
+    def begun(self) -> bool:
+        """Whether a dataset was begun here and not finished."""
+        return self._plan.exists()
+
+    def discard(self) -> None:
+        """Drop what was begun: there is nothing in it to go on with."""
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def begin(self, last: str = RECORD_NAME) -> None:
+        """Make the target ready for parts that are written before the dataset is whole."""
+
+    def land(self, name: str) -> None:
+        """Have a part that was finished elsewhere under its name in `parts`."""
+
+    def publish(self, last: str = RECORD_NAME) -> None:
+        """Rename the finished folder to the target; what stood there goes once the new one stands.
+
+        `last` is the file that makes it what it is: where there is no renaming, it is written last.
+        """
         old = self.work / "old"
         if self.target.exists():
             shutil.rmtree(old, ignore_errors=True)
@@ -138,7 +162,7 @@ def _remove(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _readable_errors(folder: Path) -> Iterator[None]:
+def readable_errors(folder: Path) -> Iterator[None]:
     """Say in one line what keeps the target from being written."""
     try:
         yield

@@ -22,6 +22,7 @@ from facedata.datasets.inputs import Reading
 from facedata.datasets.pictures import Encoding, read_picture
 from facedata.datasets.sample import LABELS, Sample
 from facedata.datasets.sheet import steps_of
+from facedata.datasets.storage import LAYOUTS
 from facedata.datasets.validate import validate
 
 MEDIA = {"color-distortion", "reflection", "bn-halftone", "moire-pattern", "sfc-halftone"}
@@ -192,6 +193,16 @@ def test_originals_can_be_left_out(faces, tmp_path):
     result = augment(faces, tmp_path / "out", variants=2, keep_originals=False)
     assert result.record.counts.rows == 24
     assert validate(tmp_path / "out").findings == []
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_variants_that_the_input_holds_already_stand_once(faces, tmp_path, layout):
+    once = augment(faces, tmp_path / "once", seed=7, options=Options(layout=layout))
+    again = augment(tmp_path / "once", tmp_path / "again", seed=7, options=Options(layout=layout))
+    assert {failure.kind for failure in again.record.failures} == {"duplicate-id"}
+    assert len(again.record.failures) == once.made
+    assert again.record.counts.rows == once.record.counts.rows + again.made - once.made
+    assert validate(tmp_path / "again").findings == []
 
 
 def test_truth_masks_say_where_media_show(faces, tmp_path):

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from engine_tasks import Invert, InvertBatches
 from ray_parts import ray_cluster
+from s3_parts import BUCKET, s3_server
 from synth_parts import make_attacks, tiny
 
 from facedata.annotate import on_ray
@@ -26,7 +27,14 @@ from facedata.datasets.validate import validate
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def server(tmp_path_factory):
+    """Object storage; what nodes keep of it lies elsewhere than what the command keeps."""
+    with s3_server(tmp_path_factory.mktemp("nodes")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def cluster(server):
     # The token is looked at when Ray is imported, so this has to be the first in its process.
     with ray_cluster(2, gpus=1) as found, pytest.MonkeyPatch.context() as patched:
         for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_USAGE_STATS_ENABLED"):
@@ -43,7 +51,7 @@ def small_shards(monkeypatch):
 
 def make(faces, target, task=None, **options):
     workers = options.pop("workers", 0 if options["engine"] == "ray" else 1)
-    source = open_input(faces, Reading())
+    source = open_input(Path(faces), Reading())
     return run("test", task or Invert(), source, target, 0, Options(workers=workers, **options))
 
 
@@ -67,6 +75,23 @@ def test_version_is_that_of_serial(cluster, faces, tmp_path, reference, layout, 
     assert result.record.version == reference
     assert result.record.counts.rows == 12 * 3
     assert validate(tmp_path / "out").findings == []
+
+
+@pytest.mark.parametrize("layout", ["files", "shards"])
+def test_object_storage_is_all_that_nodes_share(
+    cluster, server, faces, tmp_path, reference, small_shards, monkeypatch, layout
+):
+    monkeypatch.setenv("FACEDATA_REMOTE", str(tmp_path / "mirror"))
+    place = f"s3://{BUCKET}/{layout}"
+    server.upload(faces, f"{place}/faces")
+    nodes = Path(server.environment["FACEDATA_REMOTE"])
+    result = make(f"{place}/faces", Path(f"{place}/out"), engine="ray", layout=layout)
+    assert result.record.version == reference
+    again = make(f"{place}/out", Path(f"{place}/again"), engine="ray", layout=layout)
+    serial = make(f"{place}/out", tmp_path / "serial", engine="serial", layout=layout)
+    assert again.record.version == serial.record.version
+    assert validate(f"{place}/again").findings == []
+    assert not list(nodes.rglob("*.parquet"))  # rows came through Ray, and pictures were read where they lie
 
 
 def test_paths_are_those_of_the_folder_the_run_was_started_in(

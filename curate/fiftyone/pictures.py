@@ -1,4 +1,4 @@
-"""Files for the App: it shows pictures that lie in files, so those inside shards are written beside."""
+"""Files for the App, which shows what lies in files: pictures in shards or far away are written beside."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from facedata.datasets.canonical import content_hash
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import DatasetError
+from facedata.datasets.remote import remote_of
 from facedata.datasets.storage import checked_name
 
 __all__ = ["PICTURES", "Pictures"]
@@ -61,9 +62,11 @@ class Pictures:
         """Return the path of a picture's file; there is none where `missing` names the reference."""
         if "#" not in reference:
             path = f"{self._root}/{checked_name(reference)}"
-            if not os.path.exists(path):  # noqa: PTH110 - once a picture
+            if os.path.exists(path):  # noqa: PTH110 - once a picture
+                return path
+            if remote_of(path) is None:
                 self.missing[reference] = f"{path} is missing"
-            return path
+                return path
         if (there := self._there(hashed)) is not None:
             return there
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from facedata.datasets.card import CARD_NAME, card_text
-from facedata.datasets.dataset import Dataset, is_dataset
+from facedata.datasets.dataset import Dataset
 from facedata.datasets.errors import TargetError, UsageError
 from facedata.datasets.exports.base import Choices, Exporter, Picks, Progress, record_of
 from facedata.datasets.exports.catalogue import find_kind
 from facedata.datasets.inputs import refuse_overlap
-from facedata.datasets.record import library_versions, write_text
+from facedata.datasets.record import RECORD_NAME, library_versions, write_text
+from facedata.datasets.remote_place import workplace
 from facedata.datasets.workplace import Workplace
 
 __all__ = ["EXPORT_NAME", "Exported", "export", "is_export", "read_choices"]
@@ -70,7 +70,7 @@ def export(
     refuse_overlap(picks.dataset.root, target)
     if not picks.counts.rows:
         raise UsageError(f"{picks.dataset.root} has no rows, so there is nothing to export")
-    place = Workplace(target)
+    place = workplace(target)
     with place.held():
         _check_target(place, overwrite=overwrite)
         try:
@@ -83,15 +83,15 @@ def export(
             write_text(place.tree / CARD_NAME, text)
             write_text(place.tree / EXPORT_NAME, _record(exported, picks, chosen))
         except OSError as error:
-            shutil.rmtree(place.work, ignore_errors=True)
+            place.discard()
             raise TargetError(
                 f"cannot write {target}: {error.strerror or error}; free some space or check the rights of "
                 "the folder, and export again"
             ) from None
         except BaseException:
-            shutil.rmtree(place.work, ignore_errors=True)  # a copy is not worth going on with
+            place.discard()  # a copy is not worth going on with
             raise
-        place.publish()
+        place.publish(EXPORT_NAME)
     return exported
 
 
@@ -117,18 +117,19 @@ def _check_target(place: Workplace, *, overwrite: bool) -> None:
     target = place.target
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise TargetError(f"{target} is no folder; choose another -o")
-    if is_dataset(target):
+    names = place.names()
+    if RECORD_NAME in names:
         raise TargetError(f"{target} is a dataset, which no export replaces; choose another -o")
-    if target.is_dir() and any(target.iterdir()):
-        if not is_export(target):
+    if names:
+        if EXPORT_NAME not in names:
             raise TargetError(f"{target} is a folder with other things in it; choose another -o or empty it")
         if not overwrite:
             raise TargetError(
                 f"{target} already holds an export; choose another -o, or replace it with --overwrite"
             )
-    if (place.work / "plan").exists():
+    if place.begun():
         raise TargetError(f"{target} was begun as a dataset and not finished; finish it or choose another -o")
-    shutil.rmtree(place.work, ignore_errors=True)  # left by an export that was killed: the lock is ours
+    place.discard()  # left by an export that was killed: the lock is ours
 
 
 def _record(exported: Exported, picks: Picks, chosen: Choices) -> str:

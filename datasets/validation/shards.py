@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from facedata.datasets.errors import FacedataError
 from facedata.datasets.shared_out import Sharing
-from facedata.datasets.storage import shard_name
+from facedata.datasets.storage import shard_hashes, shard_name
 from facedata.datasets.validation.finding import Finding
 
 __all__ = ["SHARDS", "Shards"]
@@ -26,8 +25,7 @@ def _look(shards: Shards) -> list[Finding]:
 
 def _of_shard(root: Path, name: str) -> Finding | None:
     try:
-        with pq.ParquetFile(root / name) as file:
-            hashes = file.read(["content_hash"], use_threads=False)["content_hash"].to_pylist()
+        hashes = shard_hashes(root, name)
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         message = f"{name} cannot be read ({error}); restore it or make the dataset again"
         return Finding("shard", message)

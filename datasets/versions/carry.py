@@ -122,7 +122,7 @@ class ToFiles(Carrier):
             target = target.with_name(f"{target.stem}-{row['sample_id']}{target.suffix}")
             there = target.exists()
         if not there:
-            self.write(target, source, data)
+            self.write(target, source if source and source.exists() else None, data)
         return f"{folder}/{target.name}"
 
 

@@ -20,7 +20,7 @@ from facedata.datasets.canonical import content_hash
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.record import Failure
 from facedata.datasets.sample import SCHEMA
-from facedata.datasets.storage import ShardsWriter, checked_name, read_reference
+from facedata.datasets.storage import ShardsWriter, read_reference, shard_at_hand
 from facedata.datasets.versions.carry import CHANGED, ORIGIN, Carrier, not_carried, with_column
 
 __all__ = ["ToShards"]
@@ -99,8 +99,7 @@ class ToShards(Carrier):
         self, writer: ShardsWriter, place: _Place, span: range, hashes: NDArray[np.void]
     ) -> None:
         """Carry the wanted pictures of one shard: those of the numbers in `span`."""
-        path = self.inputs[place[0]] / checked_name(place[1])
-        with pq.ParquetFile(path) as file:
+        with shard_at_hand(self.inputs[place[0]], place[1]) as path, pq.ParquetFile(path) as file:
             whole = file.metadata.num_rows == len(span)
             if whole and sum(1 for _ in self._sound(file, span, hashes)) == len(span):
                 if not (self.tree / place[1]).exists():  # two inputs may share a shard

@@ -33,6 +33,7 @@ from facedata.datasets.instructions import Record as Instruction
 from facedata.datasets.instructions import read_records
 from facedata.datasets.lineage import Origin, ancestry
 from facedata.datasets.record import RECORD_NAME, Counts, Failure, Record, Tally, library_versions, write_text
+from facedata.datasets.remote_place import workplace
 from facedata.datasets.rowhash import row_digests
 from facedata.datasets.sample import SCHEMA
 from facedata.datasets.seal import seal, sealed
@@ -130,7 +131,7 @@ def derive(
     def same(record: Record) -> bool:
         return _made_of(record) == _wanted(what, layout)
 
-    place = place or Workplace(target)
+    place = place or workplace(target)
     with place.held():
         done = place.check(resume=writing.resume, overwrite=writing.overwrite, same=same)
         if done is not None:
@@ -165,9 +166,7 @@ class _Run:
             try:
                 self._store(part)
             except (UsageError, DatasetError, SourceError):
-                shutil.rmtree(
-                    self.place.work
-                )  # nothing to go on with: the inputs or the arguments must change
+                self.place.discard()  # nothing to go on with: the inputs or the arguments must change
                 raise
         told = Told(**json.loads((part / _PART[0]).read_text("utf-8")))
         told.failures = [Failure.model_validate(failure) for failure in told.failures]
@@ -217,7 +216,7 @@ class _Run:
         failures: list[Failure] = []
         version, counts = write_rows(_resolved(part, carrier, failures), tree)
         if not counts.rows:
-            shutil.rmtree(self.place.work)
+            self.place.discard()
             raise SourceError(f"nothing could be carried over: {failures[0].reason}")
         carried = self._records(version)
         counts = counts.model_copy(update={"instructions": carried.counts})
@@ -248,7 +247,7 @@ class _Run:
         try:
             return write_records(self.place.tree, rows_version, sources, self.what.prefer)
         except (UsageError, DatasetError):
-            shutil.rmtree(self.place.work)  # as above
+            self.place.discard()  # as above
             raise
 
 

@@ -58,7 +58,7 @@ class Inputs:
     def _datasets(self) -> list[Path]:
         places = []
         for path in self.given:
-            if not path.exists():
+            if not path.exists() and not is_dataset(path):
                 raise SourceError(
                     f"{path} does not exist; give the folder of a dataset, or one that holds some"
                 )

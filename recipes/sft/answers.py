@@ -23,7 +23,7 @@ from facedata.datasets.errors import SourceError, UsageError
 from facedata.datasets.exports.chat import Trl
 from facedata.datasets.instructions import Record, read_records
 from facedata.datasets.pictures import read_picture
-from facedata.datasets.storage import checked_name
+from facedata.datasets.storage import is_stored
 from facedata.datasets.versions.groups import Keys
 from facedata.recipes.rows import choose_parts
 from facedata.recipes.sft.config import AnswersConfig
@@ -56,7 +56,7 @@ class Answers:
                 "pictures; leave its task out with rows.task"
             )
         for reference in references:
-            if not (root / checked_name(reference.partition("#")[0])).is_file():
+            if not is_stored(root, reference):
                 raise SourceError(
                     f"the picture {reference} of the record {record.record_id} is missing; restore it, or "
                     f"see all damage with facedata validate {root}"
