@@ -6,6 +6,7 @@ Rows are compared bucket by bucket, so that memory stays flat.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -149,7 +150,7 @@ class _Edges:
         self._of_child.add(edges.select(["sample_id"]), by_text(edges["sample_id"], self._count))
         self._of_parent.add(edges, by_text(edges["parent_id"], self._count))
 
-    def without_ends(self) -> list[dict[str, object]]:
+    def without_ends(self) -> list[dict[str, Any]]:
         """Return the edges that lead into a circle; where a line of descent is very long, all of it too.
 
         An edge whose parent has no edge ends there: such edges are taken away until there is none.
@@ -187,13 +188,13 @@ def _unordered(sample: str, before: str) -> Finding:
     return Finding("order", f"row {sample} stands after {before}; rows are sorted by id", sample)
 
 
-def _dangling(child: dict[str, str]) -> Finding:
+def _dangling(child: dict[str, Any]) -> Finding:
     sample, parent = child["sample_id"], child["parent_id"]
     message = f"{sample} has the parent {parent}, which is not in the dataset; restore its row"
     return Finding("dangling-parent", message, sample)
 
 
-def _parted(child: dict[str, str], parent: dict[str, str]) -> Finding:
+def _parted(child: dict[str, Any], parent: dict[str, Any]) -> Finding:
     sample, origin = child["sample_id"], parent["sample_id"]
     message = f"{sample} is in split {child['split']!r}, its parent {origin} in {parent['split']!r}"
     return Finding("split-leak", message, sample)
