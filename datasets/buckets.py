@@ -17,6 +17,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from facedata.datasets.errors import StorageError
+
 __all__ = ["Buckets", "by_text", "enough_for"]
 
 _HELD = 4 << 20
@@ -116,11 +118,21 @@ class Buckets:
     def _flush(self) -> None:
         if not self._pending:
             return
+        try:
+            self._write(*self._in_order())
+        except OSError as error:
+            if self._where is not None:
+                raise  # whoever named the place knows what it is to its user
+            raise StorageError(
+                f"cannot write scratch files to {self._folder or 'the folder for them'} "
+                f"({error.strerror or error}); free some space, or name another folder in TMPDIR"
+            ) from None
+        self._pending, self._bytes = [], 0
+
+    def _write(self, rows: pa.Table, edges: NDArray[np.int64]) -> None:
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix=".facedata-", dir=self._where))
             self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        rows, edges = self._in_order()
-        self._pending, self._bytes = [], 0
         for number in np.flatnonzero(np.diff(edges)).tolist():
             start, stop = int(edges[number]), int(edges[number + 1])
             with (

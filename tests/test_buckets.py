@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from facedata.datasets import buckets as buckets_module
 from facedata.datasets.buckets import Buckets, by_text, enough_for
+from facedata.datasets.errors import StorageError
 
 
 @given(st.lists(st.lists(st.integers(0, 4), max_size=30), max_size=12), st.sampled_from([1, 100, 1 << 20]))
@@ -42,6 +45,15 @@ def test_scratch_files_lie_where_they_should_and_go(tmp_path, monkeypatch):
     forgotten.add(pa.table({"a": ["x"]}), np.array([0]))
     del forgotten
     assert list(tmp_path.iterdir()) == []
+
+
+def test_scratch_files_that_cannot_be_written_name_the_mend(tmp_path, monkeypatch):
+    monkeypatch.setattr(buckets_module, "_HELD", 1)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(StorageError, match=r"cannot write scratch files .*No such file.*TMPDIR"):
+        Buckets(1).add(pa.table({"a": ["x"]}), np.array([0]))
+    with pytest.raises(FileNotFoundError):
+        Buckets(1, tmp_path / "nowhere").add(pa.table({"a": ["x"]}), np.array([0]))
 
 
 def test_few_rows_never_touch_the_disk(tmp_path):
