@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, TypeVar
 
 from facedata.datasets.pool import try_a_worker, worker_pool
@@ -49,7 +50,7 @@ def shared_out(how: Sharing[P, R], pieces: Iterable[P], workers: int) -> Iterato
         pool = worker_pool(workers, how.preload)
         try:
             while True:
-                while len(in_hand) < _WINDOW * workers and (piece := next(waiting, None)) is not None:
+                for piece in islice(waiting, _WINDOW * workers - len(in_hand)):
                     in_hand.append((piece, _submitted(pool, how.do, piece)))
                 if not in_hand:
                     return
