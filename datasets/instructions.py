@@ -209,7 +209,7 @@ def read_records(root: Path) -> Iterator[Record]:
     if not path.is_file():
         return
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             for table in checked_batches(file, path, SCHEMA, _BATCH):
                 for row in table.to_pylist():
                     yield Record.from_row(row)

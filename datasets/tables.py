@@ -156,7 +156,7 @@ def _no_number(text: str) -> NoReturn:
 
 def _parquet_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row | Failure]:
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             fields = zip(columns, file.schema_arrow, strict=True)
             kept = {field.name: column for column, field in fields if not _holds_bytes(field.type)}
             number = 0

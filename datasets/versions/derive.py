@@ -273,7 +273,7 @@ def _resolved(part: Path, carrier: Carrier, failures: list[Failure]) -> Iterator
 
 
 def _stored(part: Path) -> Iterator[pa.Table]:
-    with pq.ParquetFile(part / _PART[1]) as file:
+    with pq.ParquetFile(part / _PART[1], pre_buffer=False) as file:
         for batch in file.iter_batches(TABLE_ROWS):
             yield pa.Table.from_batches([batch])
 
