@@ -235,7 +235,12 @@ def measuring(workers: int, cache: Path | None, no_cache: bool) -> Measuring:
     """Return how pictures are measured."""
     from facedata.datasets.measuring import Measuring
 
-    return Measuring(workers=workers or _cores(), cache=None if no_cache else cache or _cache())
+    return Measuring(workers=processes(workers), cache=None if no_cache else cache or _cache())
+
+
+def processes(workers: int) -> int:
+    """Return how many worker processes are meant: 0 is one for each core."""
+    return workers or _cores()
 
 
 def _cache() -> Path:

@@ -16,6 +16,7 @@ _MOST = 50
 
 def validate(
     dataset: Annotated[Path, typer.Argument(help="The folder of a dataset.")],
+    workers: o.Workers = 0,
     json_wanted: o.Json = False,
 ) -> None:
     """Find damage: missing or changed pictures, wrong hashes and ids, split leaks, dangling parents, ...
@@ -25,7 +26,7 @@ def validate(
     from facedata.datasets.remote import shown
     from facedata.datasets.validate import validate as library
 
-    result = library(dataset)
+    result = library(dataset, o.processes(workers))
     if json_wanted:
         show.as_json(
             {

@@ -9,10 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
+from facedata.datasets.buckets import Buckets
 from facedata.datasets.dataset import SAMPLES_NAME
 from facedata.datasets.record import Counts, Failure, Tally
 from facedata.datasets.sample import SCHEMA
@@ -22,6 +25,7 @@ from facedata.datasets.storage import PICTURE_FOLDERS
 __all__ = ["Assembled", "VersionHash", "assemble"]
 
 _SORT_ROWS = 16_384  # rows sorted in memory at once
+_BITS = 8  # of an id, by which rows are told apart in one pass over them
 _BATCH = 1024
 
 
@@ -85,10 +89,10 @@ def _move_files(part: Path, root: Path) -> None:
 
 
 def _write_rows(parts: list[Path], root: Path, result: Assembled) -> None:
-    version, tally, last = VersionHash(), Tally(), ""
+    version, tally, last = VersionHash(), Tally(root), ""
     temporary = root / f".{SAMPLES_NAME}.tmp"
     with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as file:
-        for table in _sorted_rows(parts):
+        for table in _sorted_rows(parts, root):
             ids = table["sample_id"].to_pylist()
             first = [one != before for one, before in zip(ids, [last, *ids], strict=False)]
             last = ids[-1]
@@ -106,28 +110,42 @@ def _write_rows(parts: list[Path], root: Path, result: Assembled) -> None:
     result.counts = tally.counts()
 
 
-def _sorted_rows(parts: list[Path]) -> Iterator[pa.Table]:
+def _sorted_rows(parts: list[Path], root: Path) -> Iterator[pa.Table]:
     """Yield the rows of all parts in the order of their ids, in tables of bounded size.
 
-    Ids are hashes, so they spread evenly: the rows are read once per range of ids, each range small enough to
-    be sorted in memory.
+    Ids are hashes, so they spread evenly: their leading bits cut the rows into ranges, each small enough to
+    be sorted in memory. Every part is read once; what a range holds waits on disk, under `root`.
     """
     total = sum(pq.read_metadata(part / PART_ROWS).num_rows for part in parts)
-    ranges = 1
-    while total / ranges > _SORT_ROWS:
-        ranges *= 2
-    for number in range(ranges):
-        low, high = (format((number + i) * 2**128 // ranges, "032x") for i in (0, 1))
-        inside = pc.field("sample_id") >= low
-        if number + 1 < ranges:
-            inside &= pc.field("sample_id") < high
-        tables = [table for part in parts if (table := _read_part(part).filter(inside)).num_rows]
-        if tables:
-            ordered = pa.concat_tables(tables).sort_by("sample_id")
-            for start in range(0, ordered.num_rows, _BATCH):
-                yield ordered.slice(start, _BATCH)
-            del tables, ordered
+    bits = max(0, -(-total // _SORT_ROWS) - 1).bit_length()
+    for rows in _ranges(map(_read_part, parts), 0, bits, root):
+        ordered = rows.sort_by("sample_id")
+        for start in range(0, ordered.num_rows, _BATCH):
+            yield ordered.slice(start, _BATCH)
+        del rows, ordered
         pa.default_memory_pool().release_unused()  # Arrow's allocator keeps what was freed
+
+
+def _ranges(tables: Iterable[pa.Table], start: int, stop: int, root: Path) -> Iterator[pa.Table]:
+    """Yield the rows of each range of ids: those that agree in the bits from `start` to `stop`."""
+    if start == stop:
+        if found := [table for table in tables if table.num_rows]:
+            yield pa.concat_tables(found).combine_chunks()
+        return
+    then = min(start + _BITS, stop)
+    with Buckets(1 << then - start, root) as buckets:
+        for table in tables:
+            buckets.add(table, _bits(table["sample_id"], start, then))
+        for number in range(len(buckets)):
+            yield from _ranges(buckets.read(number), then, stop, root)
+            buckets.drop(number)
+
+
+def _bits(ids: pa.ChunkedArray, start: int, stop: int) -> NDArray[np.int64]:
+    """Return some of the leading 60 bits of hexadecimal ids."""
+    tops = (int(text, 16) for text in pc.utf8_slice_codeunits(ids, 0, 15).to_pylist())
+    numbers = np.fromiter(tops, np.int64, len(ids))
+    return numbers >> (60 - stop) & ((1 << stop - start) - 1)
 
 
 def _read_part(part: Path) -> pa.Table:

@@ -155,14 +155,16 @@ class _Run:
     options: Options
 
     def make(self) -> Result:
-        parts, expected = self.place.parts, {spec.name: len(spec.items) for spec in self._specs()}
+        parts, expected = self.place.parts, dict(self._planned())
         self.place.prepare(expected)
         tree = self.place.tree if self.place.remote is None else None
         remove_damaged([parts / name for name in expected if (parts / name).is_dir()], tree)
         done = sum(number for name, number in expected.items() if (parts / name).is_dir())
         total = self.source.count
         self._report(done, total)
-        missing = (spec for spec in self._specs() if not (parts / spec.name).is_dir())
+        # The names of the first look are kept: another one would cost as much, and might find another file.
+        named = zip(expected, self._groups(), strict=True)
+        missing = (self._spec(name, items) for name, (_, items) in named if not (parts / name).is_dir())
         options = self.options
         hands = Hands(self._engine(), options.workers, self.task.preload, options.timeout)
         self.place.begin()
@@ -182,27 +184,35 @@ class _Run:
         if self.options.progress:
             self.options.progress(done, total)
 
-    def _specs(self) -> Iterator[ShardSpec]:
+    def _groups(self) -> Iterator[tuple[str, Sequence[Item]]]:
+        return self.source.shards(_shard_size(self.source.count))
+
+    def _planned(self) -> Iterator[tuple[str, int]]:
+        """Yield the name of each part and how many items it is of."""
         options = self.options
-        cache = None if options.cache is None else os.path.abspath(options.cache)  # noqa: PTH100 - other machines
         settings = identifier(
             *(self.verb, self.task.settings(), self.seed),
             *(library_versions(), options.layout, options.max_pixels),
         )
-        for prefix, items in self.source.shards(_shard_size(self.source.count)):
+        for prefix, items in self._groups():
             # The name covers inputs, parameters and library versions: a finished part with this name is what
             # this run would make, whatever happened in between.
             stamps = identifier([(item.key, item.stamp()) for item in items], settings)
-            yield ShardSpec(
-                name=f"{prefix}-{stamps[:16]}",
-                items=tuple(items),
-                task=self.task,
-                parts=str(self.place.parts),
-                layout=options.layout,
-                cache=cache,
-                max_pixels=options.max_pixels,
-                remote=self.place.remote,
-            )
+            yield f"{prefix}-{stamps[:16]}", len(items)
+
+    def _spec(self, name: str, items: Sequence[Item]) -> ShardSpec:
+        options = self.options
+        cache = None if options.cache is None else os.path.abspath(options.cache)  # noqa: PTH100 - other machines
+        return ShardSpec(
+            name=name,
+            items=tuple(items),
+            task=self.task,
+            parts=str(self.place.parts),
+            layout=options.layout,
+            cache=cache,
+            max_pixels=options.max_pixels,
+            remote=self.place.remote,
+        )
 
     def _finish(self, parts: list[Path]) -> Result:
         place, tree = self.place, self.place.tree

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.datasets.canonical import content_hash, identifier
+from facedata.datasets.canonical import canonical_json, content_hash, identifier_of
 from facedata.datasets.errors import PictureError
 from facedata.datasets.pictures import read_picture
 from facedata.datasets.plain import printable
@@ -99,7 +99,7 @@ class FileItem:
     @property
     def key(self) -> str:
         """Key of the shard: a hash of the place."""
-        return identifier("place", self.place)
+        return identifier_of('"place"', canonical_json(self.place))  # a quarter of what `identifier` takes
 
     @property
     def place(self) -> str:
@@ -109,7 +109,7 @@ class FileItem:
     def stamp(self) -> str:
         """Return size and modification time, or the reason why they cannot be had."""
         try:
-            found = Path(self.root, self.path).stat()
+            found = os.stat(os.path.join(self.root, self.path))  # noqa: PTH116,PTH118 - a million times
         except (OSError, ValueError) as error:  # ValueError: a name that no file can have
             return f"error {getattr(error, 'errno', 'name')}"
         return f"{found.st_size} {found.st_mtime_ns}"

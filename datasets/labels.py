@@ -84,7 +84,13 @@ class FolderLabels:
 
     def notes(self, places: Iterable[str]) -> list[str]:
         """Return, for people, which labels were read from folder names."""
-        counts = Counter(self(place).get("label") for place in places)
+        counts: Counter[str | None] = Counter()
+        last, label = "", None
+        for place in places:
+            folder, separator, _ = place.rpartition("/")
+            if folder + separator != last or not counts:  # a listing goes folder by folder
+                last, label = folder + separator, self(place).get("label")
+            counts[label] += 1
         unlabelled = counts.pop(None, 0)
         notes = []
         if counts:

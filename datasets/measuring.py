@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,14 +18,13 @@ from numpy.typing import NDArray
 from facedata.datasets.errors import FacedataError
 from facedata.datasets.kept import Kept
 from facedata.datasets.pictures import Picture, read_picture
-from facedata.datasets.pool import try_a_worker, worker_pool
+from facedata.datasets.shared_out import Sharing, shared_out
 from facedata.datasets.storage import read_reference
 
 __all__ = ["Measure", "Measured", "Measuring", "measure_pictures"]
 
 _ENOUGH = 200  # pictures: below, starting workers takes longer than the work
 _CHUNK = 64  # pictures handed to a worker at once
-_WINDOW = 3  # chunks in hand per worker
 _PRELOAD = ("facedata.datasets.measuring", "facedata.datasets.quality", "facedata.datasets.embed.plain")
 
 
@@ -156,9 +153,9 @@ class _Work:
             for start in range(0, len(rows), _CHUNK)
         )
         parallel = all(measure.in_workers for measure in measures)
-        if parallel and self.measuring.workers > 1 and len(rows) >= _ENOUGH:
-            return _in_workers(chunks, self.measuring.workers)
-        return ((chunk, _measure(chunk)) for chunk in chunks)
+        return shared_out(
+            _SHARING, chunks, self.measuring.workers if parallel and len(rows) >= _ENOUGH else 1
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,53 +191,16 @@ def _measure(chunk: _Chunk) -> _Numbers:
     return _Numbers(tuple(rows), numbers, unreadable)
 
 
-def _in_workers(chunks: Iterator[_Chunk], workers: int) -> Iterator[tuple[_Chunk, _Numbers]]:
-    """Yield what worker processes find; where one dies, its chunk is tried picture by picture."""
-    try_a_worker(_PRELOAD)
-    while True:
-        in_hand: dict[Future[_Numbers], _Chunk] = {}
-        pool = worker_pool(workers, _PRELOAD)
-        try:
-            while True:
-                while len(in_hand) < _WINDOW * workers and (chunk := next(chunks, None)) is not None:
-                    in_hand[_submitted(pool, chunk)] = chunk
-                if not in_hand:
-                    return
-                for future in wait(in_hand, return_when=FIRST_COMPLETED).done:
-                    numbers = future.result()  # raises before the chunk is dropped, so that it is retried
-                    yield in_hand.pop(future), numbers
-        except BrokenProcessPool:
-            pass
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-        for future, chunk in in_hand.items():
-            if future.done() and not future.cancelled() and future.exception() is None:
-                yield chunk, future.result()
-            else:
-                yield from _one_by_one(chunk)
+def _one_by_one(chunk: _Chunk) -> list[_Chunk]:
+    pairs = zip(chunk.rows, chunk.references, strict=True)
+    return [replace(chunk, rows=(row,), references=(reference,)) for row, reference in pairs]
 
 
-def _submitted(pool: ProcessPoolExecutor, chunk: _Chunk) -> Future[_Numbers]:
-    try:
-        return pool.submit(_measure, chunk)
-    except BrokenProcessPool as error:
-        broken: Future[_Numbers] = Future()
-        broken.set_exception(error)  # met again where results are waited for
-        return broken
+def _died(chunk: _Chunk) -> _Numbers:
+    """Say of the one picture of a chunk that it kills workers: it is unreadable."""
+    why = "a worker died on this picture (a crash in a library, or no memory)"
+    pairs = zip(chunk.rows, chunk.references, strict=True)
+    return _Numbers((), {}, {row: f"{reference}: {why}" for row, reference in pairs})
 
 
-def _one_by_one(chunk: _Chunk) -> Iterator[tuple[_Chunk, _Numbers]]:
-    """Measure a chunk on which a worker died; the picture that kills it is unreadable."""
-    pool = worker_pool(1, _PRELOAD)
-    try:
-        for row, reference in zip(chunk.rows, chunk.references, strict=True):
-            one = replace(chunk, rows=(row,), references=(reference,))
-            try:
-                yield one, pool.submit(_measure, one).result()
-            except BrokenProcessPool:
-                reason = f"{reference}: a worker died on this picture (a crash in a library, or no memory)"
-                yield one, _Numbers((), {}, {row: reason})
-                pool.shutdown()
-                pool = worker_pool(1, _PRELOAD)
-    finally:
-        pool.shutdown(cancel_futures=True)
+_SHARING = Sharing(_measure, _one_by_one, _died, _PRELOAD)

@@ -32,7 +32,7 @@ _MOST_TIMES, _SMALL = 50, 256 << 20
 _SLACK = 512 << 20
 """Bytes that reading may take beside what the file states: dictionaries made into texts, Arrow's own."""
 _OTHERS = 4 << 30
-"""Bytes more where other threads run: what they take meanwhile, a network perhaps, must not meet the bound."""
+"""Bytes more where other threads run: what they take meanwhile, a network perhaps, is not to meet it."""
 _LIMITED = sys.platform == "linux"
 if sys.platform == "linux":
     from resource import RLIM_INFINITY as _NONE
@@ -67,7 +67,8 @@ class ParquetFile(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has no types
         self._size = found.st_size if file is None else file.seek(0, os.SEEK_END)
         with _Bound(path, _SLACK + 2 * self._size):
             try:
-                super().__init__(str(path) if file is None else file)
+                # Reading ahead would keep all that was read until the file is closed, 0.14 kB a row.
+                super().__init__(str(path) if file is None else file, pre_buffer=False)
             except UnicodeDecodeError as error:
                 raise pa.ArrowInvalid(f"a column's name is no UTF-8 ({error})") from None
             try:

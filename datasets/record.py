@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from facedata.datasets.buckets import Buckets, by_text
 from facedata.datasets.errors import DatasetError
 from facedata.datasets.whole import whole
 
@@ -100,17 +101,20 @@ class Counts(_Model):
     instructions: dict[str, dict[str, Number]] = Field(default_factory=dict)
 
 
+_BUCKETS = 256
+_SUBJECTS = 100_000  # distinct ones that stay in memory
+
+
 class Tally:
-    """Counts in the making."""
+    """Counts in the making. Ids and many subjects wait in scratch files under `where`, see Buckets."""
 
     _COLUMNS = ("label", "attack", "domain", "split", "operator")
 
-    def __init__(self) -> None:
+    def __init__(self, where: Path | None = None) -> None:
         self._rows = 0
         self._values: dict[str, Counter[str | None]] = {column: Counter() for column in self._COLUMNS}
         self._subjects: set[str] = set()
-        self._ids: list[pa.Array] = []
-        self._parents: list[pa.Array] = []
+        self._more_subjects, self._ids, self._parents = (Buckets(_BUCKETS, where) for _ in range(3))
 
     def add_table(self, rows: pa.Table) -> None:
         """Add the rows of a table that has the counted columns."""
@@ -122,8 +126,11 @@ class Tally:
         self._subjects.update(
             subject for subject in rows["subject"].unique().to_pylist() if subject is not None
         )
-        self._ids += rows["sample_id"].chunks
-        self._parents += rows["parent_id"].drop_null().chunks
+        if len(self._subjects) > _SUBJECTS:
+            _keep(self._more_subjects, pa.chunked_array([list(self._subjects)], pa.string()))
+            self._subjects.clear()
+        _keep(self._ids, rows["sample_id"])
+        _keep(self._parents, rows["parent_id"].drop_null())
 
     def counts(self) -> Counts:
         """Return the counts, each table sorted by name."""
@@ -140,17 +147,33 @@ class Tally:
             by_domain=self._named("domain"),
             by_split=split,
             by_operator=dict(sorted(operators.items())),
-            subjects=len(self._subjects),
+            subjects=self._distinct_subjects(),
             orphans=self._orphans(),
         )
 
+    def _distinct_subjects(self) -> int:
+        _keep(self._more_subjects, pa.chunked_array([list(self._subjects)], pa.string()))
+        with self._more_subjects as kept:
+            found = (kept.whole(number) for number in range(_BUCKETS))
+            return sum(len(one["key"].unique()) for one in found if one is not None)
+
     def _orphans(self) -> int:
-        parents, ids = (pa.chunked_array(chunks, pa.string()) for chunks in (self._parents, self._ids))
-        return len(parents) - (pc.sum(pc.is_in(parents, value_set=ids)).as_py() or 0)
+        orphans = 0
+        with self._ids, self._parents:
+            for number in range(_BUCKETS):
+                if (parents := self._parents.whole(number)) is not None:
+                    ids = self._ids.whole(number)
+                    inside = 0 if ids is None else pc.sum(pc.is_in(parents["key"], ids["key"])).as_py()
+                    orphans += parents.num_rows - inside
+        return orphans
 
     def _named(self, column: str, null: str | None = None) -> dict[str, int]:
         named = {value if value is not None else null: n for value, n in self._values[column].items()}
         return dict(sorted((name, number) for name, number in named.items() if name is not None))
+
+
+def _keep(kept: Buckets, texts: pa.ChunkedArray) -> None:
+    kept.add(pa.table({"key": texts}), by_text(texts, _BUCKETS))
 
 
 class Record(_Model):

@@ -173,7 +173,7 @@ class RemoteWorkplace(Workplace):
         """Yield the files that rows refer to."""
         if not (self.tree / SAMPLES_NAME).is_file():
             return
-        with pq.ParquetFile(self.tree / SAMPLES_NAME) as file:
+        with pq.ParquetFile(self.tree / SAMPLES_NAME, pre_buffer=False) as file:
             for batch in file.iter_batches(columns=["image", "layers"]):
                 for row in batch.to_pylist():
                     yield row["image"].partition("#")[0]

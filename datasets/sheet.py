@@ -69,7 +69,7 @@ def write_sheet(root: Path) -> None:
 
 
 def _rows(root: Path) -> Iterator[Sample]:
-    with pq.ParquetFile(root / "samples.parquet") as file:
+    with pq.ParquetFile(root / "samples.parquet", pre_buffer=False) as file:  # else all of it is read
         unseen = dict.fromkeys(_UNSEEN)
         for batch in file.iter_batches(512, columns=[name for name in SCHEMA.names if name not in _UNSEEN]):
             yield from (Sample.from_row({**row, **unseen}) for row in batch.to_pylist())

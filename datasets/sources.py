@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import overload
@@ -25,6 +26,8 @@ from facedata.datasets.storage import read_reference
 
 __all__ = ["DatasetSource", "FileSource", "by_prefix", "folder_source", "in_groups"]
 
+_SHOWN = 3  # files that were passed over, named in a note
+
 
 def _shard_bits(count: int, size: int) -> int:
     """Return how many leading bits of a key cut `count` items into groups of `size` to twice `size`."""
@@ -35,9 +38,14 @@ def by_prefix(items: Sequence[Item], size: int) -> Iterator[tuple[str, Sequence[
     """Yield (prefix, items) groups of about `size`, by the leading bits of the items' keys."""
     # Eight bytes an item: a million inputs must not need a gigabyte before the first is read.
     keys = np.fromiter((int(item.key[:16], 16) for item in items), np.uint64, len(items))
-    order = np.argsort(keys, kind="stable")
-    for prefix, group in in_groups(keys[order], size):
-        yield prefix, [items[number] for number in order[group]]
+    order = np.argsort(keys, kind="stable").astype(np.uint32 if len(keys) < 2**32 else np.uint64)
+    keys = keys[order]
+    twins = np.flatnonzero(keys[1:] == keys[:-1])
+    for first in twins[np.diff(twins, prepend=-2) > 1].tolist():  # rare, but a listing's order plays no part
+        same = slice(first, int(np.searchsorted(keys, keys[first], "right")))
+        order[same] = sorted(order[same].tolist(), key=lambda number: items[number].place)
+    for prefix, group in in_groups(keys, size):
+        yield prefix, [items[number] for number in order[group].tolist()]
 
 
 def in_groups(keys: NDArray[np.uint64], size: int) -> Iterator[tuple[str, slice]]:
@@ -89,11 +97,11 @@ def folder_source(
     if not listing.found:
         reason = f"; {listing.failures[0].reason}" if listing.failures else ""
         raise SourceError(f"{root} holds no pictures ({', '.join(sorted(SUFFIXES))}){reason}")
-    items = _FolderItems(str(root), sorted(listing.found), labels, follow_links, name)
-    notes = labels.notes(item.place for item in items)
-    if other := sorted(listing.other):
-        shown = ", ".join(printable(place_of(path)) for path in other[:3]) + (", ..." if other[3:] else "")
-        notes.append(f"passed over, no picture by name: {len(other)} ({shown})")
+    items = _FolderItems(str(root), listing.found, labels, follow_links, name)
+    notes = labels.notes(map(place_of, listing.found))
+    if listing.others:
+        shown = [printable(place_of(path)) for path in listing.shown] + ["..."] * (listing.others > _SHOWN)
+        notes.append(f"passed over, no picture by name: {listing.others} ({', '.join(shown)})")
     return FileSource(items, notes, sorted(listing.failures, key=lambda failure: failure.place))
 
 
@@ -102,7 +110,7 @@ class _FolderItems(Sequence[FileItem]):
     """The items of a folder, made from their paths when they are asked for."""
 
     root: str
-    paths: Sequence[str]
+    paths: _Paths
     labels: FolderLabels
     follow_links: bool
     name: str | None
@@ -118,8 +126,31 @@ class _FolderItems(Sequence[FileItem]):
 
     def __getitem__(self, number: int | slice) -> FileItem | Sequence[FileItem]:
         if isinstance(number, slice):
-            return replace(self, paths=self.paths[number])
+            return [self[one] for one in range(*number.indices(len(self)))]
         return FileItem(self.root, self.paths[number], self.labels, self.follow_links, self.name)
+
+
+class _Paths:
+    """Paths end to end in one buffer: a million take a fifth of what as many `str` would."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._ends = array("Q", [0])
+
+    def append(self, path: str) -> None:
+        self._bytes += os.fsencode(path)
+        self._ends.append(len(self._bytes))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, number: int) -> str:
+        number = range(len(self))[number]  # IndexError, which ends a loop over a sequence
+        start, end = self._ends[number : number + 2]
+        return os.fsdecode(bytes(self._bytes[start:end]))
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.__getitem__, range(len(self)))
 
 
 class _Listing:
@@ -128,33 +159,52 @@ class _Listing:
     def __init__(self, root: Path, follow_links: bool) -> None:
         self.root = root
         self.follow_links = follow_links
-        self.found: list[str] = []
-        self.other: list[str] = []
+        self.found = _Paths()
+        self.others = 0
+        self.shown: list[str] = []
+        """The first of the others."""
         self.failures: list[Failure] = []
 
     def walk(self) -> None:
-        for folder, names, files in os.walk(
-            self.root, onerror=self._unreadable, followlinks=self.follow_links
-        ):
-            if self.follow_links and _loops(folder, self.root):
-                names.clear()
+        waiting = [""]
+        while waiting:
+            folder = waiting.pop()
+            path = os.path.join(self.root, folder)  # noqa: PTH118 - of each folder and file, and Path is slow
+            if self.follow_links and _loops(path, self.root):
                 continue
-            names[:] = [name for name in names if not name.startswith(".")]
-            if not self.follow_links:
-                for name in names:
-                    if Path(folder, name).is_symlink():
-                        self._fail(Path(folder, name), "link", "a link is not followed; pass --follow-links")
-            for file in files:
-                path = os.path.relpath(Path(folder, file), self.root)
-                picture = Path(file).suffix.lower() in SUFFIXES and not file.startswith(".")
-                (self.found if picture else self.other).append(path)
+            try:
+                with os.scandir(path) as entries:  # streamed: one folder may hold a million files
+                    for entry in entries:
+                        self._take(entry, f"{folder}{os.sep}{entry.name}" if folder else entry.name, waiting)
+            except OSError as error:
+                self._fail(
+                    folder or ".", "unreadable", f"cannot be read ({error.strerror}); check its rights"
+                )
 
-    def _unreadable(self, error: OSError) -> None:
-        self._fail(Path(error.filename), "unreadable", f"cannot be read ({error.strerror}); check its rights")
+    def _take(self, entry: os.DirEntry[str], path: str, waiting: list[str]) -> None:
+        hidden = entry.name.startswith(".")
+        if _is_folder(entry):
+            if not hidden and entry.is_symlink() and not self.follow_links:
+                self._fail(path, "link", "a link is not followed; pass --follow-links")
+            elif not hidden:
+                waiting.append(path)
+        elif not hidden and os.path.splitext(entry.name)[1].lower() in SUFFIXES:  # noqa: PTH122 - as above
+            self.found.append(path)
+        else:
+            self.others += 1
+            if len(self.shown) < _SHOWN or path < self.shown[-1]:
+                self.shown = sorted([*self.shown, path])[:_SHOWN]
 
-    def _fail(self, path: Path, kind: str, reason: str) -> None:
-        place = place_of(os.path.relpath(path, self.root))
+    def _fail(self, path: str, kind: str, reason: str) -> None:
+        place = place_of(path)
         self.failures.append(Failure(place=place, kind=kind, reason=f"{printable(place)}: {reason}"))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _loops(folder: str, root: Path) -> bool:

@@ -7,6 +7,7 @@ root lies, where that is the mirror of a place on object storage, there.
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from abc import ABC, abstractmethod
@@ -210,12 +211,26 @@ def is_stored(root: Path, reference: str) -> bool:
     return path.is_file() or _is_far(path)
 
 
-def stored_names(root: Path) -> list[str]:
-    """Return the name of every file of a dataset, sorted, wherever it lies."""
+def stored_names(root: Path) -> Iterator[str]:
+    """Yield the name of every file of a dataset, wherever it lies, in no order; there may be millions."""
     remote = remote_of(root)
     if remote is not None:
-        return [one.name for one in remote.objects()]
-    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+        return (one.name for one in remote.objects())
+    return _names_in(root, "")
+
+
+def _names_in(root: Path, folder: str) -> Iterator[str]:
+    """Yield the names of the files in a folder; links to folders are not followed."""
+    try:
+        with os.scandir(root / folder) as entries:
+            for entry in entries:
+                name = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _names_in(root, name)
+                elif os.path.isfile(entry.path):  # noqa: PTH113 - false for a link to itself, and no Path each
+                    yield name
+    except PermissionError:
+        return  # what lies there is missing for whoever needs it
 
 
 def shard_hashes(root: Path, name: str) -> list[str]:

@@ -63,6 +63,8 @@ def test_pictures_that_are_in_place_already_are_looked_at_too(faces, tmp_path, m
     assert len(pictures) == 12, "moved out of the parts"
     pictures[3].write_bytes(jpeg(99))
     (partial / "dataset" / ".README.md.4711.tmp").write_text("half a ca")
+    (partial / "dataset" / ".facedata-4711").mkdir()  # scratch files
+    (partial / "dataset" / ".facedata-4711" / "0").write_bytes(b"rows")
     run("test", Invert(), open_input(faces, Reading()), tmp_path / "out", 0, Options(resume=True))
     assert sound(tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")] == []

@@ -8,16 +8,17 @@ import socket
 
 import pytest
 from conftest import jpeg
+from held_memory import most_held
 from hypothesis import given
 from hypothesis import strategies as st
 
 from facedata.datasets.engine import Options, run
 from facedata.datasets.errors import PictureError, SourceError, UsageError
 from facedata.datasets.inputs import Reading, open_input
-from facedata.datasets.items import place_of, printable
+from facedata.datasets.items import FileItem, place_of, printable
 from facedata.datasets.labels import FolderLabels, parse_label_map
 from facedata.datasets.lists import list_source
-from facedata.datasets.sources import by_prefix, folder_source
+from facedata.datasets.sources import _Paths, by_prefix, folder_source
 from facedata.datasets.task import Ingest
 
 
@@ -243,6 +244,47 @@ def test_shards_hold_each_item_once_and_are_of_bounded_size(count, size):
     assert sorted(int(item.place) for _, group in groups for item in group) == list(range(count))
     assert len({prefix for prefix, _ in groups}) == len(groups)
     assert len(groups) <= max(1, count // size)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.randoms())
+def test_the_order_of_a_listing_plays_no_part_even_where_keys_agree(keys, chance):
+    class Item:
+        def __init__(self, number, key):
+            self.place = f"{number:03d}"
+            self.key = f"{key << 124:032x}"
+
+    items = [Item(number, key) for number, key in enumerate(keys)]
+    expected = [(prefix, [item.place for item in group]) for prefix, group in by_prefix(items, 3)]
+    chance.shuffle(items)
+    assert [(prefix, [item.place for item in group]) for prefix, group in by_prefix(items, 3)] == expected
+
+
+def test_a_listing_is_a_sequence_and_takes_little_memory(tmp_path):
+    names = ["b.jpg", "ünï.jpg", "a.png", "c.webp"]
+    for name in names:
+        (tmp_path / name).touch()
+    items = folder_source(tmp_path, FolderLabels()).items
+    assert sorted(item.place for item in items) == sorted(names)
+    assert [item.place for item in items[1:3]] == [items[1].place, items[2].place]
+    assert items[-1].place == items[3].place
+    with pytest.raises(IndexError):
+        items[4]
+    paths, count = _Paths(), 20_000
+
+    def fill():
+        for number in range(count):
+            paths.append(f"folder/{number:07d}.jpg")
+
+    assert most_held(fill) < 40 * count, "18 bytes of text, 8 of offset, and room to grow"
+    assert len(paths) == 20_000
+    assert paths[19_999] == "folder/0019999.jpg"
+
+
+def test_each_file_is_looked_at_once_before_a_run(faces, tmp_path, monkeypatch):
+    looked_at, stamp = [], FileItem.stamp
+    monkeypatch.setattr(FileItem, "stamp", lambda item: looked_at.append(item.place) or stamp(item))
+    rows = rows_of(folder_source(faces, FolderLabels()), tmp_path / "out")
+    assert sorted(looked_at) == sorted(rows)
 
 
 def test_items_cross_to_workers(faces):

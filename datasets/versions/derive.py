@@ -253,7 +253,7 @@ class _Run:
 
 def write_rows(tables: Iterable[pa.Table], root: Path) -> tuple[str, Counts]:
     """Write samples.parquet of tables of SCHEMA, sorted by id, and return the version id and the counts."""
-    version, tally = VersionHash(), Tally()
+    version, tally = VersionHash(), Tally(root)
     temporary = root / f".{SAMPLES_NAME}.tmp"
     with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as file:
         for table in tables:
@@ -273,7 +273,7 @@ def _resolved(part: Path, carrier: Carrier, failures: list[Failure]) -> Iterator
 
 
 def _stored(part: Path) -> Iterator[pa.Table]:
-    with pq.ParquetFile(part / _PART[1]) as file:
+    with pq.ParquetFile(part / _PART[1], pre_buffer=False) as file:
         for batch in file.iter_batches(TABLE_ROWS):
             yield pa.Table.from_batches([batch])
 
