@@ -1,6 +1,7 @@
 """Speed of the ray engine on this machine: two workers against one, and Ray against worker processes.
 
     python benchmarks/cluster.py [--pictures 512] [--variants 4] [--rounds 5] [--address local]
+    python benchmarks/cluster.py --write docs/cluster.md
 
 The same faces are augmented by each engine in turn, round by round, so that what else the machine does falls
 on all of them. Every run has to come to the same version. A cluster that starts here is started once, and
@@ -17,6 +18,8 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+
+from page import write_between
 
 from facedata.augment.run import augment
 from facedata.datasets.connection import connected
@@ -47,8 +50,34 @@ def measured(pictures: int, variants: int, rounds: int, address: str) -> dict[tu
     return seconds
 
 
+def told(seconds: dict[tuple[str, int], list[float]], samples: int, loads: tuple[float, float]) -> str:
+    """Return the table and the ratios, each a median over the rounds with its range."""
+    rounds = len(next(iter(seconds.values())))
+    lines = [
+        f"{samples:,} samples a run, {rounds} rounds on {os.cpu_count()} cores; load {loads[0]:.1f} before, "
+        f"{loads[1]:.1f} after. Medians (ranges).",
+        "\n| engine | workers | seconds | samples a second |\n|---|---:|---:|---:|",
+    ]
+    for (engine, workers), found in seconds.items():
+        rate = samples / statistics.median(found)
+        lines.append(f"| {engine} | {workers} | {_spread(found, 1)} | {rate:.0f} |")
+    lines.append("\n| times as fast | |\n|---|---:|")
+    for name, one, other in (
+        ("Ray, two workers over one", ("ray", 1), ("ray", 2)),
+        ("processes, two workers over one", ("process", 1), ("process", 2)),
+        ("Ray over processes, two workers each", ("process", 2), ("ray", 2)),
+    ):
+        ratios = [a / b for a, b in zip(seconds[one], seconds[other], strict=True)]
+        lines.append(f"| {name} | {_spread(ratios, 2)} |")
+    return "\n".join(lines)
+
+
+def _spread(found: list[float], digits: int) -> str:
+    return f"{statistics.median(found):.{digits}f} ({min(found):.{digits}f} - {max(found):.{digits}f})"
+
+
 def main() -> None:
-    """Parse the command line and print the table."""
+    """Parse the command line, and print or write the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -56,25 +85,17 @@ def main() -> None:
     parser.add_argument("--variants", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--address", default="local")
+    parser.add_argument("--write", type=Path, help="a page with the marks <!-- cluster -->")
     arguments = parser.parse_args()
     before = os.getloadavg()[0]
     if before > 0.5:
         print(f"the machine is busy (load {before:.1f}): two workers get more of it than one, which flatters")
     seconds = measured(arguments.pictures, arguments.variants, arguments.rounds, arguments.address)
     samples = arguments.pictures * arguments.variants
-    print("| engine | workers | seconds | samples a second | all rounds, s |\n|---|---:|---:|---:|---|")
-    for (engine, workers), found in seconds.items():
-        median, every = statistics.median(found), ", ".join(f"{one:.1f}" for one in found)
-        print(f"| {engine} | {workers} | {median:.1f} | {samples / median:.0f} | {every} |")
-    for name, one, other in (
-        ("ray, two workers over one", ("ray", 1), ("ray", 2)),
-        ("process, two workers over one", ("process", 1), ("process", 2)),
-        ("ray over process, two workers each", ("process", 2), ("ray", 2)),
-    ):
-        ratios = [a / b for a, b in zip(seconds[one], seconds[other], strict=True)]
-        every = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-        print(f"\n{name}: {statistics.median(ratios):.2f} x ({every})")
-    print(f"\nload of {os.cpu_count()} cores: {before:.1f} before, {os.getloadavg()[0]:.1f} after")
+    text = told(seconds, samples, (before, os.getloadavg()[0]))
+    print(text)
+    if arguments.write:
+        write_between(arguments.write, "cluster", text)
 
 
 if __name__ == "__main__":
