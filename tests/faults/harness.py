@@ -216,8 +216,9 @@ class Bench:
     def operations(self, verb: Verb) -> int:
         """Return how many changes of the file tree a verb makes."""
         if verb.name not in self._operations:
+            self.whole(verb)  # which makes the inputs
             place = self.round()
-            count = self.folder / "count"
+            count = place / "count"
             self.run(self.order(verb, place, trap={"root": str(place), "count": str(count)}))
             self._operations[verb.name] = int(count.read_text())
             shutil.rmtree(place)
