@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -28,6 +29,7 @@ __all__ = ["write_report"]
 
 _THUMBNAIL = 160  # pixels
 _MOST_VALUES = 20_000  # of one parameter: a histogram of more looks the same
+_FRAME = (0.16, 0.26, 0.8, 0.58)  # of a histogram: left, bottom, width, height
 _BAR = "#52525b"
 
 
@@ -171,11 +173,17 @@ def _histogram(name: str, values: list[Any]) -> str:
     with mpl.rc_context(
         {"svg.hashsalt": name, "svg.fonttype": "none", "text.parse_math": False, "font.size": 8}
     ):
-        figure = Figure(figsize=(2.6, 1.5), layout="constrained")
-        axes = figure.subplots()
+        figure = Figure(figsize=(2.6, 1.5))
         if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-            axes.hist([float(value) for value in values], bins=20, color=_BAR)
+            # A page has hundreds of these: a fixed frame and one outline take 0.4 of the time that a layout
+            # which is looked for takes, with bars.
+            axes = figure.add_axes(_FRAME)
+            counts, edges = np.histogram(np.asarray(values, np.float64), 20)
+            axes.stairs(counts, edges, fill=True, color=_BAR)
+            axes.locator_params(axis="x", nbins=4)
         else:
+            figure.set_layout_engine("constrained")
+            axes = figure.subplots()
             tally = Counter(map(str, values)).most_common(12)
             axes.barh([label for label, _ in tally][::-1], [n for _, n in tally][::-1], color=_BAR)
         axes.set_title(name, fontsize=8, loc="left")

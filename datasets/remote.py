@@ -126,7 +126,7 @@ class Remote:
         """Yield all objects below this place, sorted by name."""
         with self._answers():
             found = self._files().find(self.path, detail=True)
-        yield from self._stored(found.values())
+        yield from sorted(self._stored(found.values()), key=lambda one: one.name)
 
     def children(self) -> tuple[list[Stored], list[str]]:
         """Return the objects right below this place and the names of its folders, if there are any."""

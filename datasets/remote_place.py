@@ -30,7 +30,7 @@ from facedata.datasets.errors import TargetError
 from facedata.datasets.record import RECORD_NAME, Record
 from facedata.datasets.remote import Remote, mirror_of, remote_of
 from facedata.datasets.seal import SEAL_NAME
-from facedata.datasets.storage import PICTURE_FOLDERS
+from facedata.datasets.storage import PICTURE_FOLDERS, checked_name
 from facedata.datasets.workplace import Workplace
 
 __all__ = ["RemoteWorkplace", "workplace"]
@@ -182,7 +182,8 @@ class RemoteWorkplace(Workplace):
     def _fetch(self, parts: dict[str, list[str]]) -> None:
         """Fetch the tables of parts into `parts`, each under its name once it is whole."""
         work = self.parts / f".{uuid.uuid4().hex}"
-        self._remote_parts.fetch([f"{part}/{file}" for part, files in parts.items() for file in files], work)
+        names = [checked_name(f"{part}/{file}") for part, files in parts.items() for file in files]
+        self._remote_parts.fetch(names, work)
         for part in parts:
             (work / part).rename(self.parts / part)
         shutil.rmtree(work, ignore_errors=True)
