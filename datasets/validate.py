@@ -38,8 +38,8 @@ from facedata.datasets.versions.edits_log import EDITS_NAME
 
 __all__ = ["Finding", "Validation", "validate"]
 
-_ENOUGH = 1000  # rows: below, starting workers takes longer than the work
-_SHARDS = 16  # handed to a worker at once
+_ENOUGH = 4000  # rows: below, starting workers takes longer than the work
+_SHARDS, _MANY_SHARDS = 16, 512  # handed to a worker at once; looked at here where there are fewer
 _KNOWN = frozenset([RECORD_NAME, SAMPLES_NAME, CARD_NAME, SHEET_NAME, EDITS_NAME, INSTRUCTIONS_NAME])
 
 
@@ -188,7 +188,8 @@ class _Check:
         self.shards.sort()
         starts = range(0, len(self.shards), _SHARDS)
         pieces: Iterator[Shards] = ((self.root, self.shards[start : start + _SHARDS]) for start in starts)
-        for _, found in shared_out(SHARDS, pieces, self.workers):
+        workers = self.workers if len(self.shards) > _MANY_SHARDS else 1
+        for _, found in shared_out(SHARDS, pieces, workers):
             self.result.findings += found
 
     def _strays(self) -> None:
