@@ -183,6 +183,8 @@ def table(found: list[dict[str, float]]) -> str:
     lines = ["| " + " | ".join(HEADS.values()) + " |", "|" + "---:|" * len(HEADS)]
     for one_size in found:
         cells = [f"{one_size[name]:,.{digits.get(name, 0)}f}" for name in HEADS if name != "same"]
+        if not one_size["first"]:  # all parts were made before the kill
+            cells[list(HEADS).index("first")] = "-"
         cells.insert(list(HEADS).index("same"), "yes" if one_size["same"] else "NO")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
