@@ -74,7 +74,7 @@ def _sound(part: Path, tree: Path | None) -> bool:
 
 def _pictures(part: Path) -> Iterator[tuple[str, str]]:
     """Yield reference and content hash of each picture and layer of a part."""
-    with pq.ParquetFile(part / PART_ROWS) as file:
+    with pq.ParquetFile(part / PART_ROWS, pre_buffer=False) as file:
         columns = ["image", "content_hash", "layers"]
         for batch in file.iter_batches(_BATCH, columns=columns, use_threads=False):
             for row in batch.to_pylist():
@@ -86,7 +86,7 @@ def _pictures(part: Path) -> Iterator[tuple[str, str]]:
 def _hashes(shard: Path) -> list[str]:
     """Return the hashes of a shard's pictures, in order, of their bytes."""
     found: list[str] = []
-    with pq.ParquetFile(shard) as file:
+    with pq.ParquetFile(shard, pre_buffer=False) as file:
         for group in range(file.num_row_groups):
             rows: list[Any] = file.read_row_group(group, columns=["bytes"])["bytes"].to_pylist()
             found += map(content_hash, rows)
