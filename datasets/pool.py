@@ -21,14 +21,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for_sentinel
 from types import FrameType
+from typing import TypeVar
 
 from facedata.datasets.errors import FacedataError, UsageError
 from facedata.datasets.shard import ShardSpec, do_shard
 from facedata.datasets.suspects import NOBODY_TO_BLAME, without_killers
 
-__all__ = ["ENGINES", "WINDOW", "Hands", "interrupts", "run_shards", "try_a_worker", "warm", "worker_pool"]
+__all__ = [
+    "ENGINES",
+    "WINDOW",
+    "Hands",
+    "done_first",
+    "interrupts",
+    "run_shards",
+    "try_a_worker",
+    "warm",
+    "worker_pool",
+]
 
 ENGINES = ("serial", "process", "ray")
+_SILENCE = 5.0  # s without a result, after which it is looked whether all workers are alive
+_R = TypeVar("_R")
 WINDOW = 2  # shards in hand per worker: enough that none waits, few enough that memory stays flat
 
 
@@ -121,8 +134,7 @@ class _ProcessEngine:
                     raise
             if not in_hand:
                 return
-            done, _ = wait(in_hand, return_when=FIRST_COMPLETED)
-            for future in done:
+            for future in done_first(pool, in_hand):
                 result = future.result()  # raises before the shard is dropped, so that it can be retried
                 del in_hand[future]
                 yield result
@@ -182,6 +194,21 @@ def worker_pool(workers: int, preload: tuple[str, ...]) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, *preload])
     return ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(preload,))
+
+
+def done_first(pool: ProcessPoolExecutor, futures: Iterable[Future[_R]]) -> set[Future[_R]]:
+    """Wait until some of `futures` are done, or were lost with a worker, and return them.
+
+    The executor's thread watches the workers that it knew when something last woke it. One that was started
+    just then, and dies while the others have nothing to tell, would be waited for for ever; a job of no
+    consequence has the thread look again. Raises BrokenProcessPool where it cannot be handed in any more.
+    """
+    futures = list(futures)
+    while True:
+        done, _ = wait(futures, _SILENCE, FIRST_COMPLETED)
+        if done:
+            return done
+        pool.submit(os.getpid)
 
 
 def try_a_worker(preload: tuple[str, ...]) -> None:

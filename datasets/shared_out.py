@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, TypeVar
 
-from facedata.datasets.pool import try_a_worker, worker_pool
+from facedata.datasets.pool import done_first, try_a_worker, worker_pool
 
 __all__ = ["Sharing", "shared_out"]
 
@@ -54,6 +54,7 @@ def shared_out(how: Sharing[P, R], pieces: Iterable[P], workers: int) -> Iterato
                     in_hand.append((piece, _submitted(pool, how.do, piece)))
                 if not in_hand:
                     return
+                done_first(pool, [in_hand[0][1]])
                 result = in_hand[0][1].result()  # raises before the piece is dropped, so that it is retried
                 yield in_hand.popleft()[0], result
         except BrokenProcessPool:

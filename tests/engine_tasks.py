@@ -76,3 +76,16 @@ class InvertBatches(Invert):
 
     def render_batch(self, planned, pixels):
         return [self.render(one, own) for one, own in zip(planned, pixels, strict=True)]
+
+
+def wait_for(file):
+    """End when there is such a file."""
+    while not Path(file).exists():
+        time.sleep(0.01)
+
+
+def crash_after(begun, file):
+    """Say that it began; crash when there is such a file."""
+    Path(begun).touch()
+    wait_for(file)
+    os.kill(os.getpid(), signal.SIGSEGV)

@@ -13,19 +13,22 @@ import subprocess
 import sys
 import time
 import weakref
+from concurrent.futures import wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
 from conftest import jpeg
-from engine_tasks import Invert
+from engine_tasks import Invert, crash_after, wait_for
 
 from facedata.datasets import engine as engine_module
+from facedata.datasets import pool as pool_module
 from facedata.datasets import storage
 from facedata.datasets.dataset import Dataset
 from facedata.datasets.engine import Options, run
 from facedata.datasets.errors import SourceError, TargetError, UsageError
 from facedata.datasets.inputs import Reading, open_input, refuse_overlap
-from facedata.datasets.pool import interrupts
+from facedata.datasets.pool import done_first, interrupts, worker_pool
 from facedata.datasets.validate import validate
 from facedata.datasets.workplace import Workplace
 
@@ -251,6 +254,33 @@ def test_a_worker_killed_from_outside_loses_nothing(faces, tmp_path, reference):
     assert not trap.exists()
     assert result.record.failures == []
     assert result.record.version == reference
+
+
+def test_a_worker_that_the_executor_does_not_know_of_yet_is_not_waited_for_for_ever(tmp_path, monkeypatch):
+    begun, known = tmp_path / "begun", tmp_path / "known"
+    pool = worker_pool(2, ())
+
+    class Late(dict):
+        """The second worker is noted once the first has told all that it has to tell."""
+
+        def __setitem__(self, pid, process):
+            if len(self) == 1:
+                wait_for(begun)
+                first.result()
+                time.sleep(0.3)  # the executor's thread has gone back to wait for what it knows
+            super().__setitem__(pid, process)
+
+    pool._processes = Late()
+    monkeypatch.setattr(pool_module, "_SILENCE", 0.5)
+    try:
+        first = pool.submit(wait_for, begun)
+        second = pool.submit(crash_after, begun, known)
+        known.touch()
+        assert wait([second], 2).done == set()  # where this fails, Python has mended it
+        with pytest.raises(BrokenProcessPool):
+            done_first(pool, [second]).pop().result()
+    finally:
+        pool.shutdown()
 
 
 def test_an_operator_that_fails_on_one_picture_costs_that_sample(faces, tmp_path):
