@@ -193,7 +193,9 @@ def worker_pool(workers: int, preload: tuple[str, ...]) -> ProcessPoolExecutor:
     # fork after another library has started threads hangs; forkserver forks from a clean, warm process.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, *preload])
-    return ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(preload,))
+    return ProcessPoolExecutor(
+        workers, context, initializer=_start_worker, initargs=(preload, dict(os.environ))
+    )
 
 
 def done_first(pool: ProcessPoolExecutor, futures: Iterable[Future[_R]]) -> set[Future[_R]]:
@@ -251,8 +253,9 @@ def warm(preload: Sequence[str]) -> None:
         importlib.import_module(module)
 
 
-def _start_worker(preload: tuple[str, ...]) -> None:
+def _start_worker(preload: tuple[str, ...], environment: dict[str, str]) -> None:
     """Prepare a worker: it leaves Ctrl-C to its parent, and dies with it."""
+    os.environ.update(environment)  # forkserver has that of its start, which may lack credentials told since
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warm(preload)
     if (parent := multiprocessing.parent_process()) is not None:

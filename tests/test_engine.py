@@ -256,6 +256,14 @@ def test_a_worker_killed_from_outside_loses_nothing(faces, tmp_path, reference):
     assert result.record.version == reference
 
 
+def test_workers_have_the_environment_of_now(monkeypatch):
+    for value in ("before", "after"):  # forkserver, started by the first, keeps what it was started with
+        monkeypatch.setenv("FACEDATA_TOLD", value)
+        pool = worker_pool(1, ())
+        assert pool.submit(os.getenv, "FACEDATA_TOLD").result() == value
+        pool.shutdown()
+
+
 def test_a_worker_that_the_executor_does_not_know_of_yet_is_not_waited_for_for_ever(tmp_path, monkeypatch):
     begun, known = tmp_path / "begun", tmp_path / "known"
     pool = worker_pool(2, ())
