@@ -31,7 +31,7 @@ from facedata.datasets.record import RECORD_NAME, Record
 from facedata.datasets.remote import Remote, mirror_of, remote_of
 from facedata.datasets.seal import SEAL_NAME
 from facedata.datasets.storage import PICTURE_FOLDERS, checked_name
-from facedata.datasets.workplace import Workplace
+from facedata.datasets.workplace import Workplace, occupied, unfinished
 
 __all__ = ["RemoteWorkplace", "workplace"]
 
@@ -79,18 +79,12 @@ class RemoteWorkplace(Workplace):
             if resume and same(record):
                 self._clear()
                 return record
-            raise TargetError(
-                f"{self.remote} already holds dataset {record.version}; choose another -o, or replace it "
-                "with --overwrite"
-            )
+            raise occupied(self.remote, record)
         if names and RECORD_NAME not in names:
             raise TargetError(f"{self.remote} has other things in it; choose another -o or remove them")
         if begun and not resume:
             if not overwrite:
-                raise TargetError(
-                    f"{self.remote} was begun before and not finished; go on with --resume, or start again "
-                    "with --overwrite"
-                )
+                raise unfinished(self.remote)
             self._forget_parts()
         if not resume:
             shutil.rmtree(self.work, ignore_errors=True)

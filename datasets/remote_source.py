@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from facedata.datasets.canonical import identifier
 from facedata.datasets.errors import PictureError, SourceError
-from facedata.datasets.items import Item, Loaded, check_size, ingested, printable
+from facedata.datasets.items import Loaded, check_size, ingested, printable
 from facedata.datasets.labels import FolderLabels
-from facedata.datasets.lineage import Origin
 from facedata.datasets.pictures import SUFFIXES
 from facedata.datasets.record import Failure
 from facedata.datasets.remote import Remote, Stored
-from facedata.datasets.sources import by_prefix
+from facedata.datasets.sources import FileSource
 
-__all__ = ["RemoteSource", "remote_source"]
+__all__ = ["remote_source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +52,7 @@ class RemoteItem:
         yield ingested(data, self.place, self.labels(self.place), self.dataset, max_pixels)
 
 
-@dataclass(frozen=True)
-class RemoteSource:
-    """Pictures on object storage. The listing's order plays no part: items are taken by their keys."""
-
-    items: Sequence[RemoteItem]
-    notes: Sequence[str] = ()
-    failures: Sequence[Failure] = ()
-    parents: Sequence[Origin] = ()
-
-    @property
-    def count(self) -> int:
-        """Number of pictures."""
-        return len(self.items)
-
-    def shards(self, size: int) -> Iterator[tuple[str, Sequence[Item]]]:
-        """Yield (prefix, items) by the prefix of the keys."""
-        return by_prefix(self.items, size)
-
-
-def remote_source(remote: Remote, labels: FolderLabels, *, name: str | None = None) -> RemoteSource:
+def remote_source(remote: Remote, labels: FolderLabels, *, name: str | None = None) -> FileSource:
     """List the pictures below a place, at any depth, by their names' endings; rows are those of a folder.
 
     Raises SourceError where there are none. A listing takes about a kilobyte of memory an object.
@@ -85,7 +65,7 @@ def remote_source(remote: Remote, labels: FolderLabels, *, name: str | None = No
     if other := [one.name for one in found if PurePosixPath(one.name).suffix.lower() not in SUFFIXES]:
         shown = ", ".join(map(printable, other[:3])) + (", ..." if other[3:] else "")
         notes.append(f"passed over, no picture by name: {len(other)} ({shown})")
-    return RemoteSource([RemoteItem(remote, one, labels, name) for one in pictures], notes)
+    return FileSource([RemoteItem(remote, one, labels, name) for one in pictures], notes)
 
 
 def _hidden(name: str) -> bool:

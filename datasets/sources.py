@@ -65,9 +65,9 @@ def _prefix(key: int, bits: int) -> str:
 
 @dataclass(frozen=True)
 class FileSource:
-    """Picture files, listed. The listing's order plays no part: items are taken by their keys."""
+    """Picture files or objects, listed. The listing's order plays no part: items are taken by their keys."""
 
-    items: Sequence[FileItem]
+    items: Sequence[Item]
     notes: Sequence[str] = ()
     failures: Sequence[Failure] = ()
     parents: Sequence[Origin] = ()

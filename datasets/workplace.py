@@ -25,7 +25,7 @@ from facedata.datasets.record import RECORD_NAME, Record, read_record, write_tex
 from facedata.datasets.remote import Remote
 from facedata.datasets.storage import PICTURE_FOLDERS
 
-__all__ = ["Workplace", "readable_errors"]
+__all__ = ["Workplace", "occupied", "unfinished"]
 
 
 class Workplace:
@@ -50,7 +50,7 @@ class Workplace:
         if self._holding:  # by this very object: a verb that holds its target calls one that would
             yield
             return
-        with readable_errors(self.target.parent), contextlib.ExitStack() as stack:
+        with _readable_errors(self.target.parent), contextlib.ExitStack() as stack:
             self.target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 stack.enter_context(hold(self._lock))
@@ -79,10 +79,7 @@ class Workplace:
                 return record
         if self.work.exists() and not resume:
             if not overwrite:
-                raise TargetError(
-                    f"{self.target} was begun before and not finished; go on with --resume, or start again "
-                    "with --overwrite"
-                )
+                raise unfinished(self.target)
             shutil.rmtree(self.work)
         self.parts.mkdir(parents=True, exist_ok=True)
         return None
@@ -103,10 +100,7 @@ class Workplace:
         record = read_record(self.target)
         if resume and same(record):
             return record
-        raise TargetError(
-            f"{self.target} already holds dataset {record.version}; choose another -o, or replace it with "
-            "--overwrite"
-        )
+        raise occupied(self.target, record)
 
     def prepare(self, expected: Iterable[str]) -> None:
         """Keep the finished parts that are among `expected`, and their pictures; remove everything else.
@@ -154,6 +148,20 @@ class Workplace:
         shutil.rmtree(self.work)
 
 
+def occupied(target: object, record: Record) -> TargetError:
+    """Return the error of a target that holds another dataset."""
+    return TargetError(
+        f"{target} already holds dataset {record.version}; choose another -o, or replace it with --overwrite"
+    )
+
+
+def unfinished(target: object) -> TargetError:
+    """Return the error of a target at which an earlier run was stopped."""
+    return TargetError(
+        f"{target} was begun before and not finished; go on with --resume, or start again with --overwrite"
+    )
+
+
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
@@ -162,7 +170,7 @@ def _remove(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def readable_errors(folder: Path) -> Iterator[None]:
+def _readable_errors(folder: Path) -> Iterator[None]:
     """Say in one line what keeps the target from being written."""
     try:
         yield

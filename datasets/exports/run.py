@@ -20,7 +20,7 @@ from facedata.datasets.record import RECORD_NAME, library_versions, write_text
 from facedata.datasets.remote_place import workplace
 from facedata.datasets.workplace import Workplace
 
-__all__ = ["EXPORT_NAME", "Exported", "export", "is_export", "read_choices"]
+__all__ = ["EXPORT_NAME", "Exported", "export", "read_choices"]
 
 EXPORT_NAME = "export.json"
 """What a finished export says of itself; a folder that holds it may be replaced by another export."""
@@ -93,11 +93,6 @@ def export(
             raise
         place.publish(EXPORT_NAME)
     return exported
-
-
-def is_export(path: Path) -> bool:
-    """Whether `path` is a folder that an export was written to."""
-    return (path / EXPORT_NAME).is_file()
 
 
 def read_choices(exporter: Exporter, given: Mapping[str, str]) -> Choices:
